@@ -1,0 +1,53 @@
+# Finds Debian's MLIR and defines the two helpers that every MLIR folder uses.
+find_package(MLIR REQUIRED CONFIG HINTS ${SECTILE_LLVM_PREFIX}/lib/cmake/mlir NO_DEFAULT_PATH)
+if(NOT LLVM_VERSION_MAJOR EQUAL 22)
+  message(FATAL_ERROR "expects LLVM and MLIR 22, but found ${LLVM_VERSION} in ${SECTILE_LLVM_PREFIX}")
+endif()
+list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR)
+
+include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+include_directories(${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
+add_definitions(${LLVM_DEFINITIONS_LIST})
+
+# One precompiled header for everything that includes MLIR: its headers, not our code, are the
+# compile time (an Arith-only file takes 4 s without and 0.6 s with it).
+add_library(sectile_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/Pch.cpp)
+target_precompile_headers(sectile_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/Pch.h)
+
+# sectile_mlir_library(NAME sources... [LINK libs...] [DEPENDS targets...])
+function(sectile_mlir_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_precompile_headers(${name} REUSE_FROM sectile_pch)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} MLIR LLVM)
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+endfunction()
+
+# sectile_mlir_executable(NAME sources... [LINK libs...])
+function(sectile_mlir_executable name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  # The precompiled header holds for one kind of position-independent code.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
+  target_precompile_headers(${name} REUSE_FROM sectile_pch)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+endfunction()
+
+# sectile_tablegen(TARGET FILE.td  -gen-x OUT.inc  -gen-y OUT2.inc ...)
+function(sectile_tablegen target td)
+  set(LLVM_TARGET_DEFINITIONS ${td})
+  set(args ${ARGN})
+  while(args)
+    list(POP_FRONT args mode out)
+    separate_arguments(mode_list UNIX_COMMAND "${mode}")
+    mlir_tablegen(${out} ${mode_list} EXTRA_INCLUDES ${CMAKE_SOURCE_DIR})
+  endwhile()
+  add_public_tablegen_target(${target})
+endfunction()
