@@ -1,0 +1,182 @@
+//===- GraphOps.td - operations of the graph dialect -------*- tablegen -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_GRAPH_OPS_TD
+#define SECTILE_GRAPH_OPS_TD
+
+include "dialects/Graph/IR/GraphDialect.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+class Graph_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Graph_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Fused regions
+//===----------------------------------------------------------------------===//
+
+def Graph_KernelOp : Graph_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove, Symbol]> {
+  let summary = "a fused region that becomes one device kernel";
+  let description = [{
+    Tensors and `index` scalars in, tensors out, value semantics. What it holds is decided by
+    `graph-fuse`; how it is tiled is decided later, by `graph-to-tile`. `nodes` lists the model's
+    nodes it implements.
+
+    ```mlir
+    graph.kernel @linear_relu(%x: tensor<?x64xf32>, %w: tensor<64x32xf32>) -> tensor<?x32xf32>
+        attributes {nodes = ["fc1", "relu1"]} {
+      ...
+      graph.return %r : tensor<?x32xf32>
+    }
+    ```
+    Constraints: 1. arguments are ranked tensors or index; 2. results are ranked tensors.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs,
+                       OptionalAttr<StrArrayAttr>:$nodes);
+  let regions = (region SizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::FunctionType":$type)>];
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+  let hasCustomAssemblyFormat = 1;
+  let hasRegionVerifier = 1;
+}
+
+def Graph_ReturnOp : Graph_Op<"return", [Pure, HasParent<"KernelOp">, ReturnLike, Terminator]> {
+  let summary = "ends a fused region";
+  let arguments = (ins Variadic<AnyRankedTensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let hasVerifier = 1;
+}
+
+def Graph_LaunchOp : Graph_Op<"launch", [
+    Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "runs a fused region";
+  let description = [{
+    `sizes` are the dynamic extents of the results, in order: whoever runs the kernel
+    allocates them before it starts.
+
+    ```mlir
+    %y = graph.launch @linear_relu(%x, %w) sizes [%n]
+         : (tensor<?x64xf32>, tensor<64x32xf32>) -> tensor<?x32xf32>
+    ```
+    Constraints: 1. types agree with the kernel's; 2. one size per dynamic extent.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs,
+                       Variadic<Index>:$sizes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kernel `(` $inputs `)` `sizes` `[` $sizes `]` attr-dict `:`
+    functional-type($inputs, $results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "runs a fused region on buffers";
+  let description = [{
+    What `graph.launch` becomes when memory is planned: operands are the kernel's arguments
+    followed by one buffer per result, tensors as contiguous memrefs. The first `num_inputs`
+    operands are read only, and no buffer overlaps one that is written.
+
+    ```mlir
+    graph.dispatch @linear_relu(%x, %w, %y) num_inputs 2
+      : memref<?x64xf32>, memref<64x32xf32>, memref<?x32xf32>
+    ```
+    Constraints: 1. operands are memrefs or index; 2. `num_inputs` is at most their number.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyTypeOf<[AnyMemRef, Index]>>:$args,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$num_inputs);
+  let assemblyFormat = [{
+    $kernel `(` $args `)` `num_inputs` $num_inputs attr-dict `:` type($args)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
+
+def Graph_BroadcastOp : Graph_Op<"broadcast", [
+    Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "stretches extents of one, known only at run time, to given sizes";
+  let description = [{
+    result[i0, .., in] = source[j0, .., jm], aligned at the last dimension, where j is i, or 0
+    along dimensions in which the source has extent 1. `sizes` are the result's dynamic
+    extents. Each extent of the source must be 1 or equal the result's; a `graph.check` says
+    so where that is not known.
+
+    Where extents are known to be 1 or equal, plain `linalg` maps say the same better.
+
+    ```mlir
+    %y = graph.broadcast %x sizes [%m, %n] : tensor<?xf32> -> tensor<?x?xf32>
+    ```
+    Constraints: 1. the result's rank is not smaller; 2. one size per dynamic extent;
+    3. element types agree; 4. static extents are 1 or equal.
+  }];
+  let arguments = (ins AnyRankedTensor:$source, Variadic<Index>:$sizes);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $source `sizes` `[` $sizes `]` attr-dict `:` type($source) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Graph_CheckOp : Graph_Op<"check", [MemoryEffects<[MemWrite]>]> {
+  let summary = "refuses sizes that the model does not allow";
+  let description = [{
+    If `condition` is false the run ends with `message` before anything that follows relies on
+    it. Placeholders %0.. stand for `values`.
+
+    ```mlir
+    graph.check %ok, "node 'add_1': expects extents %0 and %1 to be equal or 1" (%a, %b)
+    ```
+  }];
+  let arguments = (ins I1:$condition, StrAttr:$message, Variadic<Index>:$values);
+  let assemblyFormat = "$condition `,` $message (`(` $values^ `)`)? attr-dict";
+  let hasCanonicalizer = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Data-dependent access
+//===----------------------------------------------------------------------===//
+
+def Graph_GatherOp : Graph_Op<"gather", [
+    Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "slices of a tensor chosen by a tensor of indices";
+  let description = [{
+    result[a.., i.., b..] = source[a.., indices[i..], b..], the indices standing in the place of
+    dimension `axis`. Negative indices count from the end. An index outside
+    [-extent, extent) is a status that names the node, never an access.
+
+    ```mlir
+    %e = graph.gather %table[%ids] axis 0 : tensor<1000x64xf32>, tensor<2x8xi64> -> tensor<2x8x64xf32>
+    ```
+    Constraints: 1. `axis` is inside the source's rank; 2. the result has the shape above;
+    3. indices are integers; element types agree.
+  }];
+  let arguments = (ins AnyRankedTensor:$source, AnyRankedTensor:$indices,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $source `[` $indices `]` `axis` $axis attr-dict `:` type($source) `,` type($indices)
+    `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // SECTILE_GRAPH_OPS_TD

@@ -1,0 +1,276 @@
+//===- Fuse.cpp - decide which ops become one kernel -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One walk from the last op to the first: an op's consumers are decided before
+// it is, so it joins their group or starts its own.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Transforms/Passes.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+
+namespace sectile::graph {
+#define GEN_PASS_DEF_GRAPHFUSEPASS
+#include "dialects/Graph/Transforms/Passes.h.inc"
+} // namespace sectile::graph
+
+using namespace mlir;
+using namespace sectile;
+
+namespace {
+
+/// What fusion needs to know of an op.
+enum class OpKind {
+  Free,        // a constant, a fill, an empty tensor: cloned into whoever uses it
+  Movement,    // elements change place, not value
+  Pad,         // movement that adds elements
+  Elementwise, // one result element from one element of each operand
+  Contraction,
+  Reduction,
+  Other // not of the tensor world
+};
+
+struct Group {
+  explicit Group(Operation *root) : root(root) {}
+  Operation *root;
+  bool hasContraction = false;
+  bool hasReduction = false;
+  /// Ops that compute the operand of an attention-like product: the normalised scores.
+  llvm::SmallDenseSet<Operation *> operandChain;
+  /// Data movement through which a product of the group reads an operand.
+  llvm::SmallDenseSet<Operation *> readers;
+  unsigned size = 0;
+};
+
+bool sumsProducts(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1 || op.getNumDpsInputs() < 2)
+    return false;
+  SmallVector<Operation *> combiners;
+  Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
+  return reduced && combiners.size() == 1 && isa<arith::AddFOp, arith::AddIOp>(combiners[0]) &&
+         isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp());
+}
+
+OpKind classify(Operation *op) {
+  if (isa<tensor::EmptyOp>(op))
+    return OpKind::Free;
+  if (op->hasTrait<OpTrait::ConstantLike>())
+    return isa<RankedTensorType>(op->getResult(0).getType()) ? OpKind::Free : OpKind::Other;
+  if (isa<linalg::FillOp>(op))
+    return OpKind::Free;
+  if (isa<tensor::PadOp>(op))
+    return OpKind::Pad;
+  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp,
+          graph::BroadcastOp, graph::GatherOp, linalg::TransposeOp, linalg::BroadcastOp>(op))
+    return OpKind::Movement;
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
+    if (linalgOp.getNumReductionLoops() == 0) {
+      auto *body = linalgOp.getBlock();
+      bool moves = body->without_terminator().empty() && linalgOp.getNumDpsInputs() == 1;
+      return moves ? OpKind::Movement : OpKind::Elementwise;
+    }
+    return sumsProducts(linalgOp) ? OpKind::Contraction : OpKind::Reduction;
+  }
+  return OpKind::Other;
+}
+
+class Fuser {
+public:
+  explicit Fuser(func::FuncOp func) : func(func) {}
+
+  void run() {
+    for (Operation &op : llvm::reverse(func.getBody().front())) {
+      OpKind kind = classify(&op);
+      if (kind == OpKind::Free || kind == OpKind::Other)
+        continue;
+      std::optional<unsigned> group = findGroup(&op, kind);
+      if (!group) {
+        group = groups.size();
+        groups.emplace_back(&op);
+      }
+      join(&op, kind, *group);
+    }
+    Builder builder(func.getContext());
+    for (auto [op, group] : groupOf)
+      // Numbered in the order of execution.
+      op->setAttr(graph::kGroupAttr, builder.getI64IntegerAttr(groups.size() - 1 - group));
+  }
+
+private:
+  void join(Operation *op, OpKind kind, unsigned number) {
+    Group &group = groups[number];
+    groupOf[op] = number;
+    ++group.size;
+    group.hasContraction |= kind == OpKind::Contraction;
+    group.hasReduction |= kind == OpKind::Reduction;
+  }
+
+  /// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
+  static constexpr unsigned kMostOps = 128;
+
+  void missed(Operation *op, const llvm::Twine &why) {
+    remark::missed(op->getLoc(), remark::RemarkOpts::name("fuse").category("graph-fuse"))
+        << why.str();
+  }
+
+  /// The group that all users of `op` are in and that can absorb it.
+  std::optional<unsigned> findGroup(Operation *op, OpKind kind) {
+    std::optional<unsigned> number;
+    for (Operation *user : op->getUsers()) {
+      if (isa<tensor::DimOp>(user))
+        continue;
+      auto it = groupOf.find(user);
+      if (it == groupOf.end()) {
+        missed(op, "its result leaves the graph");
+        return std::nullopt;
+      }
+      if (number && *number != it->second) {
+        missed(op, "its users are in different kernels");
+        return std::nullopt;
+      }
+      number = it->second;
+    }
+    if (!number)
+      return std::nullopt;
+    Group &group = groups[*number];
+    if (group.size >= kMostOps) {
+      missed(op, "the kernel holds " + std::to_string(group.size) + " ops already");
+      return std::nullopt;
+    }
+    bool feedsContraction = false, feedsPad = false, inChain = false;
+    for (OpOperand &use : op->getUses()) {
+      OpKind user = classify(use.getOwner());
+      feedsContraction |= user == OpKind::Contraction || group.readers.contains(use.getOwner());
+      feedsPad |= user == OpKind::Pad;
+      inChain |= group.operandChain.contains(use.getOwner());
+      // The source of a gather is read at places known only at run time: it must be in memory.
+      if (auto gather = dyn_cast<graph::GatherOp>(use.getOwner());
+          gather && use.getOperandNumber() == 0) {
+        missed(op, "a gather reads it at places known only at run time");
+        return std::nullopt;
+      }
+    }
+    if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
+        (kind == OpKind::Elementwise && feedsContraction && isNormalisedProduct(op))) {
+      group.operandChain.insert(op);
+      return number;
+    }
+    switch (kind) {
+    case OpKind::Movement:
+      // Operands of the scores are staged, whatever their order.
+      if (feedsContraction && !inChain && !readsInOrder(op)) {
+        missed(op, "the product would gather it in its inner loop");
+        return std::nullopt;
+      }
+      if (feedsContraction)
+        group.readers.insert(op);
+      return number;
+    case OpKind::Pad:
+    case OpKind::Elementwise:
+      if (feedsContraction) {
+        missed(op, "it would be computed again in the inner loop of a product");
+        return std::nullopt;
+      }
+      return number;
+    case OpKind::Contraction:
+      if (group.hasContraction || group.hasReduction || feedsPad) {
+        missed(op, "the kernel already reduces");
+        return std::nullopt;
+      }
+      if (!isFollowedOneToOne(op, *number)) {
+        missed(op, "its consumers repeat its elements");
+        return std::nullopt;
+      }
+      return number;
+    case OpKind::Reduction:
+      if (group.hasContraction || feedsContraction) {
+        missed(op, "the kernel holds a product");
+        return std::nullopt;
+      }
+      return number;
+    case OpKind::Free:
+    case OpKind::Other:
+      break;
+    }
+    return std::nullopt;
+  }
+
+  /// Whether movement op keeps the last dimension last, so that a product can load through it.
+  static bool readsInOrder(Operation *op) {
+    if (isa<tensor::ExtractSliceOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+      return true;
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (!linalgOp)
+      return false;
+    auto inputMap = linalgOp.getMatchingIndexingMap(linalgOp.getDpsInputOperand(0));
+    auto outputMap = linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0));
+    return inputMap.getNumResults() != 0 && outputMap.getNumResults() != 0 &&
+           inputMap.getResults().back() == outputMap.getResults().back();
+  }
+
+  /// Whether `op` normalises the elements of a product by a reduction over them: it gets both the
+  /// product's elements one by one and what they reduce to.
+  bool isNormalisedProduct(Operation *op) {
+    llvm::SetVector<Operation *> elementwise, all;
+    auto follow = [&](llvm::SetVector<Operation *> &work, bool throughReductions) {
+      work.insert(op);
+      for (unsigned i = 0; i < work.size() && work.size() < 32; ++i) {
+        OpKind kind = classify(work[i]);
+        bool goesOn = kind == OpKind::Elementwise || kind == OpKind::Movement ||
+                      (throughReductions && kind == OpKind::Reduction);
+        if (!goesOn)
+          continue;
+        for (Value operand : work[i]->getOperands())
+          if (Operation *def = operand.getDefiningOp())
+            work.insert(def);
+      }
+    };
+    follow(elementwise, false);
+    follow(all, true);
+    auto has = [](llvm::SetVector<Operation *> &ops, OpKind kind) {
+      return llvm::any_of(ops, [&](Operation *other) { return classify(other) == kind; });
+    };
+    return has(elementwise, OpKind::Contraction) && has(all, OpKind::Reduction);
+  }
+
+  /// Whether every element of op's result is used by one element of each consumer in the group.
+  bool isFollowedOneToOne(Operation *op, unsigned group) {
+    for (OpOperand &use : op->getUses()) {
+      auto it = groupOf.find(use.getOwner());
+      if (it == groupOf.end() || it->second != group)
+        continue;
+      if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(use.getOwner())) {
+        if (!isFollowedOneToOne(use.getOwner(), group))
+          return false;
+        continue;
+      }
+      auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
+      if (!user)
+        return false;
+      AffineMap map = user.getMatchingIndexingMap(&use);
+      if (!map.isPermutation() || !isFollowedOneToOne(user, group))
+        return false;
+    }
+    return true;
+  }
+
+  func::FuncOp func;
+  SmallVector<Group> groups;
+  llvm::MapVector<Operation *, unsigned> groupOf;
+};
+
+struct GraphFusePass : graph::impl::GraphFusePassBase<GraphFusePass> {
+  void runOnOperation() override { Fuser(getOperation()).run(); }
+};
+
+} // namespace

@@ -1,0 +1,136 @@
+//===- PackConstants.cpp - decide how constants are laid out in memory -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Transforms/Passes.h"
+#include "sectile/CostModel/RegisterTile.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+namespace sectile::graph {
+#define GEN_PASS_DEF_GRAPHPACKCONSTANTSPASS
+#include "dialects/Graph/Transforms/Passes.h.inc"
+} // namespace sectile::graph
+
+using namespace mlir;
+using namespace sectile;
+
+/// Extents that are known only at run time are taken to be large.
+static int64_t knownOr(int64_t extent, int64_t otherwise) {
+  return ShapedType::isDynamic(extent) ? otherwise : std::max<int64_t>(extent, 1);
+}
+
+/// The width of a panel: that of the register tile which suits the product best.
+static int64_t choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned columnLoop) {
+  SmallVector<int64_t> loops = op.getStaticLoopRanges();
+  AffineMap map = op.getMatchingIndexingMap(packed);
+  ProductShape shape{1, knownOr(loops[columnLoop], 4096), 1};
+  for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
+    if (loop == columnLoop)
+      continue;
+    if (kind == utils::IteratorType::reduction)
+      shape.depth *= knownOr(loops[loop], 1024);
+    else if (!map.isFunctionOfDim(loop))
+      shape.rows *= knownOr(loops[loop], 128);
+  }
+  int64_t lanes = 16;
+  int64_t columns = chooseRegisterTile(shape, CoreModel()).columns;
+  return (columns + lanes - 1) / lanes * lanes;
+}
+
+/// The layout for operand `input` of product `op`, or null if it is not the column operand.
+static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input) {
+  AffineMap map = op.getMatchingIndexingMap(input);
+  auto type = cast<RankedTensorType>(input->get().getType());
+  if (!type.hasStaticShape() || !map.isProjectedPermutation(/*allowZeroInResults=*/true))
+    return {};
+  // Columns are the last loop of the result; the operand must follow them.
+  auto resultType = cast<RankedTensorType>(op->getResult(0).getType());
+  AffineMap resultMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  int64_t last = resultType.getRank() - 1;
+  while (last > 0 && resultType.getDimSize(last) == 1)
+    --last;
+  if (last < 0)
+    return {};
+  unsigned columns = cast<AffineDimExpr>(resultMap.getResult(last)).getPosition();
+  if (!map.isFunctionOfDim(columns))
+    return {};
+  SmallVector<AffineExpr> outer, reduced;
+  AffineExpr columnDim;
+  SmallVector<std::pair<unsigned, AffineExpr>> loops;
+  for (auto [position, expr] : llvm::enumerate(map.getResults())) {
+    // A dimension of extent 1, indexed by 0, may stand anywhere: first.
+    auto loopExpr = dyn_cast<AffineDimExpr>(expr);
+    unsigned loop = loopExpr ? loopExpr.getPosition() : 0;
+    AffineExpr dim = getAffineDimExpr(position, op->getContext());
+    if (loopExpr && loop == columns)
+      columnDim = dim;
+    else
+      loops.push_back({loop, dim});
+  }
+  // Batch loops first, then panels, then the reduction loops in the order they run.
+  llvm::sort(loops, [](auto &lhs, auto &rhs) { return lhs.first < rhs.first; });
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  for (auto [loop, dim] : loops)
+    (kinds[loop] == utils::IteratorType::parallel ? outer : reduced).push_back(dim);
+  int64_t panel = choosePanel(op, input, columns);
+  SmallVector<AffineExpr> physical(outer);
+  physical.push_back(columnDim.floorDiv(panel));
+  llvm::append_range(physical, reduced);
+  physical.push_back(columnDim % panel);
+  return tile::MemoryAttr::get(op->getContext(),
+                               AffineMap::get(type.getRank(), 0, physical, op->getContext()), {});
+}
+
+/// The layout that all uses of a kernel's argument agree on, or null.
+static tile::MemoryAttr choosePacking(BlockArgument argument) {
+  tile::MemoryAttr packing;
+  for (OpOperand &use : argument.getUses()) {
+    auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    if (!op || op.getNumReductionLoops() == 0 || !op.isDpsInput(&use) || op->getNumResults() != 1)
+      return {};
+    SmallVector<Operation *> combiners;
+    Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
+    if (!reduced || combiners.size() != 1 ||
+        !isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp()))
+      return {};
+    tile::MemoryAttr wanted = choosePacking(op, &use);
+    if (!wanted || (packing && packing != wanted))
+      return {};
+    packing = wanted;
+  }
+  return packing;
+}
+
+namespace {
+struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPackConstantsPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    // Arguments that every launch passes a constant for.
+    llvm::DenseMap<StringAttr, SmallVector<bool>> isConstant;
+    module.walk([&](graph::LaunchOp launch) {
+      auto [it, isFirst] = isConstant.try_emplace(
+          launch.getKernelAttr().getAttr(), SmallVector<bool>(launch.getInputs().size(), true));
+      for (auto [number, input] : llvm::enumerate(launch.getInputs()))
+        if (!matchPattern(input, m_Constant()) || !isa<RankedTensorType>(input.getType()))
+          it->second[number] = false;
+    });
+    for (auto kernel : module.getOps<graph::KernelOp>()) {
+      auto it = isConstant.find(kernel.getSymNameAttr());
+      if (it == isConstant.end())
+        continue;
+      for (auto [number, constant] : llvm::enumerate(it->second))
+        if (constant)
+          if (tile::MemoryAttr packing = choosePacking(kernel.getArgument(number)))
+            kernel.setArgAttr(number, graph::kMemoryAttr, packing);
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,50 @@
+//===- Tile.h - the tile dialect -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Declares the tile dialect: its types, attributes and operations. What each
+// means is written in TileDialect.td, TileTypes.td and TileOps.td.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_DIALECTS_TILE_IR_TILE_H
+#define SECTILE_DIALECTS_TILE_IR_TILE_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/AffineMap.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/IntegerSet.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Tile/IR/TileDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Tile/IR/TileAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Tile/IR/TileTypes.h.inc"
+
+namespace sectile::tile {
+class BlockIdOp;
+
+/// Extents of the physical box of a view: `shape` pushed through `physical` (see
+/// `#tile.memory`). Entries are dynamic where the extent they derive from is.
+/// `physical` must pass the verifier of `#tile.memory`.
+::llvm::SmallVector<int64_t> getPhysicalShape(::llvm::ArrayRef<int64_t> shape,
+                                              ::mlir::AffineMap physical);
+} // namespace sectile::tile
+
+#define GET_OP_CLASSES
+#include "dialects/Tile/IR/TileOps.h.inc"
+
+#endif // SECTILE_DIALECTS_TILE_IR_TILE_H

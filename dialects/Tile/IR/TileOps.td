@@ -1,0 +1,422 @@
+//===- TileOps.td - operations of the tile dialect ---------*- tablegen -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_TILE_OPS_TD
+#define SECTILE_TILE_OPS_TD
+
+include "dialects/Tile/IR/TileDialect.td"
+include "dialects/Tile/IR/TileTypes.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+class Tile_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tile_Dialect, mnemonic, traits>;
+
+/// A tile: ranked, static shape.
+def Tile_Tile : StaticShapeTensorOf<[AnyType]>;
+/// What a load yields: a tile, or a scalar at rank 0.
+def Tile_TileOrScalar
+    : AnyTypeOf<[Tile_Tile, AnySignlessInteger, AnyFloat, Index], "tile or scalar">;
+
+//===----------------------------------------------------------------------===//
+// Kernel and grid
+//===----------------------------------------------------------------------===//
+
+def Tile_KernelOp : Tile_Op<"kernel", [
+    FunctionOpInterface, IsolatedFromAbove, Symbol, AutomaticAllocationScope]> {
+  let summary = "the program of one block of a grid";
+  let description = [{
+    Arguments are views and `index` scalars; there are no results, a kernel stores. `nodes`
+    lists the model's nodes it implements. Views of different arguments may overlap only if
+    neither is written, or if they are the same memory with the same layout and every block
+    reads an element before it writes it.
+
+    ```mlir
+    tile.kernel @relu(%x: !tile.view<?xf32>, %y: !tile.view<?xf32>)
+        schedule #tile.schedule<v1, dims = {d0 = [64]}, choices = {}> {
+      %n = tile.dim %x, 0 : !tile.view<?xf32>
+      %blocks = affine.apply affine_map<()[s0] -> (s0 ceildiv 64)>()[%n]
+      %b = tile.block_id grid [%blocks]
+      %t = tile.load %x at affine_map<(t)[b] -> (b * 64 + t)>[%b]
+           where affine_set<(t)[b, n] : (n - b * 64 - t - 1 >= 0)>[%b, %n] else 0.0 : f32
+           : !tile.view<?xf32> -> tensor<64xf32>
+      ...
+      tile.return
+    }
+    ```
+
+    Constraints:
+    1. every argument is a view or an index;
+    2. there are no results;
+    3. at most one `tile.block_id`, in the entry block.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       OptionalAttr<Tile_ScheduleAttr>:$schedule,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs,
+                       OptionalAttr<StrArrayAttr>:$nodes);
+  let regions = (region MinSizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::FunctionType":$type,
+                                 CArg<"::sectile::tile::ScheduleAttr", "{}">:$schedule)>];
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+    /// The kernel's grid, or null if it runs as a single block.
+    ::sectile::tile::BlockIdOp getBlockId();
+  }];
+  let hasCustomAssemblyFormat = 1;
+  let hasRegionVerifier = 1;
+}
+
+def Tile_ReturnOp : Tile_Op<"return", [Pure, HasParent<"KernelOp">, Terminator]> {
+  let summary = "ends a kernel";
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_BlockIdOp : Tile_Op<"block_id", [Pure, HasParent<"KernelOp">]> {
+  let summary = "coordinates of this block in the grid";
+  let description = [{
+    Result i lies in [0, grid[i]). The grid's extents may depend only on the kernel's
+    arguments, since whoever launches it evaluates them. The last dimension is the fastest
+    in the linearised order. An extent of zero means that no block runs.
+
+    ```mlir
+    %i, %j = tile.block_id grid [%m_blocks, %n_blocks]
+    ```
+  }];
+  let arguments = (ins Variadic<Index>:$grid);
+  let results = (outs Variadic<Index>:$ids);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Views
+//===----------------------------------------------------------------------===//
+
+def Tile_DimOp : Tile_Op<"dim", [Pure]> {
+  let summary = "extent of a view";
+  let arguments = (ins Tile_ViewType:$view, ConfinedAttr<I64Attr, [IntNonNegative]>:$dim);
+  let results = (outs Index:$extent);
+  let assemblyFormat = "$view `,` $dim attr-dict `:` type($view)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Tile_ViewOp : Tile_Op<"view", [Pure, AttrSizedOperandSegments]> {
+  let summary = "another window on the same memory";
+  let description = [{
+    `map` takes coordinates of the result to coordinates of `source`: subviews, strides,
+    transpositions, broadcasts, reshapes. `sizes` gives the result's dynamic extents.
+    Transfers absorb it by composing maps.
+
+    ```mlir
+    // Column %j of a matrix, as a vector.
+    %c = tile.view %x at affine_map<(d0)[s0] -> (d0, s0)>[%j] sizes []
+         : !tile.view<16x32xf32> -> !tile.view<16xf32>
+    ```
+    Constraints:
+    1. the map has one dimension per dimension of the result, one symbol per index operand
+       and one result per dimension of the source;
+    2. one size per dynamic dimension of the result;
+    3. element types agree and the result has no memory layout of its own.
+  }];
+  let arguments = (ins Tile_ViewType:$source, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$sizes, AffineMapAttr:$map);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = [{
+    $source `at` $map `[` $map_operands `]` `sizes` `[` $sizes `]` attr-dict `:` type($source) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_AllocOp : Tile_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "memory private to the block";
+  let description = [{
+    Uninitialised, 64-byte aligned, alive until the block ends. On CPUs it is scratch of the
+    thread that runs the block, on GPUs shared memory. Sizes may depend only on kernel arguments.
+
+    ```mlir
+    %strip = tile.alloc [%n] : !tile.view<6x?xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<Index>:$sizes);
+  let results = (outs Tile_ViewType:$result);
+  let assemblyFormat = "`[` $sizes `]` attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Transfers
+//===----------------------------------------------------------------------===//
+
+class Tile_TransferOp<string mnemonic, list<Trait> traits>
+    : Tile_Op<mnemonic, !listconcat(traits, [AttrSizedOperandSegments])> {
+  code transferDeclaration = [{
+    /// Rank of the tile; 0 for a scalar.
+    int64_t getTileRank();
+    /// Extents of the tile; empty for a scalar.
+    ::llvm::ArrayRef<int64_t> getTileShape();
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Tile_LoadOp : Tile_TransferOp<"load", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "reads a tile from a view";
+  let description = [{
+    result[t] = valid(t) ? view[map(t)] : fill.
+
+    The map's dimensions are the tile's coordinates followed by one value per index tile; its
+    symbols are `map_operands`. `indices` are integer tiles of the result's shape (a gather);
+    their values are used as signed integers. `where` holds over the tile's coordinates (not
+    the index tiles), with `set_operands` as symbols. Without `where` every coordinate must
+    be inside the view. A masked element never touches memory.
+    A rank-0 load yields the scalar itself.
+
+    ```mlir
+    %a = tile.load %x at affine_map<(t0, t1)[s0, s1] -> (s0 + t0, s1 + t1)>[%i, %k]
+         : !tile.view<128x64xf32> -> tensor<6x16xf32>
+    // 16 rows chosen by a tile of indices.
+    %g = tile.load %x at affine_map<(t0, t1, g)[s0] -> (g, s0 + t1)>[%k] indices (%idx : tensor<16x8xi64>)
+         : !tile.view<128x64xf32> -> tensor<16x8xf32>
+    %s = tile.load %p at affine_map<()[s0] -> (s0)>[%i] : !tile.view<8xi64> -> i64
+    ```
+    Constraints:
+    1. the result has static shape and the view's element type;
+    2. the map has one dimension per tile dimension and index tile, one symbol per operand,
+       one result per view dimension;
+    3. `where` has one dimension per tile dimension and one symbol per set operand, and is
+       accompanied by a fill of the element type; without `where` there is no fill;
+    4. index tiles have the result's shape and an integer or index element type.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$set_operands, Variadic<Tile_Tile>:$indices,
+                       AffineMapAttr:$map, OptionalAttr<IntegerSetAttr>:$where,
+                       OptionalAttr<TypedAttrInterface>:$fill);
+  let results = (outs Tile_TileOrScalar:$result);
+  let assemblyFormat = [{
+    $view `at` $map `[` $map_operands `]`
+    (`indices` `(` $indices^ `:` type($indices) `)`)?
+    (`where` $where^ `[` $set_operands `]` `else` $fill)?
+    attr-dict `:` type($view) `->` type($result)
+  }];
+  let extraClassDeclaration = transferDeclaration;
+}
+
+def Tile_StoreOp : Tile_TransferOp<"store", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "writes a tile to a view";
+  let description = [{
+    view[map(t)] = value[t] for every t that is valid. As `tile.load`, the other way round.
+    Two elements of one tile must not meet in one place unless they are equal. With index
+    tiles (a scatter) the values must name different places.
+
+    ```mlir
+    tile.store %t, %y at affine_map<(t0)[s0] -> (s0 + t0)>[%i]
+      : tensor<16xf32>, !tile.view<128xf32>
+    ```
+    Constraints: as for `tile.load`, without a fill.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$value, Tile_ViewType:$view, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$set_operands, Variadic<Tile_Tile>:$indices,
+                       AffineMapAttr:$map, OptionalAttr<IntegerSetAttr>:$where);
+  let assemblyFormat = [{
+    $value `,` $view `at` $map `[` $map_operands `]`
+    (`indices` `(` $indices^ `:` type($indices) `)`)?
+    (`where` $where^ `[` $set_operands `]`)?
+    attr-dict `:` type($value) `,` type($view)
+  }];
+  let extraClassDeclaration = transferDeclaration;
+}
+
+//===----------------------------------------------------------------------===//
+// Contraction and reduction
+//===----------------------------------------------------------------------===//
+
+def Tile_DotOp : Tile_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "multiplies two tiles and adds to a third";
+  let description = [{
+    result[m, n] = acc[m, n] + sum over k of lhs[m, k] * rhs[k, n].
+
+    Products and sums are formed in the accumulator's type after converting both inputs to
+    it (integers: `lhs` and `rhs` are extended as `unsigned_lhs`, `unsigned_rhs` say).
+    Multiply and add may be contracted and the order over k is the lowering's choice, fixed
+    for a given schedule.
+
+    ```mlir
+    %d = tile.dot %a, %b, %c : tensor<6x1xf32>, tensor<1x64xf32> -> tensor<6x64xf32>
+    ```
+    Constraints:
+    1. all three have rank 2 and agree in m, k and n;
+    2. floats with a float accumulator, integers with an integer accumulator, not narrower.
+  }];
+  let arguments = (ins Tile_Tile:$lhs, Tile_Tile:$rhs, Tile_Tile:$acc,
+                       UnitAttr:$unsigned_lhs, UnitAttr:$unsigned_rhs);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs `,` $acc attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_ReduceOp : Tile_Op<"reduce", [
+    Pure, SameVariadicOperandSize, SingleBlock]> {
+  let summary = "combines the elements of tiles along dimensions";
+  let description = [{
+    For each result, all elements along `dims` are combined by the region, which takes the
+    two partial values of every operand (all left ones, then all right ones) and yields the
+    combined values. It must be associative and commutative; the order is the lowering's
+    choice, fixed for a given schedule. Removing all dimensions gives scalars.
+
+    ```mlir
+    %s = tile.reduce %t dims [1] : tensor<4x64xf32> -> tensor<4xf32> {
+    ^bb0(%a: f32, %b: f32):
+      %c = arith.addf %a, %b : f32
+      tile.yield %c : f32
+    }
+    ```
+    Constraints:
+    1. operands have one shape; `dims` is strictly increasing and inside their rank;
+    2. results have the shape without `dims` and the operands' element types in order;
+    3. the region takes and yields scalars of those types.
+  }];
+  let arguments = (ins Variadic<Tile_Tile>:$inputs, DenseI64ArrayAttr:$dims);
+  let results = (outs Variadic<Tile_TileOrScalar>:$results);
+  let regions = (region SizedRegion<1>:$combiner);
+  let assemblyFormat = [{
+    $inputs `dims` $dims attr-dict `:` type($inputs) `->` type($results) $combiner
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"ReduceOp">]> {
+  let summary = "yields combined values";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes and coordinates
+//===----------------------------------------------------------------------===//
+
+def Tile_BroadcastOp : Tile_Op<"broadcast", [Pure]> {
+  let summary = "repeats a tile along new dimensions";
+  let description = [{
+    `dims` names the result's dimensions that `source` lacks. From a scalar, all of them.
+
+    ```mlir
+    %b = tile.broadcast %v dims [0] : tensor<64xf32> -> tensor<6x64xf32>
+    ```
+    Constraints:
+    1. `dims` is strictly increasing and inside the result's rank;
+    2. the result without `dims` has the source's shape; element types agree.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$source, DenseI64ArrayAttr:$dims);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source `dims` $dims attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
+  let summary = "permutes the dimensions of a tile";
+  let description = [{
+    result[..., t_i, ...] has at dimension i the source's dimension `perm[i]`.
+
+    ```mlir
+    %b = tile.transpose %a perm [1, 0] : tensor<4x16xf32> -> tensor<16x4xf32>
+    ```
+    Constraints: 1. `perm` is a permutation of the rank; 2. shapes agree with it.
+  }];
+  let arguments = (ins Tile_Tile:$source, DenseI64ArrayAttr:$perm);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source `perm` $perm attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Tile_ReshapeOp : Tile_Op<"reshape", [Pure]> {
+  let summary = "the same elements in row-major order with other extents";
+  let description = [{
+    ```mlir
+    %b = tile.reshape %a : tensor<4x16xf32> -> tensor<64xf32>
+    ```
+    Constraints: 1. equal element counts and element types.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$source);
+  let results = (outs Tile_TileOrScalar:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def Tile_CoordOp : Tile_Op<"coord", [Pure]> {
+  let summary = "a function of each element's coordinates";
+  let description = [{
+    result[t] = map(t)[operands], in the result's integer or index element type.
+
+    ```mlir
+    %i = tile.coord affine_map<(t0)[s0] -> (s0 + t0)>[%n0] : tensor<16xi64>
+    ```
+    Constraints: 1. one map dimension per tile dimension, one symbol per operand, one result;
+    2. integer or index elements.
+  }];
+  let arguments = (ins Variadic<Index>:$map_operands, AffineMapAttr:$map);
+  let results = (outs Tile_TileOrScalar:$result);
+  let assemblyFormat = "$map `[` $map_operands `]` attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_MaskOp : Tile_Op<"mask", [Pure]> {
+  let summary = "which elements of a tile satisfy an integer set";
+  let description = [{
+    result[t] = set(t)[operands], as i1.
+
+    ```mlir
+    %m = tile.mask affine_set<(t0)[n, i] : (n - i - t0 - 1 >= 0)>[%n, %i] : tensor<16xi1>
+    ```
+    Constraints: 1. one set dimension per tile dimension, one symbol per operand; 2. i1 elements.
+  }];
+  let arguments = (ins Variadic<Index>:$map_operands, IntegerSetAttr:$set);
+  let results = (outs Tile_TileOrScalar:$result);
+  let assemblyFormat = "$set `[` $map_operands `]` attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_AssertOp : Tile_Op<"assert", [MemoryEffects<[MemWrite]>]> {
+  let summary = "records that a condition on user data does not hold";
+  let description = [{
+    If any element of `condition` is false, the kernel as a whole fails with `message`; its
+    placeholders %0.. stand for the `values` at the first such element. Execution goes on, so
+    whatever depends on the condition must be made safe by its producer (an index is clamped
+    before it is used).
+
+    ```mlir
+    tile.assert %ok, "node 'gather_3': index %0 is out of range [-%1, %1)" (%i, %n : tensor<8xi64>, index)
+      : tensor<8xi1>
+    ```
+    Constraints: 1. i1 elements; 2. at most 4 values, scalars or tiles of the condition's shape.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$condition, StrAttr:$message,
+                       Variadic<Tile_TileOrScalar>:$values);
+  let assemblyFormat = [{
+    $condition `,` $message (`(` $values^ `:` type($values) `)`)? attr-dict `:` type($condition)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // SECTILE_TILE_OPS_TD

@@ -1,0 +1,101 @@
+//===- TileTypes.td - types and attributes of the tile dialect -*- tablegen -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_TILE_TYPES_TD
+#define SECTILE_TILE_TYPES_TD
+
+include "dialects/Tile/IR/TileDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+
+def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
+  let mnemonic = "memory";
+  let summary = "where the elements of a view lie in memory";
+  let description = [{
+    `map` takes a view's coordinates to *physical* coordinates; the physical box is stored
+    row-major, or with the given `strides` (in elements, one per physical dimension,
+    `?` where known only at run time).
+
+    The extent of a physical dimension follows from the view's: `d floordiv c` of a dimension
+    of extent D has ceil(D / c), `d mod c` has c, a bare `d` has D. The last panel is
+    therefore padded; what padding holds is up to whoever packed the data.
+
+    Example, panels of 64 columns of a [K, N] matrix, each panel stored [K][64]:
+    ```mlir
+    #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
+    ```
+  }];
+  let parameters = (ins "::mlir::AffineMap":$map, ArrayRefParameter<"int64_t">:$strides);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Tile_ScheduleAttr : AttrDef<Tile_Dialect, "Schedule"> {
+  let mnemonic = "schedule";
+  let summary = "every tunable choice of a kernel";
+  let description = [{
+    `dims` maps the kernel's named iteration dimensions to their sizes, outermost level
+    first (on CPUs: block, register). A missing dimension is not tiled. `choices` holds all
+    other decisions by name (loop order, residency of values, stages, instruction, splits).
+    Both print sorted by name, so that equal schedules have equal text and equal hashes.
+
+    ```mlir
+    #tile.schedule<v1, dims = {k = [1], m = [96, 6], n = [64, 64]}, choices = {order = ["n", "m"]}>
+    ```
+  }];
+  let parameters = (ins "int64_t":$version, "::mlir::DictionaryAttr":$dims,
+                        "::mlir::DictionaryAttr":$choices);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static constexpr int64_t kVersion = 1;
+    /// Sizes of the named dimension, outermost level first; empty if it is not tiled.
+    ::llvm::SmallVector<int64_t> getSizes(::llvm::StringRef dim) const;
+    /// Hash of the canonical text; equal schedules have equal hashes on every host.
+    uint64_t getHash() const;
+  }];
+}
+
+def Tile_ViewType : TypeDef<Tile_Dialect, "View"> {
+  let mnemonic = "view";
+  let summary = "a typed window on device memory";
+  let description = [{
+    Shape, element type and memory layout of a buffer that a kernel reads or writes.
+    Dynamic extents and strides (`?`) are carried by the value at run time. Without a layout
+    the buffer is row-major and contiguous. Elements of type i1 take one byte, 0 or 1.
+
+    ```mlir
+    !tile.view<?x4096xf16>
+    !tile.view<4096x11008xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$elementType,
+                        OptionalParameter<"::sectile::tile::MemoryAttr">:$memory);
+  let builders = [
+    TypeBuilderWithInferredContext<(ins "::llvm::ArrayRef<int64_t>":$shape,
+                                        "::mlir::Type":$elementType,
+                                        CArg<"::sectile::tile::MemoryAttr", "{}">:$memory), [{
+      return $_get(elementType.getContext(), shape, elementType, memory);
+    }]>
+  ];
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getRank() const { return static_cast<int64_t>(getShape().size()); }
+    bool isDynamicDim(int64_t dim) const { return ::mlir::ShapedType::isDynamic(getShape()[dim]); }
+    /// Number of extents that the value carries at run time.
+    int64_t getNumDynamicDims() const;
+    /// Number of strides that the value carries at run time, after its extents.
+    int64_t getNumDynamicStrides() const;
+    /// The map from coordinates to physical coordinates; the identity without a layout.
+    ::mlir::AffineMap getPhysicalMap() const;
+    /// Bytes of one element in memory (i1 takes one byte).
+    int64_t getElementBytes() const;
+  }];
+}
+
+#endif // SECTILE_TILE_TYPES_TD
