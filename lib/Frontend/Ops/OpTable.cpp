@@ -1,0 +1,148 @@
+//===- OpTable.cpp - the operators this version knows -----------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One row for each operator: the oldest and the newest opset whose definition its
+// import was checked against, and its number of inputs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Operators.h"
+
+using namespace sectile::frontend;
+
+static constexpr int64_t kNow = kNewestOpset;
+static constexpr unsigned kAny = kAnyNumber;
+
+static const Operator kOperators[] = {
+    // name, oldest, newest, inputs from, to, import
+    {"Abs", 6, kNow, 1, 1, importUnary},
+    {"Acos", 7, kNow, 1, 1, importUnary},
+    {"Acosh", 9, kNow, 1, 1, importUnary},
+    {"Add", 6, kNow, 2, 2, importArithmetic},
+    {"And", 6, kNow, 2, 2, importLogical},
+    {"ArgMax", 1, kNow, 1, 1, importArgExtreme},
+    {"ArgMin", 1, kNow, 1, 1, importArgExtreme},
+    {"Asin", 7, kNow, 1, 1, importUnary},
+    {"Asinh", 9, kNow, 1, 1, importUnary},
+    {"Atan", 7, kNow, 1, 1, importUnary},
+    {"Atanh", 9, kNow, 1, 1, importUnary},
+    {"AveragePool", 1, kNow, 1, 1, importPool},
+    {"BatchNormalization", 6, kNow, 5, 5, importBatchNorm},
+    {"BitwiseAnd", 18, kNow, 2, 2, importArithmetic},
+    {"BitwiseNot", 18, kNow, 1, 1, importUnary},
+    {"BitwiseOr", 18, kNow, 2, 2, importArithmetic},
+    {"BitwiseXor", 18, kNow, 2, 2, importArithmetic},
+    {"Cast", 6, kNow, 1, 1, importCast},
+    {"CastLike", 15, kNow, 2, 2, importCast},
+    {"Ceil", 6, kNow, 1, 1, importUnary},
+    {"Celu", 12, kNow, 1, 1, importActivation},
+    {"Clip", 6, kNow, 1, 3, importClip},
+    {"Concat", 4, kNow, 1, kAny, importConcat},
+    {"Constant", 1, kNow, 0, 0, importConstant},
+    {"ConstantOfShape", 9, kNow, 1, 1, importConstantOfShape},
+    {"Conv", 1, kNow, 2, 3, importConv},
+    {"ConvTranspose", 1, kNow, 2, 3, importConvTranspose},
+    {"Cos", 7, kNow, 1, 1, importUnary},
+    {"Cosh", 9, kNow, 1, 1, importUnary},
+    {"CumSum", 11, kNow, 2, 2, importCumSum},
+    {"DepthToSpace", 1, kNow, 1, 1, importDepthToSpace},
+    {"DequantizeLinear", 10, kNow, 2, 3, importDequantizeLinear},
+    {"Div", 6, kNow, 2, 2, importArithmetic},
+    {"Dropout", 6, kNow, 1, 3, importDropout},
+    {"Elu", 6, kNow, 1, 1, importActivation},
+    {"Equal", 6, kNow, 2, 2, importComparison},
+    {"Erf", 9, kNow, 1, 1, importUnary},
+    {"Exp", 6, kNow, 1, 1, importUnary},
+    {"Expand", 8, kNow, 2, 2, importExpand},
+    {"Flatten", 1, kNow, 1, 1, importFlatten},
+    {"Floor", 6, kNow, 1, 1, importUnary},
+    {"Gather", 1, kNow, 2, 2, importGather},
+    {"Gelu", 20, kNow, 1, 1, importActivation},
+    {"Gemm", 6, kNow, 2, 3, importGemm},
+    {"GlobalAveragePool", 1, kNow, 1, 1, importGlobalPool},
+    {"GlobalMaxPool", 1, kNow, 1, 1, importGlobalPool},
+    {"Greater", 6, kNow, 2, 2, importComparison},
+    {"GreaterOrEqual", 12, kNow, 2, 2, importComparison},
+    {"GroupNormalization", 18, kNow, 3, 3, importGroupNorm},
+    {"HardSigmoid", 6, kNow, 1, 1, importActivation},
+    {"HardSwish", 14, kNow, 1, 1, importActivation},
+    {"Identity", 1, kNow, 1, 1, importIdentity},
+    {"InstanceNormalization", 6, kNow, 3, 3, importInstanceNorm},
+    {"IsInf", 10, kNow, 1, 1, importIsInf},
+    {"IsNaN", 9, kNow, 1, 1, importIsInf},
+    {"LayerNormalization", 17, kNow, 2, 3, importLayerNorm},
+    {"LeakyRelu", 6, kNow, 1, 1, importActivation},
+    {"Less", 6, kNow, 2, 2, importComparison},
+    {"LessOrEqual", 12, kNow, 2, 2, importComparison},
+    {"Log", 6, kNow, 1, 1, importUnary},
+    {"LogSoftmax", 1, kNow, 1, 1, importSoftmax},
+    {"MatMul", 1, kNow, 2, 2, importMatMul},
+    {"Max", 6, kNow, 1, kAny, importVariadic},
+    {"MaxPool", 1, kNow, 1, 1, importPool},
+    {"Mean", 6, kNow, 1, kAny, importVariadic},
+    {"Min", 6, kNow, 1, kAny, importVariadic},
+    {"Mish", 18, kNow, 1, 1, importActivation},
+    {"Mod", 10, kNow, 2, 2, importMod},
+    {"Mul", 6, kNow, 2, 2, importArithmetic},
+    {"Neg", 6, kNow, 1, 1, importUnary},
+    {"Not", 1, kNow, 1, 1, importUnary},
+    {"Or", 6, kNow, 2, 2, importLogical},
+    {"PRelu", 6, kNow, 2, 2, importPRelu},
+    {"Pad", 2, kNow, 1, 4, importPad},
+    {"Pow", 6, kNow, 2, 2, importPow},
+    {"QuantizeLinear", 10, kNow, 2, 3, importQuantizeLinear},
+    {"RMSNormalization", 23, kNow, 2, 2, importRmsNorm},
+    {"Range", 11, kNow, 3, 3, importRange},
+    {"Reciprocal", 6, kNow, 1, 1, importUnary},
+    {"ReduceL1", 1, kNow, 1, 2, importReduce},
+    {"ReduceL2", 1, kNow, 1, 2, importReduce},
+    {"ReduceLogSum", 1, kNow, 1, 2, importReduce},
+    {"ReduceLogSumExp", 1, kNow, 1, 2, importReduce},
+    {"ReduceMax", 1, kNow, 1, 2, importReduce},
+    {"ReduceMean", 1, kNow, 1, 2, importReduce},
+    {"ReduceMin", 1, kNow, 1, 2, importReduce},
+    {"ReduceProd", 1, kNow, 1, 2, importReduce},
+    {"ReduceSum", 1, kNow, 1, 2, importReduce},
+    {"ReduceSumSquare", 1, kNow, 1, 2, importReduce},
+    {"Relu", 6, kNow, 1, 1, importActivation},
+    {"Reshape", 5, kNow, 2, 2, importReshape},
+    {"Round", 11, kNow, 1, 1, importUnary},
+    {"Selu", 6, kNow, 1, 1, importActivation},
+    {"Shape", 1, kNow, 1, 1, importShape},
+    {"Shrink", 9, kNow, 1, 1, importActivation},
+    {"Sigmoid", 6, kNow, 1, 1, importActivation},
+    {"Sign", 9, kNow, 1, 1, importUnary},
+    {"Sin", 7, kNow, 1, 1, importUnary},
+    {"Sinh", 9, kNow, 1, 1, importUnary},
+    {"Size", 1, kNow, 1, 1, importSize},
+    {"Slice", 1, kNow, 1, 5, importSlice},
+    {"Softmax", 1, kNow, 1, 1, importSoftmax},
+    {"Softplus", 1, kNow, 1, 1, importActivation},
+    {"Softsign", 1, kNow, 1, 1, importActivation},
+    {"SpaceToDepth", 1, kNow, 1, 1, importSpaceToDepth},
+    {"Split", 2, kNow, 1, 2, importSplit},
+    {"Sqrt", 6, kNow, 1, 1, importUnary},
+    {"Squeeze", 1, kNow, 1, 2, importSqueeze},
+    {"Sub", 6, kNow, 2, 2, importArithmetic},
+    {"Sum", 6, kNow, 1, kAny, importVariadic},
+    {"Swish", 24, kNow, 1, 1, importActivation},
+    {"Tan", 7, kNow, 1, 1, importUnary},
+    {"Tanh", 6, kNow, 1, 1, importUnary},
+    {"ThresholdedRelu", 10, kNow, 1, 1, importActivation},
+    {"Tile", 6, kNow, 2, 2, importTile},
+    {"Transpose", 1, kNow, 1, 1, importTranspose},
+    {"Trilu", 14, kNow, 1, 2, importTrilu},
+    {"Unsqueeze", 1, kNow, 1, 2, importUnsqueeze},
+    {"Where", 9, kNow, 3, 3, importWhere},
+    {"Xor", 6, kNow, 2, 2, importLogical},
+};
+
+const Operator *sectile::frontend::findOperator(llvm::StringRef name) {
+  const Operator *row =
+      llvm::find_if(kOperators, [&](const Operator &row) { return row.name == name; });
+  return row == std::end(kOperators) ? nullptr : row;
+}

@@ -1,0 +1,122 @@
+//===- Operators.h - imports of the operators, by family --------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every function imports the operators that the table in OpTable.cpp gives it.
+// To add an operator, write its function in the file of its family, declare it
+// here and add its row.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_FRONTEND_OPS_OPERATORS_H
+#define SECTILE_LIB_FRONTEND_OPS_OPERATORS_H
+
+#include "../Node.h"
+
+namespace sectile::frontend {
+
+// Elementwise.cpp
+mlir::LogicalResult importUnary(Node &n);
+mlir::LogicalResult importCast(Node &n);
+mlir::LogicalResult importClip(Node &n);
+mlir::LogicalResult importDropout(Node &n);
+mlir::LogicalResult importIdentity(Node &n);
+mlir::LogicalResult importIsInf(Node &n);
+mlir::LogicalResult importWhere(Node &n);
+// Activation.cpp
+mlir::LogicalResult importActivation(Node &n);
+mlir::LogicalResult importPRelu(Node &n);
+// Binary.cpp
+mlir::LogicalResult importArithmetic(Node &n);
+mlir::LogicalResult importComparison(Node &n);
+mlir::LogicalResult importLogical(Node &n);
+mlir::LogicalResult importMod(Node &n);
+mlir::LogicalResult importPow(Node &n);
+mlir::LogicalResult importVariadic(Node &n);
+// Reduction.cpp
+mlir::LogicalResult importReduce(Node &n);
+mlir::LogicalResult importArgExtreme(Node &n);
+mlir::LogicalResult importCumSum(Node &n);
+// Contraction.cpp
+mlir::LogicalResult importMatMul(Node &n);
+mlir::LogicalResult importGemm(Node &n);
+// Convolution.cpp
+mlir::LogicalResult importConv(Node &n);
+mlir::LogicalResult importConvTranspose(Node &n);
+// Pooling.cpp
+mlir::LogicalResult importPool(Node &n);
+mlir::LogicalResult importGlobalPool(Node &n);
+// Normalization.cpp
+mlir::LogicalResult importSoftmax(Node &n);
+mlir::LogicalResult importLayerNorm(Node &n);
+mlir::LogicalResult importRmsNorm(Node &n);
+mlir::LogicalResult importInstanceNorm(Node &n);
+mlir::LogicalResult importGroupNorm(Node &n);
+mlir::LogicalResult importBatchNorm(Node &n);
+// Shape.cpp
+mlir::LogicalResult importConstant(Node &n);
+mlir::LogicalResult importConstantOfShape(Node &n);
+mlir::LogicalResult importShape(Node &n);
+mlir::LogicalResult importSize(Node &n);
+mlir::LogicalResult importReshape(Node &n);
+mlir::LogicalResult importFlatten(Node &n);
+mlir::LogicalResult importSqueeze(Node &n);
+mlir::LogicalResult importUnsqueeze(Node &n);
+mlir::LogicalResult importExpand(Node &n);
+mlir::LogicalResult importRange(Node &n);
+// Movement.cpp
+mlir::LogicalResult importTranspose(Node &n);
+mlir::LogicalResult importConcat(Node &n);
+mlir::LogicalResult importSplit(Node &n);
+mlir::LogicalResult importSlice(Node &n);
+mlir::LogicalResult importPad(Node &n);
+mlir::LogicalResult importTile(Node &n);
+mlir::LogicalResult importTrilu(Node &n);
+mlir::LogicalResult importDepthToSpace(Node &n);
+mlir::LogicalResult importSpaceToDepth(Node &n);
+// Gather.cpp
+mlir::LogicalResult importGather(Node &n);
+// Quantization.cpp
+mlir::LogicalResult importQuantizeLinear(Node &n);
+mlir::LogicalResult importDequantizeLinear(Node &n);
+
+//===----------------------------------------------------------------------===//
+// Shared between families
+//===----------------------------------------------------------------------===//
+
+/// Inputs 0 and 1 as numpy would see them: before opset 7 the second one stood at `axis`, and
+/// only where the attribute `broadcast` said so.
+mlir::FailureOr<std::pair<Tensor *, Tensor *>> binaryInputs(Node &n);
+
+/// If the elements of all inputs are expressions and `dtype` is an integer or bool type, the
+/// elements of the elementwise result, numpy broadcast; nothing where `evaluate` gives nothing or
+/// the result does not fit `dtype`.
+std::optional<Tensor *>
+evaluateElements(Node &n, llvm::ArrayRef<Tensor *> inputs, llvm::ArrayRef<SymExpr> shape,
+                 DType dtype,
+                 llvm::function_ref<std::optional<SymExpr>(llvm::ArrayRef<SymExpr>)> evaluate);
+
+/// A result whose elements are elements of `input`, where those are expressions and the shape is
+/// constant: `position` gives the row-major position for the coordinates of a result.
+std::optional<Tensor *>
+rearrangeElements(Node &n, Tensor *input, llvm::ArrayRef<SymExpr> shape,
+                  llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> position);
+
+/// Sliding windows of convolutions and poolings.
+struct Window {
+  llvm::SmallVector<SymExpr> kernel;
+  llvm::SmallVector<int64_t> strides, dilations;
+  llvm::SmallVector<SymExpr> low, high; ///< padding
+  Shape output;                         ///< spatial extents of the result
+  llvm::SmallVector<SymExpr> extra;     ///< beyond `high`, for windows that start inside only
+};
+
+/// Reads the attributes of a window over the spatial extents `input`; `kernel` are its extents.
+mlir::FailureOr<Window> readWindow(Node &n, llvm::ArrayRef<SymExpr> input,
+                                   llvm::ArrayRef<SymExpr> kernel, bool ceilMode);
+
+} // namespace sectile::frontend
+
+#endif // SECTILE_LIB_FRONTEND_OPS_OPERATORS_H

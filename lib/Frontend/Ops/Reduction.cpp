@@ -1,0 +1,215 @@
+//===- Reduction.cpp - reductions along axes --------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Operators.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::frontend;
+
+using utils::IteratorType;
+
+/// Applies a function in the compute type, whose result it keeps.
+template <typename F>
+static Tensor *map(Emitter &e, Tensor *x, F body) {
+  return e.pointwise({x}, [&](const Scalar &s, ValueRange args) { return body(s, args[0]); });
+}
+
+/// log(sum(exp(x))) with the maximum taken out; an infinite maximum is left in, where x - m would
+/// be NaN.
+static Tensor *logSumExp(Emitter &e, Tensor *x, ArrayRef<int64_t> axes) {
+  Tensor *most = e.reduce(x, axes, /*keep=*/true, ReduceKind::Max);
+  most = map(e, most, [](const Scalar &s, Value m) {
+    Value isFinite = s.compare(Compare::Less, s.abs(m), s.highest());
+    return s.select(isFinite, m, s.constant(0));
+  });
+  Tensor *power = e.pointwise({x, most}, [](const Scalar &s, ValueRange args) -> Value {
+    return math::ExpOp::create(s.b, s.loc, s.sub(args[0], args[1]));
+  });
+  Tensor *sum = e.reduce(power, axes, /*keep=*/true, ReduceKind::Sum);
+  return e.pointwise({sum, most}, [](const Scalar &s, ValueRange args) {
+    return s.add(math::LogOp::create(s.b, s.loc, args[0]), args[1]);
+  });
+}
+
+static Tensor *reduceAs(Emitter &e, StringRef op, Tensor *x, ArrayRef<int64_t> axes, bool keep) {
+  if (op == "ReduceSum")
+    return e.reduce(x, axes, keep, ReduceKind::Sum);
+  if (op == "ReduceProd")
+    return e.reduce(x, axes, keep, ReduceKind::Product);
+  if (op == "ReduceMax")
+    return e.reduce(x, axes, keep, ReduceKind::Max);
+  if (op == "ReduceMin")
+    return e.reduce(x, axes, keep, ReduceKind::Min);
+  if (op == "ReduceMean")
+    return e.mean(x, axes, keep);
+  // The others compute before they sum, in a type that holds it.
+  bool hasRoots = op == "ReduceL2" || op.starts_with("ReduceLog");
+  DType wide = isInteger(x->dtype) && hasRoots ? DType::F64 : computeType(x->dtype);
+  x = e.cast(x, wide);
+  if (op == "ReduceL1")
+    return e.reduce(map(e, x, [](const Scalar &s, Value v) { return s.abs(v); }), axes, keep,
+                    ReduceKind::Sum);
+  if (op == "ReduceLogSum")
+    return map(e, e.reduce(x, axes, keep, ReduceKind::Sum), [](const Scalar &s, Value v) -> Value {
+      return math::LogOp::create(s.b, s.loc, v);
+    });
+  if (op == "ReduceLogSumExp") {
+    Tensor *result = logSumExp(e, x, axes);
+    return keep ? result : e.squeeze(result, axes);
+  }
+  Tensor *squares = map(e, x, [](const Scalar &s, Value v) { return s.mul(v, v); });
+  Tensor *sum = e.reduce(squares, axes, keep, ReduceKind::Sum);
+  if (op == "ReduceSumSquare")
+    return sum;
+  return map(e, sum,
+             [](const Scalar &s, Value v) -> Value { return math::SqrtOp::create(s.b, s.loc, v); });
+}
+
+/// Sums and products of shapes, as exporters compute element counts.
+static std::optional<SymExpr> reduceElements(Node &n, ArrayRef<SymExpr> elements) {
+  bool isProduct = n.op() == "ReduceProd", isSum = n.op() == "ReduceSum";
+  bool isMax = n.op() == "ReduceMax", isMin = n.op() == "ReduceMin";
+  if (elements.empty() || !(isProduct || isSum || isMax || isMin))
+    return std::nullopt;
+  SymExpr total = elements[0];
+  for (const SymExpr &element : elements.drop_front())
+    total = isProduct ? total * element
+            : isSum   ? total + element
+            : isMax   ? n.syms.max(total, element)
+                      : n.syms.min(total, element);
+  return total;
+}
+
+LogicalResult sectile::frontend::importReduce(Node &n) {
+  Tensor *x = n.in(0);
+  bool isBoolExtreme = x->dtype == DType::Bool && (n.op() == "ReduceMax" || n.op() == "ReduceMin");
+  if (!isBoolExtreme && failed(n.expectNumber(x)))
+    return failure();
+  FailureOr<std::optional<SmallVector<int64_t>>> given = n.integers("axes", 1);
+  bool keep = n.intAttr("keepdims", 1) != 0;
+  bool emptyMeansNone = n.intAttr("noop_with_empty_axes", 0) != 0;
+  if (failed(given))
+    return failure();
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, x->rank()));
+  if (*given && (!(*given)->empty() || emptyMeansNone)) {
+    FailureOr<SmallVector<int64_t>> checked = n.axes(**given, x->rank());
+    if (failed(checked))
+      return failure();
+    axes = *checked;
+  } else if (emptyMeansNone) {
+    axes.clear();
+  }
+  if (auto elements = n.emit.elements(x); elements && x->rank() == 1 && axes.size() == 1)
+    if (std::optional<SymExpr> total = reduceElements(n, *elements)) {
+      n.result(0, n.emit.known(x->dtype, keep ? Shape{1} : Shape{}, {*total}));
+      return success();
+    }
+  n.result(0, n.emit.cast(reduceAs(n.emit, n.op(), x, axes, keep), x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importArgExtreme(Node &n) {
+  Tensor *x = n.in(0);
+  if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", 0), x->rank());
+  bool keep = n.intAttr("keepdims", 1) != 0, takesLast = n.intAttr("select_last_index", 0) != 0;
+  if (failed(axis) || failed(n.require(SymExpr(1) - n.syms.equal(x->shape[*axis], 0),
+                                       "expects an extent of at least 1 along the axis, but got %0",
+                                       {x->shape[*axis]})))
+    return failure();
+  Emitter &e = n.emit;
+  bool isMax = n.op() == "ArgMax";
+  Shape shape;
+  SmallVector<AffineExpr> kept;
+  SmallVector<IteratorType> iterators(x->rank(), IteratorType::parallel);
+  iterators[*axis] = IteratorType::reduction;
+  for (int64_t dim = 0; dim < x->rank(); ++dim)
+    if (dim != *axis) {
+      shape.push_back(x->shape[dim]);
+      kept.push_back(e.dim(dim));
+    }
+  Scalar s = e.scalars(x->dtype), index = e.scalars(DType::I64);
+  Value worst = isMax ? s.lowest() : s.highest();
+  // Ties are decided by the index, so that the order of the reduction does not matter; the first
+  // element wins against this index whatever it is.
+  Value none = takesLast ? index.integer(-1) : index.highest();
+  Value source = e.value(x);
+  Value inits[] = {e.filled(shape, x->dtype, worst), e.filled(shape, DType::I64, none)};
+  AffineMap result = AffineMap::get(x->rank(), 0, kept, e.b.getContext());
+  AffineMap maps[] = {e.b.getMultiDimIdentityMap(x->rank()), result, result};
+  auto op = linalg::GenericOp::create(
+      e.b, e.loc, TypeRange{inits[0].getType(), inits[1].getType()}, source, inits, maps, iterators,
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        Scalar s(b, loc, x->dtype), at(b, loc, DType::I64);
+        Value here = at.fromIndex(linalg::IndexOp::create(b, loc, *axis));
+        Value better = s.compare(isMax ? Compare::Greater : Compare::Less, args[0], args[1]);
+        Value equal = s.compare(Compare::Equal, args[0], args[1]);
+        if (isFloat(x->dtype)) {
+          // NaN counts as the most extreme, as in numpy.
+          Value isNan = s.compare(Compare::NotEqual, args[0], args[0]);
+          Value bestIsNan = s.compare(Compare::NotEqual, args[1], args[1]);
+          Value bothNan = arith::AndIOp::create(b, loc, isNan, bestIsNan);
+          better = s.select(bestIsNan, at.as(DType::Bool).integer(0),
+                            arith::OrIOp::create(b, loc, better, isNan));
+          equal = arith::OrIOp::create(b, loc, equal, bothNan);
+        }
+        Value wins = at.compare(takesLast ? Compare::Greater : Compare::Less, here, args[2]);
+        Value takes =
+            arith::OrIOp::create(b, loc, better, arith::AndIOp::create(b, loc, equal, wins));
+        Value results[] = {s.select(takes, args[0], args[1]), s.select(takes, here, args[2])};
+        linalg::YieldOp::create(b, loc, results);
+      });
+  Tensor *indices = e.make(DType::I64, shape, op.getResult(1));
+  n.result(0, keep ? e.unsqueeze(indices, {*axis}) : indices);
+  return success();
+}
+
+LogicalResult sectile::frontend::importCumSum(Node &n) {
+  Tensor *x = n.in(0);
+  if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  FailureOr<double> number = n.number(1, "the axis");
+  bool exclusive = n.intAttr("exclusive", 0) != 0, reverse = n.intAttr("reverse", 0) != 0;
+  if (failed(number))
+    return failure();
+  FailureOr<int64_t> axis = n.axis(static_cast<int64_t>(*number), x->rank());
+  if (failed(axis))
+    return failure();
+  // y[i] = sum over j of x[j] where j <= i (or <, >=, >): one more loop dimension, j.
+  Emitter &e = n.emit;
+  int64_t rank = x->rank();
+  DType dtype = computeType(x->dtype);
+  SmallVector<AffineExpr> reads, writes;
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    reads.push_back(e.dim(dim == *axis ? rank : dim));
+    writes.push_back(e.dim(dim));
+  }
+  SmallVector<IteratorType> iterators(rank, IteratorType::parallel);
+  iterators.push_back(IteratorType::reduction);
+  AffineMap maps[] = {AffineMap::get(rank + 1, 0, reads, e.b.getContext()),
+                      AffineMap::get(rank + 1, 0, writes, e.b.getContext())};
+  Value source = e.value(x);
+  Value init = e.filled(x->shape, dtype, e.scalars(dtype).integer(0));
+  auto op = linalg::GenericOp::create(
+      e.b, e.loc, init.getType(), source, init, maps, iterators,
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        Scalar s(b, loc, dtype);
+        using P = arith::CmpIPredicate;
+        P counts = reverse ? (exclusive ? P::sgt : P::sge) : (exclusive ? P::slt : P::sle);
+        Value j = linalg::IndexOp::create(b, loc, rank), i = linalg::IndexOp::create(b, loc, *axis);
+        Value element = Scalar(b, loc, x->dtype).convert(args[0], dtype);
+        Value term = s.select(arith::CmpIOp::create(b, loc, counts, j, i), element, s.integer(0));
+        linalg::YieldOp::create(b, loc, s.add(args[1], term));
+      });
+  n.result(0, e.cast(e.make(dtype, x->shape, op.getResult(0)), x->dtype));
+  return success();
+}

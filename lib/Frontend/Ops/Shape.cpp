@@ -1,0 +1,296 @@
+//===- Shape.cpp - shapes as values, and changes of shape -------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Operators.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::frontend;
+
+//===----------------------------------------------------------------------===//
+// Values made of nothing or of shapes
+//===----------------------------------------------------------------------===//
+
+LogicalResult sectile::frontend::importConstant(Node &n) {
+  Emitter &e = n.emit;
+  auto integers = [&](ArrayRef<int64_t> values, Shape shape) {
+    return e.known(DType::I64, std::move(shape), Shape(values.begin(), values.end()));
+  };
+  if (const onnx::TensorProto *value = n.tensorAttr("value")) {
+    FailureOr<Tensor *> tensor = n.readTensor(*value);
+    if (failed(tensor))
+      return failure();
+    n.result(0, *tensor);
+  } else if (n.hasAttr("value_float")) {
+    n.result(0, e.scalar(DType::F32, n.floatAttr("value_float", 0)));
+  } else if (n.hasAttr("value_int")) {
+    n.result(0, integers({n.intAttr("value_int", 0)}, {}));
+  } else if (auto values = n.intsAttr("value_ints")) {
+    int64_t count = values->size();
+    auto bytes = std::make_shared<SmallVector<int64_t>>(*values);
+    n.result(0, e.constant(DType::I64, {count},
+                           {ArrayRef<char>(reinterpret_cast<const char *>(bytes->data()),
+                                           bytes->size() * sizeof(int64_t)),
+                            bytes},
+                           ""));
+  } else if (auto floats = n.floatsAttr("value_floats")) {
+    auto bytes = std::make_shared<SmallVector<float>>(floats->begin(), floats->end());
+    n.result(0, e.constant(DType::F32, {static_cast<int64_t>(bytes->size())},
+                           {ArrayRef<char>(reinterpret_cast<const char *>(bytes->data()),
+                                           bytes->size() * sizeof(float)),
+                            bytes},
+                           ""));
+  } else {
+    return n.fail("expects a dense numeric value");
+  }
+  return success();
+}
+
+LogicalResult sectile::frontend::importConstantOfShape(Node &n) {
+  FailureOr<Shape> shape = n.elements(0, "the shape");
+  if (failed(shape))
+    return failure();
+  Tensor *value = n.emit.scalar(DType::F32, 0);
+  if (const onnx::TensorProto *given = n.tensorAttr("value")) {
+    FailureOr<Tensor *> tensor = n.readTensor(*given);
+    if (failed(tensor))
+      return failure();
+    if (!Emitter::product((*tensor)->shape).isConstant(1))
+      return n.fail("expects a value of one element, but got " + Node::text((*tensor)->shape));
+    value = n.emit.reshape(*tensor, {});
+  }
+  for (const SymExpr &extent : *shape)
+    if (extent.constant() && *extent.constant() < 0)
+      return n.fail("expects extents of at least 0, but got " + extent.str());
+  if (shape->size() > static_cast<size_t>(kMaxRank))
+    return n.fail("expects a rank of at most " + Twine(kMaxRank));
+  auto known = rearrangeElements(n, value, *shape, [](ArrayRef<int64_t>) { return 0; });
+  n.result(0, known ? *known : n.emit.expand(value, *shape));
+  return success();
+}
+
+LogicalResult sectile::frontend::importShape(Node &n) {
+  Tensor *x = n.in(0);
+  int64_t rank = x->rank();
+  auto clamp = [&](int64_t value) {
+    return std::clamp<int64_t>(value < 0 ? value + rank : value, 0, rank);
+  };
+  int64_t start = clamp(n.intAttr("start", 0)), end = clamp(n.intAttr("end", rank));
+  Shape elements(x->shape.begin() + start, x->shape.begin() + std::max(start, end));
+  int64_t count = elements.size();
+  n.result(0, n.emit.known(DType::I64, {count}, std::move(elements)));
+  return success();
+}
+
+LogicalResult sectile::frontend::importSize(Node &n) {
+  n.result(0, n.emit.known(DType::I64, {}, {Emitter::product(n.in(0)->shape)}));
+  return success();
+}
+
+LogicalResult sectile::frontend::importRange(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *first = n.in(0);
+  if (failed(n.expectSameType(n.allInputs())))
+    return failure();
+  n.ignoreAttr("stash_type"); // Of the narrow floats' intermediate values.
+  if (isFloat(first->dtype)) {
+    FailureOr<double> start = n.number(0, "the start"), limit = n.number(1, "the limit"),
+                      delta = n.number(2, "the step");
+    if (failed(start) || failed(limit) || failed(delta))
+      return failure();
+    double count = std::max(0.0, std::ceil((*limit - *start) / *delta));
+    if (!(count <= 9e15))
+      return n.fail("expects a finite number of elements");
+    Scalar s = e.scalars(first->dtype);
+    Value begin = s.constant(*start), step = s.constant(*delta);
+    n.result(0, e.generate({static_cast<int64_t>(count)}, first->dtype,
+                           [&](const Scalar &s, ValueRange at) {
+                             return s.add(begin, s.mul(s.fromIndex(at[0]), step));
+                           }));
+    return success();
+  }
+  FailureOr<Shape> starts = n.elements(0, "the start"), limits = n.elements(1, "the limit");
+  FailureOr<SmallVector<int64_t>> steps = n.integers(2, "the step");
+  if (failed(starts) || failed(limits) || failed(steps))
+    return failure();
+  if (starts->size() != 1 || limits->size() != 1 || steps->size() != 1 || (*steps)[0] == 0)
+    return n.fail("expects single numbers, and a step other than 0");
+  SymExpr start = (*starts)[0];
+  int64_t step = (*steps)[0];
+  SymExpr count = n.syms.max(n.syms.ceilDiv((*limits)[0] - start, step), 0);
+  if (std::optional<int64_t> constant = count.constant(); constant && *constant <= 256) {
+    Shape elements;
+    for (int64_t i = 0; i < *constant; ++i)
+      elements.push_back(start + SymExpr(i) * SymExpr(step));
+    n.result(0, e.known(first->dtype, {*constant}, std::move(elements)));
+    return success();
+  }
+  Value begin = e.index(start), stride = e.index(step);
+  n.result(0, e.generate({count}, first->dtype, [&](const Scalar &s, ValueRange at) {
+    Value offset = arith::MulIOp::create(s.b, s.loc, at[0], stride);
+    return s.fromIndex(arith::AddIOp::create(s.b, s.loc, begin, offset));
+  }));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Reshapes
+//===----------------------------------------------------------------------===//
+
+/// The same elements under another shape, as expressions where they are that.
+static Tensor *reshaped(Node &n, Tensor *x, Shape shape) {
+  if (x->elements && !x->constant)
+    return n.emit.known(x->dtype, std::move(shape), *x->elements);
+  return n.emit.reshape(x, std::move(shape));
+}
+
+/// Refuses shapes that hold another number of elements than `x`, here or at run time.
+static LogicalResult expectSameCount(Node &n, Tensor *x, ArrayRef<SymExpr> shape) {
+  SymExpr have = n.syms.simplify(Emitter::product(x->shape));
+  SymExpr want = n.syms.simplify(Emitter::product(shape));
+  if (!have.isValid() || !want.isValid())
+    return n.fail("the sizes overflow 64 bits");
+  if (have == want)
+    return success();
+  // One unknown extent: the equation says what it is.
+  for (const SymExpr &extent : x->shape) {
+    std::optional<SymExpr> rest = have.exactDiv(n.syms.simplify(extent));
+    if (!n.syms.simplify(extent).asAtom() || !rest || !n.syms.isPositive(*rest))
+      continue;
+    if (std::optional<SymExpr> value = want.exactDiv(*rest))
+      return n.expectEqual(extent, *value, "an extent and what the new shape makes of it");
+  }
+  return n.require(n.syms.equal(have, want),
+                   "expects a new shape of as many elements, but got %0 and %1", {have, want});
+}
+
+LogicalResult sectile::frontend::importReshape(Node &n) {
+  Tensor *x = n.in(0);
+  FailureOr<Shape> target = n.elements(1, "the new shape");
+  bool allowZero = n.intAttr("allowzero", 0) != 0;
+  if (failed(target))
+    return failure();
+  if (n.in(1)->rank() != 1 || target->size() > static_cast<size_t>(kMaxRank))
+    return n.fail("expects a new shape of at most " + Twine(kMaxRank) + " extents, but got " +
+                  Twine(target->size()));
+  Shape shape;
+  std::optional<size_t> inferred;
+  for (auto [dim, extent] : llvm::enumerate(*target)) {
+    std::optional<int64_t> constant = extent.constant();
+    if (constant == -1 && inferred)
+      return n.fail("expects at most one extent of -1 in the new shape");
+    if (constant && *constant < -1)
+      return n.fail("expects extents of at least -1, but got " + extent.str());
+    if (constant == 0 && !allowZero && dim >= x->shape.size())
+      return n.fail("extent " + Twine(dim) + " shall be copied, but the input's rank is " +
+                    Twine(x->rank()));
+    if (constant == -1)
+      inferred = dim;
+    shape.push_back(constant == -1                ? SymExpr(1)
+                    : constant == 0 && !allowZero ? x->shape[dim]
+                                                  : extent);
+  }
+  if (inferred) {
+    SymExpr have = n.syms.simplify(Emitter::product(x->shape));
+    SymExpr rest = n.syms.simplify(Emitter::product(shape));
+    shape[*inferred] = n.syms.floorDiv(have, rest);
+  }
+  if (failed(expectSameCount(n, x, shape)))
+    return failure();
+  n.result(0, reshaped(n, x, shape));
+  return success();
+}
+
+LogicalResult sectile::frontend::importFlatten(Node &n) {
+  Tensor *x = n.in(0);
+  int64_t axis = n.intAttr("axis", 1), rank = x->rank();
+  if (axis < -rank || axis > rank)
+    return n.fail("expects an axis in [" + Twine(-rank) + ", " + Twine(rank) + "], but got " +
+                  Twine(axis));
+  if (axis < 0)
+    axis += rank;
+  ArrayRef<SymExpr> shape = x->shape;
+  n.result(0, reshaped(n, x,
+                       {Emitter::product(shape.take_front(axis)),
+                        Emitter::product(shape.drop_front(axis))}));
+  return success();
+}
+
+LogicalResult sectile::frontend::importSqueeze(Node &n) {
+  Tensor *x = n.in(0);
+  FailureOr<std::optional<SmallVector<int64_t>>> given = n.integers("axes", 1);
+  if (failed(given))
+    return failure();
+  SmallVector<int64_t> axes;
+  if (*given) {
+    FailureOr<SmallVector<int64_t>> checked = n.axes(**given, x->rank());
+    if (failed(checked))
+      return failure();
+    axes = *checked;
+  } else {
+    for (int64_t dim = 0; dim < x->rank(); ++dim) {
+      SymExpr extent = n.syms.simplify(x->shape[dim]);
+      if (extent.isConstant(1))
+        axes.push_back(dim);
+      else if (!n.syms.equal(extent, 1).isConstant(0))
+        return n.fail("without axes, the result's rank depends on whether " + extent.str() +
+                          " is 1",
+                      "give the axes");
+    }
+  }
+  for (int64_t axis : axes)
+    if (failed(n.expectEqual(x->shape[axis], 1, "a squeezed extent and 1")))
+      return failure();
+  Shape shape;
+  for (int64_t dim = 0; dim < x->rank(); ++dim)
+    if (!llvm::is_contained(axes, dim))
+      shape.push_back(x->shape[dim]);
+  n.result(0, reshaped(n, x, shape));
+  return success();
+}
+
+LogicalResult sectile::frontend::importUnsqueeze(Node &n) {
+  Tensor *x = n.in(0);
+  FailureOr<std::optional<SmallVector<int64_t>>> given = n.integers("axes", 1);
+  if (failed(given))
+    return failure();
+  if (!*given)
+    return n.fail("expects axes");
+  int64_t rank = x->rank() + static_cast<int64_t>((*given)->size());
+  if (rank > kMaxRank)
+    return n.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " + Twine(rank));
+  FailureOr<SmallVector<int64_t>> axes = n.axes(**given, rank);
+  if (failed(axes))
+    return failure();
+  Shape shape;
+  const SymExpr *next = x->shape.begin();
+  for (int64_t dim = 0; dim < rank; ++dim)
+    shape.push_back(llvm::is_contained(*axes, dim) ? SymExpr(1) : *next++);
+  n.result(0, reshaped(n, x, shape));
+  return success();
+}
+
+LogicalResult sectile::frontend::importExpand(Node &n) {
+  Tensor *x = n.in(0);
+  FailureOr<Shape> target = n.elements(1, "the new shape");
+  if (failed(target))
+    return failure();
+  for (const SymExpr &extent : *target)
+    if (extent.constant() && *extent.constant() < 0)
+      return n.fail("expects extents of at least 0, but got " + extent.str());
+  if (target->size() > static_cast<size_t>(kMaxRank))
+    return n.fail("expects a rank of at most " + Twine(kMaxRank));
+  FailureOr<Shape> shape = n.broadcast({ArrayRef<SymExpr>(x->shape), ArrayRef<SymExpr>(*target)});
+  if (failed(shape))
+    return failure();
+  auto known = evaluateElements(n, {x}, *shape, x->dtype,
+                                [](ArrayRef<SymExpr> args) { return std::optional(args[0]); });
+  n.result(0, known ? *known : n.emit.expand(x, *shape));
+  return success();
+}
