@@ -1,0 +1,40 @@
+//===- GraphToTilePasses.td - fused regions to tile programs -*- tablegen -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_CONVERSION_GRAPHTOTILE_TD
+#define SECTILE_CONVERSION_GRAPHTOTILE_TD
+
+include "mlir/Pass/PassBase.td"
+
+def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
+  let summary = "write the tile program of every fused region";
+  let description = [{
+    For each `graph.kernel` of the module, writes a `tile.kernel` of the same name into a nested
+    module named after the level. Its arguments are the region's, tensors as views, followed by
+    views for its results. The regions stay: they are the reference that the tile programs are
+    compared with, and what other levels and targets are made from.
+
+    The algorithm is demand-driven materialisation: `lib/Conversion/GraphToTile/Materializer.h`.
+
+    Precondition: regions as `graph-outline` leaves them: results of one shape, constants other
+    than splats passed as arguments, `graph.dims` naming equal extents.
+    Postcondition: every tile is small enough for a register file; memory is touched through
+    views only. `canonicalize`, `cse` and `loop-invariant-code-motion` usually follow.
+  }];
+  let options = [
+    Option<"level", "level", "std::string", "\"avx512\"",
+           "name of the instruction-set level, and of the nested module">,
+    Option<"lanes", "lanes", "int64_t", "16", "32-bit lanes of a vector register">,
+    Option<"registers", "registers", "int64_t", "32", "vector registers">
+  ];
+  let dependentDialects = [
+    "::sectile::tile::TileDialect", "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
+    "::mlir::arith::ArithDialect"
+  ];
+}
+
+#endif // SECTILE_CONVERSION_GRAPHTOTILE_TD

@@ -1,0 +1,52 @@
+//===- HostPasses.td - from launches to a native host program -*- tablegen -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_CONVERSION_HOSTPASSES_TD
+#define SECTILE_CONVERSION_HOSTPASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "give every tensor of the host program a place in memory";
+  let description = [{
+    Replaces the model's function, a sequence of `graph.launch` on tensors, by two functions on
+    buffers:
+
+    * `@sectile_prepare(extents) -> (symbols, output extents, arena bytes)`: `extents` are the
+      dynamic extents of all inputs in order. Symbols are bound at their first occurrence and
+      compared at every other. Checks the model makes on sizes are here.
+    * `@sectile_run(inputs, outputs, arena, constants)`: views of the arena and dispatches.
+
+    Every intermediate tensor gets a slot of the arena. Tensors that are never alive together
+    share a slot; a slot is as large as its largest tensor, also where sizes are known only at
+    run time. A result that is the model's output is written there at once; an output that is an
+    input, a constant, or an output already written is copied. Reshapes are views.
+
+    Constants are laid out one after the other, 64-byte aligned, in the section of constants; the
+    module attribute `graph.constants` lists them in that order (see `PlannedConstant`).
+
+    Precondition: `graph-outline`, then `graph-simplify`.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::affine::AffineDialect", "::sectile::graph::GraphDialect"];
+}
+
+def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "lower the host program to the LLVM dialect";
+  let description = [{
+    Wraps the functions that `graph-plan-memory` wrote into the two that a package exports to its
+    runtime, `sectile_host_prepare` and `sectile_host_run` (see sectile/Package/Abi.h), and
+    lowers everything to the LLVM dialect. A dispatch becomes a call through the runtime's
+    launch pointer; the kernel's number is its position among the module's `graph.kernel` ops. A
+    status other than zero ends the program at once and is returned.
+
+    The kernels themselves are dropped from the module.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
+#endif // SECTILE_CONVERSION_HOSTPASSES_TD

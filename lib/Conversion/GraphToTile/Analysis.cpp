@@ -1,0 +1,265 @@
+//===- Analysis.cpp - what a fused region looks like from its roots -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Analysis.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace sectile;
+
+bool sectile::isContraction(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1)
+    return false;
+  SmallVector<Operation *> combiners;
+  Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
+  if (!reduced || combiners.size() != 1 || !isa<arith::AddFOp, arith::AddIOp>(combiners[0]))
+    return false;
+  Operation *product = reduced.getDefiningOp();
+  return isa_and_nonnull<arith::MulFOp, arith::MulIOp>(product) &&
+         product->getOperand(0) != product->getOperand(1) && op.getNumDpsInputs() >= 2;
+}
+
+namespace {
+
+/// For each dimension of a value, the root dimensions its coordinate follows.
+using Followed = SmallVector<DimSet>;
+
+class Walker {
+public:
+  Walker(unsigned rank, RegionAnalysis &analysis) : rank(rank), analysis(analysis) {}
+
+  void visit(Value value, const Followed &dims, bool insideReduction) {
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return;
+    if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+      return visitLinalg(linalgOp, cast<OpResult>(value).getResultNumber(), dims, insideReduction);
+    if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+      Followed from;
+      for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices()))
+        from.append(group.size(), dims[dim]);
+      return visit(collapse.getSrc(), from, insideReduction);
+    }
+    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+      Followed from;
+      for (ReassociationIndices &group : expand.getReassociationIndices()) {
+        DimSet all(rank);
+        for (int64_t dim : group)
+          all |= dims[dim];
+        from.push_back(all);
+      }
+      return visit(expand.getSrc(), from, insideReduction);
+    }
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      llvm::SmallBitVector dropped = slice.getDroppedDims();
+      Followed from;
+      unsigned next = 0;
+      for (int64_t dim = 0; dim < slice.getSourceType().getRank(); ++dim)
+        from.push_back(dropped.test(dim) ? DimSet(rank) : dims[next++]);
+      return visit(slice.getSource(), from, insideReduction);
+    }
+    if (auto broadcast = dyn_cast<graph::BroadcastOp>(op)) {
+      auto sourceRank = cast<RankedTensorType>(broadcast.getSource().getType()).getRank();
+      return visit(broadcast.getSource(), Followed(ArrayRef(dims).take_back(sourceRank)),
+                   insideReduction);
+    }
+    if (auto gather = dyn_cast<graph::GatherOp>(op)) {
+      auto indexRank = cast<RankedTensorType>(gather.getIndices().getType()).getRank();
+      Followed from(ArrayRef(dims).slice(gather.getAxis(), indexRank));
+      return visit(gather.getIndices(), from, insideReduction);
+    }
+    for (Value operand : op->getOperands())
+      if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
+        if (type.getRank() == static_cast<int64_t>(dims.size()))
+          visit(operand, dims, insideReduction);
+  }
+
+private:
+  void visitLinalg(linalg::LinalgOp op, unsigned result, const Followed &dims,
+                   bool insideReduction) {
+    if (!seen[insideReduction].insert(op).second)
+      return;
+    Followed loops(op.getNumLoops(), DimSet(rank));
+    DimSet followed(rank);
+    AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
+    for (auto [expr, dim] : llvm::zip_equal(map.getResults(), dims))
+      if (auto loop = dyn_cast<AffineDimExpr>(expr)) {
+        loops[loop.getPosition()] = dim;
+        followed |= dim;
+      }
+    bool isReduction = op.getNumReductionLoops() != 0;
+    auto operandDims = [&](OpOperand *operand) {
+      Followed from;
+      for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults()) {
+        DimSet &all = from.emplace_back(rank);
+        expr.walk([&](AffineExpr part) {
+          if (auto loop = dyn_cast<AffineDimExpr>(part))
+            all |= loops[loop.getPosition()];
+        });
+      }
+      return from;
+    };
+    if (isReduction) {
+      ReductionInfo info{op,           isContraction(op), followed,       DimSet(rank),
+                         DimSet(rank), DimSet(rank),      insideReduction};
+      for (OpOperand *input : op.getDpsInputOperands()) {
+        Followed from = operandDims(input);
+        if (!from.empty())
+          info.contiguous |= from.back();
+      }
+      if (info.isContraction) {
+        DimSet lhs(rank), rhs(rank);
+        for (const DimSet &dim : operandDims(op.getDpsInputOperand(0)))
+          lhs |= dim;
+        for (const DimSet &dim : operandDims(op.getDpsInputOperand(1)))
+          rhs |= dim;
+        // Columns are what varies along the roots' last dimension.
+        if (lhs.find_last() > rhs.find_last())
+          std::swap(lhs, rhs);
+        info.rows = lhs;
+        info.rows.reset(rhs);
+        info.columns = rhs;
+        info.columns.reset(lhs);
+      }
+      analysis.reductions.push_back(info);
+    }
+    for (OpOperand &operand : op->getOpOperands())
+      if (isa<RankedTensorType>(operand.get().getType()))
+        visit(operand.get(), operandDims(&operand), insideReduction || isReduction);
+  }
+
+  unsigned rank;
+  RegionAnalysis &analysis;
+  llvm::DenseSet<Operation *> seen[2]; // by insideReduction
+};
+
+/// Whether one element of the op costs far more than a load.
+bool isExpensive(linalg::LinalgOp op) {
+  return llvm::any_of(op.getBlock()->getOperations(), [](Operation &inner) {
+    return isa<math::MathDialect>(inner.getDialect()) &&
+           !isa<math::AbsFOp, math::AbsIOp, math::FmaOp, math::SqrtOp>(inner);
+  });
+}
+
+/// Whether the value is an argument that is laid out for its product already.
+bool isPacked(graph::KernelOp kernel, Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument && kernel.getArgAttr(argument.getArgNumber(), graph::kMemoryAttr);
+}
+
+/// Chooses residency. A value that holds a contraction must not be computed anew for every loop
+/// that reads it; an expensive one should not. Neither may sit in the inner loop of a product.
+void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
+  llvm::DenseSet<Value> heavy;
+  for (Operation &op : kernel.getBody().front()) {
+    for (Value value : op.getResults()) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+      bool isHeavy = linalgOp && isContraction(linalgOp);
+      bool isReduction = linalgOp && linalgOp.getNumReductionLoops() != 0;
+      if (!isReduction)
+        for (Value operand : op.getOperands())
+          isHeavy |= heavy.contains(operand);
+      bool costs = linalgOp && !isReduction && isExpensive(linalgOp);
+      unsigned uses = 0, reductions = 0, products = 0;
+      for (OpOperand &use : value.getUses()) {
+        auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
+        if (!user || !user.isDpsInput(&use)) {
+          uses += !isa<tensor::DimOp>(use.getOwner());
+          continue;
+        }
+        ++uses;
+        reductions += user.getNumReductionLoops() != 0;
+        products += isContraction(user);
+      }
+      bool isComputed = linalgOp && !isReduction && !linalgOp.getDpsInputOperands().empty() &&
+                        !linalgOp.getBlock()->without_terminator().empty();
+      bool keep = (isHeavy && reductions > 0) || (costs && reductions > 0 && uses > 1) ||
+                  (isComputed && products > 0);
+      if (keep)
+        analysis.resident[value] =
+            std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
+      else if (isHeavy)
+        heavy.insert(value);
+    }
+  }
+}
+
+/// A product whose columns lie side by side in the result but far apart in the operand (the
+/// scores of an attention read keys that way) would gather them in its inner loop. Such operands
+/// are copied to private memory with the columns contiguous.
+void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis) {
+  for (const ReductionInfo &info : analysis.reductions) {
+    linalg::LinalgOp op = info.op;
+    if (!info.isContraction)
+      continue;
+    AffineMap resultMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+    // The last loop of the result that is worth a vector.
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(op->getResult(0).getType()).getShape();
+    int64_t last = shape.size() - 1;
+    while (last > 0 && shape[last] == 1)
+      --last;
+    if (last < 0 || shape[last] == 1)
+      continue;
+    AffineExpr columns = resultMap.getResult(last);
+    unsigned withColumns = 0, withoutColumns = 0;
+    for (OpOperand *input : op.getDpsInputOperands())
+      (op.getMatchingIndexingMap(input).isFunctionOfDim(cast<AffineDimExpr>(columns).getPosition())
+           ? withColumns
+           : withoutColumns) += 1;
+    if (withColumns != 1 || withoutColumns == 0)
+      continue; // not a product of rows and columns
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      AffineMap map = op.getMatchingIndexingMap(input);
+      if (!map.isFunctionOfDim(cast<AffineDimExpr>(columns).getPosition()))
+        continue;
+      std::optional<unsigned> position = map.getResultPosition(columns);
+      if (!position || *position + 1 == map.getNumResults() || isPacked(kernel, input->get()))
+        continue;
+      analysis.resident[input->get()] = *position;
+    }
+  }
+}
+
+} // namespace
+
+FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel) {
+  RegionAnalysis analysis;
+  Operation *terminator = kernel.getBody().front().getTerminator();
+  auto first = cast<RankedTensorType>(terminator->getOperand(0).getType());
+  analysis.rank = first.getRank();
+  for (Type type : terminator->getOperandTypes())
+    if (cast<RankedTensorType>(type).getShape() != first.getShape())
+      return kernel.emitOpError("expects results of one shape, but got ")
+             << first << " and " << type;
+  analysis.swept = DimSet(analysis.rank);
+  Walker walker(analysis.rank, analysis);
+  for (Value root : terminator->getOperands()) {
+    Followed dims;
+    for (unsigned dim = 0; dim < analysis.rank; ++dim) {
+      dims.emplace_back(analysis.rank);
+      dims.back().set(dim);
+    }
+    walker.visit(root, dims, false);
+  }
+  for (const ReductionInfo &info : analysis.reductions) {
+    DimSet missing(info.followed);
+    missing.flip();
+    analysis.swept |= missing;
+  }
+  for (unsigned dim = 0; dim < analysis.rank; ++dim)
+    if (first.getDimSize(dim) == 1)
+      analysis.swept.reset(dim);
+  chooseResident(kernel, analysis);
+  stageColumns(kernel, analysis);
+  return analysis;
+}

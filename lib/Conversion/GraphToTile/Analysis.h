@@ -1,0 +1,59 @@
+//===- Analysis.h - what a fused region looks like from its roots -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Facts that schedules are chosen by: for every value of a region, which
+// dimensions of the roots its coordinates follow. Found by walking from the
+// roots through indexing maps, as materialisation will do with real coordinates.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
+#define SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
+
+#include "dialects/Graph/IR/Graph.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace sectile {
+
+/// A set of root dimensions.
+using DimSet = llvm::SmallBitVector;
+
+/// One contraction or other reduction of a region.
+struct ReductionInfo {
+  mlir::linalg::LinalgOp op;
+  bool isContraction;
+  /// Root dimensions that its result follows.
+  DimSet followed;
+  /// Of those, the ones that only one factor of a contraction follows.
+  DimSet rows, columns;
+  /// Root dimensions along which its inputs' last dimension runs.
+  DimSet contiguous;
+  /// Whether another contraction or reduction consumes it, directly or through elementwise ops.
+  bool feedsReduction = false;
+};
+
+struct RegionAnalysis {
+  /// Rank of the roots; they agree in shape.
+  unsigned rank = 0;
+  llvm::SmallVector<ReductionInfo> reductions;
+  /// Values that graph-to-tile computes into private memory (see Materializer.h), each with the
+  /// dimension that is contiguous there.
+  llvm::MapVector<mlir::Value, unsigned> resident;
+  /// Root dimensions that some reduction's result does not follow: loops over them go inside.
+  DimSet swept;
+};
+
+/// Analyses a kernel whose results agree in shape; reports an error if they do not.
+mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel);
+
+/// Whether `op` sums products: a reduction by addition of a product.
+bool isContraction(mlir::linalg::LinalgOp op);
+
+} // namespace sectile
+
+#endif // SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H

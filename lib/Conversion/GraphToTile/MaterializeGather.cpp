@@ -1,0 +1,121 @@
+//===- MaterializeGather.cpp - data-dependent reads -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Materializer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace sectile;
+
+FailureOr<TileValue> Materializer::materialiseGather(graph::GatherOp op, const Coords &coords,
+                                                     const Constraints &valid) {
+  Location loc = op.getLoc();
+  unsigned axis = op.getAxis();
+  unsigned indexRank = cast<RankedTensorType>(op.getIndices().getType()).getRank();
+  Coords indexCoords(ArrayRef(coords).slice(axis, indexRank));
+  FailureOr<TileValue> index = materialise(op.getIndices(), indexCoords, valid);
+  if (failed(index))
+    return failure();
+
+  // Next to the indices, so that they are checked once.
+  unsigned level = 0;
+  for (AffineExpr expr : indexCoords)
+    level = std::max(level, space.getLevel(expr));
+  Constraints indexValid = valid;
+  prune(indexCoords, indexValid);
+  for (AffineExpr expr : indexValid)
+    level = std::max(level, space.getLevel(expr));
+  AffineExpr extent = getSize(op.getSource(), axis);
+  TileValue clamped;
+  {
+    LevelScope scope(*this, level);
+    Type element = getElementTypeOrSelf(index->value.getType());
+    Type wide = builder.getI64Type();
+    Value value = index->value;
+    Type wideTile = getTileType(wide, index->dims);
+    if (element.isIndex())
+      value = arith::IndexCastOp::create(builder, loc, wideTile, value);
+    else if (element != wide)
+      value = arith::ExtSIOp::create(builder, loc, wideTile, value);
+    auto splat = [&](Value scalar) { return broadcastTo(loc, {scalar, {}}, index->dims); };
+    Value size = arith::IndexCastOp::create(builder, loc, wide, emitIndex(loc, extent));
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
+    Value one = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(1));
+    Value last = arith::SubIOp::create(builder, loc, size, one);
+    Value shifted = arith::AddIOp::create(builder, loc, value, splat(size));
+    Value isNegative =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, value, splat(zero));
+    Value position = arith::SelectOp::create(builder, loc, isNegative, shifted, value);
+    Value isLow =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, position, splat(zero));
+    Value isHigh =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, position, splat(last));
+    Value ok = arith::AndIOp::create(builder, loc, isLow, isHigh);
+    // An element outside `indexValid` holds no index.
+    auto i1 = builder.getI1Type();
+    if (!indexValid.empty()) {
+      TileValue checked = select(loc, indexValid, {ok, index->dims}, builder.getBoolAttr(true));
+      ok = checked.value;
+      assert(checked.dims == index->dims && "a pruned mask follows the value's coordinates");
+      (void)i1;
+    }
+    std::string message = "index %0 is out of range [-%1, %1) along axis " + std::to_string(axis);
+    tile::AssertOp::create(builder, loc, ok, message, ValueRange{value, splat(size)});
+    // An empty source has no place to read: coordinate 0 is then masked by every consumer,
+    // since the result it indexes exists only if the check above failed.
+    Value low = arith::MaxSIOp::create(builder, loc, position, splat(zero));
+    Value safe = arith::MinSIOp::create(builder, loc, low, splat(last));
+    clamped = {arith::IndexCastOp::create(builder, loc,
+                                          getTileType(builder.getIndexType(), index->dims), safe),
+               index->dims};
+    if (clamped.dims.empty()) {
+      AffineExpr symbol = space.addSymbol(clamped.value, level, {0, 1, extent - 1});
+      Coords from(ArrayRef(coords).take_front(axis));
+      from.push_back(symbol);
+      llvm::append_range(from, ArrayRef(coords).drop_front(axis + indexRank));
+      // Emitted at the caller's level, below.
+      indexCoords = from;
+    }
+  }
+  if (clamped.dims.empty())
+    return materialise(op.getSource(), indexCoords, valid);
+
+  // Indices that differ inside the tile: a gather load, from an argument only.
+  auto argument = dyn_cast<BlockArgument>(op.getSource());
+  if (!argument)
+    return op.emitOpError("cannot become part of a tile program: indices vary inside a tile, but "
+                          "the source is not a kernel argument");
+  setInsertionPoint();
+  TileValue tile;
+  tile.dims = clamped.dims;
+  for (AffineExpr expr : coords)
+    space.collectTileDims(expr, tile.dims);
+  for (AffineExpr expr : valid)
+    space.collectTileDims(expr, tile.dims);
+  // The index value is one more dimension behind the tile's.
+  Coords from(ArrayRef(coords).take_front(axis));
+  llvm::append_range(from, ArrayRef(coords).drop_front(axis + indexRank));
+  SmallVector<Value> mapOperands, setOperands;
+  AffineMap map = space.makeMap(from, tile.dims, mapOperands, /*numExtraDims=*/1);
+  SmallVector<AffineExpr> places(map.getResults());
+  places.insert(places.begin() + axis, getAffineDimExpr(tile.dims.size(), op.getContext()));
+  map = AffineMap::get(map.getNumDims(), map.getNumSymbols(), places, op.getContext());
+  IntegerSetAttr where;
+  TypedAttr fill;
+  Type element = getElementTypeOrSelf(op.getType());
+  if (!valid.empty()) {
+    where = IntegerSetAttr::get(space.makeSet(valid, tile.dims, setOperands));
+    fill = builder.getZeroAttr(element);
+  }
+  Value indices = broadcastTo(loc, clamped, tile.dims);
+  tile.value =
+      tile::LoadOp::create(builder, loc, getTileType(element, tile.dims),
+                           target.getBody().getArgument(argument.getArgNumber()), mapOperands,
+                           setOperands, ValueRange{indices}, AffineMapAttr::get(map), where, fill);
+  return tile;
+}

@@ -1,0 +1,220 @@
+//===- Materializer.h - demand-driven materialisation of graph values as tiles -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one algorithm that turns a fused region into the program of a block. A
+// consumer asks for a *tile* of a value:
+//
+//     materialise(value, coords, valid)
+//
+// `coords` says, for every dimension of the value, which coordinate each
+// element of the tile needs, as an affine expression over tile dimensions and
+// symbols. `valid` lists expressions that must be non-negative for an element
+// to matter: outside, a producer may return anything, but neither traps nor
+// touches memory. The answer depends on the op that defines the value:
+//
+//   kernel argument         a (masked) tile.load
+//   elementwise op          its operands' tiles, and arith/math on them
+//   contraction             loops over its reduction dimensions, tile.dot
+//   reduction               likewise, partial results, tile.reduce
+//   reshape, slice, pad...  other coords, other valid
+//
+// Nothing here knows what a model's operator was called: everything follows
+// from indexing maps and from the scalar body of linalg ops.
+//
+// Scopes. Loops nest; each has a level. A value is emitted at the outermost
+// level at which everything its coordinates mention is known, so a row's
+// maximum lands outside the loop over the row without being told to. What was
+// emitted in a scope is remembered there and found again.
+//
+// Residency. A value chosen to be resident is computed once per scope into
+// private memory, along all coordinates that loops sweep, and read from there.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_MATERIALIZER_H
+#define SECTILE_LIB_CONVERSION_GRAPHTOTILE_MATERIALIZER_H
+
+#include "IndexSpace.h"
+
+#include "dialects/Graph/IR/Graph.h"
+#include "dialects/Tile/IR/Tile.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/Builders.h"
+
+namespace sectile {
+
+using Coords = llvm::SmallVector<mlir::AffineExpr>;
+/// Expressions that must all be >= 0.
+using Constraints = llvm::SmallVector<mlir::AffineExpr>;
+
+/// A tile, and the tile dimensions along which it varies, in their order. Without any it is a
+/// scalar.
+struct TileValue {
+  mlir::Value value;
+  llvm::SmallVector<unsigned> dims;
+};
+
+/// Sizes that materialisation chooses for loops it opens itself.
+struct MaterializerOptions {
+  /// Elements of partial results that a reduction keeps along its innermost dimension.
+  int64_t reductionChunk = 64;
+  /// Elements of all partial results together; more would not stay in registers.
+  int64_t maxPartialElements = 256;
+  /// Elements along the last dimension computed at a time when a resident value is filled, and
+  /// along each of two dimensions when they change places on the way.
+  int64_t fillChunk = 64;
+  int64_t transposeChunk = 16;
+};
+
+class Materializer {
+public:
+  Materializer(graph::KernelOp source, tile::KernelOp target, MaterializerOptions options);
+
+  IndexSpace &getSpace() { return space; }
+  mlir::OpBuilder &getBuilder() { return builder; }
+
+  /// Marks a value to be computed into private memory wherever loops sweep over it, with
+  /// dimension `lastDim` contiguous there.
+  void setResident(mlir::Value value, unsigned lastDim) { resident[value] = lastDim; }
+
+  /// The tile of `value` at `coords`; see the top of the file. Reports an error on failure.
+  mlir::FailureOr<TileValue> materialise(mlir::Value value, Coords coords, Constraints valid);
+
+  /// The extent of a tensor's dimension, as an expression over symbols of level 0.
+  mlir::AffineExpr getSize(mlir::Value tensor, int64_t dim);
+  /// An index value of the graph kernel, as an expression over symbols of level 0.
+  mlir::AffineExpr getIndex(mlir::Value index);
+
+  //===--------------------------------------------------------------------===//
+  // Scopes
+  //===--------------------------------------------------------------------===//
+
+  /// The level of the innermost open scope.
+  unsigned getLevel() const { return frames.size() - 1; }
+  /// Opens a loop of `count` iterations in the innermost scope and returns its counter. With
+  /// `inits`, `iterArgs` receives the carried values. `sweeps` marks loops that run over
+  /// coordinates of values resident outside of them.
+  mlir::AffineExpr openLoop(mlir::Location loc, mlir::AffineExpr count, mlir::ValueRange inits,
+                            bool sweeps, llvm::SmallVectorImpl<mlir::Value> *iterArgs = nullptr,
+                            SymbolBounds bounds = {});
+  /// Closes it, carrying `values` on; returns the loop's results.
+  llvm::SmallVector<mlir::Value> closeLoop(mlir::ValueRange values = {});
+
+  /// Sets the builder to the innermost scope's end.
+  void setInsertionPoint();
+  /// The value of an expression over symbols, emitted in the innermost scope.
+  mlir::Value emitIndex(mlir::Location loc, mlir::AffineExpr expr);
+
+  /// `tile` repeated along the dimensions of `dims` that it lacks, or itself.
+  mlir::Value broadcastTo(mlir::Location loc, const TileValue &tile, llvm::ArrayRef<unsigned> dims);
+  /// Stores a tile.
+  void emitStore(mlir::Location loc, const TileValue &tile, mlir::Value view, Coords coords,
+                 Constraints valid);
+  /// Reads a view (an argument or private memory).
+  TileValue emitLoad(mlir::Location loc, mlir::Value view, Coords coords, Constraints valid);
+
+private:
+  struct MemoEntry {
+    Coords coords;
+    Constraints valid;
+    TileValue tile;
+  };
+  /// A resident value's private memory.
+  struct Strip {
+    Coords outer; // the value's coordinates, null where loops sweep them
+    mlir::Value view;
+    /// What each dimension of the view is: a tile dimension, or a swept dimension of the value.
+    struct Axis {
+      bool isTileDim;
+      unsigned dim;
+    };
+    llvm::SmallVector<Axis> axes;
+  };
+  /// One scope: a block and where in it the next op goes.
+  struct Frame {
+    explicit Frame(mlir::Block *block) : block(block) {}
+    mlir::Block *block;
+    bool sweeps = false;
+    mlir::Operation *child = nullptr;      // the op that holds the next inner scope, if any is open
+    mlir::Operation *outerChild = nullptr; // what `child` of the enclosing frame was before
+    llvm::DenseMap<mlir::Value, llvm::SmallVector<MemoEntry, 1>> memo;
+    llvm::DenseMap<mlir::Value, llvm::SmallVector<Strip, 1>> strips;
+  };
+  /// Leaves inner scopes while something is emitted at an outer level.
+  class LevelScope;
+
+  // By kind of defining op; coords and valid are simplified.
+  mlir::FailureOr<TileValue> materialiseArgument(mlir::Value value, const Coords &coords,
+                                                 const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseLinalg(mlir::OpResult value, const Coords &coords,
+                                               const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseView(mlir::Operation *op, const Coords &coords,
+                                             const Constraints &valid);
+  mlir::FailureOr<TileValue> materialisePad(mlir::Operation *op, const Coords &coords,
+                                            const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseConcat(mlir::Operation *op, const Coords &coords,
+                                               const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseGather(graph::GatherOp op, const Coords &coords,
+                                               const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseResident(mlir::Value value, const Coords &coords,
+                                                 const Constraints &valid);
+  Strip makeStrip(mlir::Value value, const Coords &coords, Coords outer);
+  Coords getPlace(const Strip &strip, const Coords &coords);
+  mlir::LogicalResult fillStrip(mlir::Value value, const Strip &strip);
+  mlir::FailureOr<TileValue> materialiseDefinition(mlir::Value value, const Coords &coords,
+                                                   const Constraints &valid);
+
+  // Linalg ops.
+  struct BodyContext;
+  mlir::FailureOr<TileValue> evaluate(mlir::Value scalar, BodyContext &body);
+  mlir::FailureOr<TileValue> applyElementwise(mlir::Operation *op,
+                                              llvm::ArrayRef<TileValue> operands);
+  mlir::FailureOr<TileValue> materialiseElementwise(mlir::linalg::LinalgOp op, unsigned result,
+                                                    Coords iterCoords, const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseReduction(mlir::linalg::LinalgOp op, unsigned result,
+                                                  Coords iterCoords, const Constraints &valid);
+  mlir::AffineExpr getLoopSize(mlir::linalg::LinalgOp op, unsigned loop);
+
+  TileValue select(mlir::Location loc, const Constraints &where, const TileValue &tile,
+                   mlir::TypedAttr otherwise);
+  void prune(const Coords &coords, Constraints &valid);
+  llvm::SmallVector<int64_t> getExtents(llvm::ArrayRef<unsigned> dims) const;
+  mlir::Type getTileType(mlir::Type element, llvm::ArrayRef<unsigned> dims) const;
+
+  graph::KernelOp source;
+  tile::KernelOp target;
+  MaterializerOptions options;
+  IndexSpace space;
+  mlir::OpBuilder builder;
+  llvm::SmallVector<Frame> frames;
+  llvm::DenseMap<mlir::Value, unsigned> resident; // to the dimension that is last in memory
+};
+
+/// While it lives, `level` is the innermost scope.
+class Materializer::LevelScope {
+public:
+  LevelScope(Materializer &materializer, unsigned level) : materializer(materializer) {
+    auto &frames = materializer.frames;
+    for (unsigned i = level + 1; i < frames.size(); ++i)
+      inner.push_back(std::move(frames[i]));
+    frames.truncate(level + 1);
+    materializer.setInsertionPoint();
+  }
+  ~LevelScope() {
+    for (Frame &frame : inner)
+      materializer.frames.push_back(std::move(frame));
+    materializer.setInsertionPoint();
+  }
+
+private:
+  Materializer &materializer;
+  llvm::SmallVector<Frame> inner;
+};
+
+} // namespace sectile
+
+#endif // SECTILE_LIB_CONVERSION_GRAPHTOTILE_MATERIALIZER_H

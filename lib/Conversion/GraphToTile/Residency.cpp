@@ -1,0 +1,189 @@
+//===- Residency.cpp - values kept in memory private to a block -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Materializer.h"
+
+using namespace mlir;
+using namespace sectile;
+
+/// Memory for `value` at `coords`: one axis for each tile dimension that its unswept coordinates
+/// vary along, and one for each swept dimension, the dimension chosen to be contiguous last.
+Materializer::Strip Materializer::makeStrip(Value value, const Coords &coords, Coords outer) {
+  Strip strip;
+  strip.outer = outer;
+  unsigned lastDim = resident.lookup(value);
+  SmallVector<unsigned> tileDims, lastTileDims;
+  if (lastDim < outer.size() && outer[lastDim])
+    space.collectTileDims(outer[lastDim], lastTileDims);
+  for (AffineExpr expr : outer)
+    if (expr)
+      space.collectTileDims(expr, tileDims);
+  for (unsigned dim : tileDims)
+    if (!llvm::is_contained(lastTileDims, dim))
+      strip.axes.push_back({true, dim});
+  for (unsigned dim = 0; dim < outer.size(); ++dim)
+    if (!outer[dim] && dim != lastDim)
+      strip.axes.push_back({false, dim});
+  for (unsigned dim : lastTileDims)
+    strip.axes.push_back({true, dim});
+  if (lastDim < outer.size() && !outer[lastDim])
+    strip.axes.push_back({false, lastDim});
+
+  SmallVector<int64_t> shape;
+  SmallVector<Value> sizes;
+  // Memory is the kernel's, not a loop's: one allocation serves all iterations.
+  LevelScope kernelScope(*this, 0);
+  for (const Strip::Axis &axis : strip.axes) {
+    if (axis.isTileDim) {
+      shape.push_back(space.getExtent(axis.dim));
+      continue;
+    }
+    AffineExpr size = getSize(value, axis.dim);
+    auto constant = dyn_cast<AffineConstantExpr>(size);
+    shape.push_back(constant ? constant.getValue() : ShapedType::kDynamic);
+    if (!constant)
+      sizes.push_back(emitIndex(value.getLoc(), size));
+  }
+  Type element = getElementTypeOrSelf(value.getType());
+  setInsertionPoint();
+  strip.view =
+      tile::AllocOp::create(builder, value.getLoc(), tile::ViewType::get(shape, element), sizes);
+  return strip;
+}
+
+/// Where in the strip the element at `coords` of its value lies.
+Coords Materializer::getPlace(const Strip &strip, const Coords &coords) {
+  Coords place;
+  for (const Strip::Axis &axis : strip.axes)
+    place.push_back(axis.isTileDim ? getAffineDimExpr(axis.dim, builder.getContext())
+                                   : coords[axis.dim]);
+  return place;
+}
+
+LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
+  Location loc = value.getLoc();
+  // Chunks along the value's own last dimension, which is contiguous where it comes from, and
+  // along the strip's, if that is another. Plain loops along the rest.
+  unsigned lastDim = strip.outer.size() - 1;
+  unsigned lastInStrip = resident.lookup(value);
+  bool transposes = lastDim != lastInStrip;
+  SmallVector<unsigned> swept;
+  for (unsigned dim = 0; dim < strip.outer.size(); ++dim)
+    if (!strip.outer[dim])
+      swept.push_back(dim);
+
+  Coords coords = strip.outer;
+  Constraints valid;
+  auto store = [&]() -> LogicalResult {
+    FailureOr<TileValue> tile = materialiseDefinition(value, coords, valid);
+    if (failed(tile))
+      return failure();
+    setInsertionPoint();
+    Coords place = getPlace(strip, coords);
+    if (transposes && tile->dims.size() == 2) {
+      // The element order of memory, so that both sides move whole vectors.
+      SmallVector<unsigned> order;
+      for (AffineExpr expr : place)
+        expr.walk([&](AffineExpr part) {
+          if (auto dim = dyn_cast<AffineDimExpr>(part);
+              dim && !llvm::is_contained(order, dim.getPosition()))
+            order.push_back(dim.getPosition());
+        });
+      if (order.size() == 2 && order[0] == tile->dims[1] && order[1] == tile->dims[0] &&
+          valid.empty()) {
+        Type type = getTileType(getElementTypeOrSelf(value.getType()), order);
+        Value transposed =
+            tile::TransposeOp::create(builder, loc, type, tile->value, ArrayRef<int64_t>{1, 0});
+        SmallVector<Value> operands;
+        AffineMap map = space.makeMap(place, order, operands);
+        tile::StoreOp::create(builder, loc, transposed, strip.view, operands, ValueRange(),
+                              ValueRange(), AffineMapAttr::get(map), IntegerSetAttr());
+        return success();
+      }
+    }
+    emitStore(loc, *tile, strip.view, place, valid);
+    return success();
+  };
+
+  auto nest = [&](auto &self, unsigned position) -> LogicalResult {
+    if (position == swept.size())
+      return store();
+    unsigned dim = swept[position];
+    AffineExpr size = getSize(value, dim);
+    auto constant = dyn_cast<AffineConstantExpr>(size);
+    bool isChunked = dim == lastDim || dim == lastInStrip;
+    int64_t chunk = !isChunked ? 1 : transposes ? options.transposeChunk : options.fillChunk;
+    if (constant)
+      chunk = std::max<int64_t>(1, std::min(chunk, constant.getValue()));
+    // One loop over `count` tiles of `extent` elements from `base` on.
+    auto run = [&](AffineExpr count, AffineExpr base, int64_t extent, bool isMasked) {
+      SymbolBounds bounds;
+      bounds.scale = isMasked ? 1 : extent;
+      bounds.upper = isMasked ? space.constant(0) : size - base - extent;
+      AffineExpr counter = openLoop(loc, count, {}, /*sweeps=*/true, nullptr, bounds);
+      // Like the dimension it runs along, before or after others.
+      AffineExpr element =
+          space.addTileDim(extent, getLevel(), IndexSpace::kReducedPosition - 64 + dim);
+      coords[dim] = base + counter * extent + element;
+      if (isMasked)
+        valid.push_back(size - 1 - coords[dim]);
+      LogicalResult result = self(self, position + 1);
+      if (isMasked)
+        valid.pop_back();
+      if (succeeded(result))
+        closeLoop();
+      return result;
+    };
+    AffineExpr full = space.simplify(size.floorDiv(chunk));
+    if (failed(run(full, space.constant(0), chunk, false)))
+      return failure();
+    if (constant && constant.getValue() % chunk != 0)
+      return run(space.constant(1), space.constant(constant.getValue() / chunk * chunk),
+                 constant.getValue() % chunk, false);
+    if (!constant && chunk > 1)
+      return run(size.ceilDiv(chunk) - full, full * chunk, chunk, true);
+    return success();
+  };
+  return nest(nest, 0);
+}
+
+FailureOr<TileValue> Materializer::materialiseResident(Value value, const Coords &coords,
+                                                       const Constraints &valid) {
+  // A coordinate is swept if it depends on anything that a sweeping scope defines.
+  unsigned firstSwept = 0;
+  while (firstSwept < frames.size() && !frames[firstSwept].sweeps)
+    ++firstSwept;
+  Coords outer;
+  unsigned level = 0;
+  bool isSwept = false;
+  for (AffineExpr expr : coords) {
+    if (space.getLevel(expr) >= firstSwept) {
+      outer.push_back(AffineExpr());
+      isSwept = true;
+    } else {
+      outer.push_back(expr);
+      level = std::max(level, space.getLevel(expr));
+    }
+  }
+  if (!isSwept)
+    return materialiseDefinition(value, coords, valid);
+
+  std::optional<Strip> strip;
+  for (Strip &candidate : frames[level].strips[value])
+    if (candidate.outer == outer)
+      strip = candidate;
+  if (!strip) {
+    LevelScope scope(*this, level);
+    strip = makeStrip(value, coords, outer);
+    setInsertionPoint();
+    if (failed(fillStrip(value, *strip)))
+      return failure();
+    frames.back().strips[value].push_back(*strip);
+  }
+  setInsertionPoint();
+  return emitLoad(value.getLoc(), strip->view, getPlace(*strip, coords), valid);
+}

@@ -1,0 +1,192 @@
+//===- Schedule.cpp - choosing a kernel's schedule for a CPU -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Schedule.h"
+
+#include "sectile/CostModel/RegisterTile.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace sectile;
+
+static int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+static std::string dimName(unsigned dim) { return "d" + std::to_string(dim); }
+
+DimSizes sectile::getDimSizes(tile::ScheduleAttr schedule, unsigned dim) {
+  SmallVector<int64_t> sizes = schedule.getSizes(dimName(dim));
+  if (sizes.empty())
+    return {1, 1};
+  return {sizes.front(), sizes.back()};
+}
+
+bool sectile::isSwept(tile::ScheduleAttr schedule, unsigned dim) {
+  auto sweep = schedule.getChoices().getAs<ArrayAttr>("sweep");
+  return sweep && llvm::any_of(sweep, [&](Attribute name) {
+           return cast<StringAttr>(name).getValue() == dimName(dim);
+         });
+}
+
+SmallVector<unsigned> sectile::getLoopOrder(tile::ScheduleAttr schedule, unsigned rank) {
+  SmallVector<unsigned> named;
+  if (auto order = schedule.getChoices().getAs<ArrayAttr>("order"))
+    for (Attribute name : order)
+      for (unsigned dim = 0; dim < rank; ++dim)
+        if (cast<StringAttr>(name).getValue() == dimName(dim))
+          named.push_back(dim);
+  SmallVector<unsigned> order;
+  for (unsigned dim = 0; dim < rank; ++dim)
+    if (!llvm::is_contained(named, dim))
+      order.push_back(dim);
+  llvm::append_range(order, named);
+  return order;
+}
+
+/// Elements that a block of a kernel without contractions works on: enough that starting a
+/// block costs nothing, few enough that a small tensor still fills all cores.
+static constexpr int64_t kBlockElements = 8192;
+
+/// Rows of a register tile at most: they are read in place, and more of them, a power of two
+/// bytes apart, would evict each other from an 8-way cache.
+static constexpr int64_t kMaxRows = 8;
+
+/// Rows that a block computes with one panel.
+static constexpr int64_t kBlockRows = 96;
+
+/// Whether rows of the product's left operand lie so far apart that they share cache sets.
+static bool mayAlias(linalg::LinalgOp op) {
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    auto type = cast<RankedTensorType>(input->get().getType());
+    int64_t row = type.getRank() == 0 ? 1 : type.getShape().back();
+    if (ShapedType::isDynamic(row) || (row * 4) % 1024 == 0)
+      return true;
+  }
+  return false;
+}
+
+/// Columns of a panel of the product's packed operand, or 0.
+static int64_t getPanel(graph::KernelOp kernel, const ReductionInfo &product) {
+  linalg::LinalgOp op = product.op;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    auto argument = dyn_cast<BlockArgument>(input->get());
+    if (!argument || argument.getOwner() != &kernel.getBody().front())
+      continue;
+    auto memory =
+        kernel.getArgAttrOfType<tile::MemoryAttr>(argument.getArgNumber(), graph::kMemoryAttr);
+    if (memory)
+      return cast<AffineConstantExpr>(
+                 cast<AffineBinaryOpExpr>(memory.getMap().getResults().back()).getRHS())
+          .getValue();
+  }
+  return 0;
+}
+
+tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
+                                           const RegisterFile &file) {
+  unsigned rank = analysis.rank;
+  auto type = cast<RankedTensorType>(kernel.getResultTypes().front());
+  // Unknown extents are taken to be large.
+  auto extent = [&](unsigned dim) {
+    return type.isDynamicDim(dim) ? int64_t(1) << 20 : std::max<int64_t>(type.getDimSize(dim), 1);
+  };
+  SmallVector<DimSizes> sizes(rank, {1, 1});
+  std::optional<unsigned> vectorDim;
+  for (unsigned dim = 0; dim < rank; ++dim)
+    if (extent(dim) > 1)
+      vectorDim = dim;
+
+  const ReductionInfo *product = nullptr;
+  bool followsVectorDim = true, readsAlongVectorDim = true;
+  for (const ReductionInfo &info : analysis.reductions) {
+    if (info.isContraction && !info.feedsReduction)
+      product = &info;
+    if (vectorDim && !info.followed.test(*vectorDim))
+      followsVectorDim = false;
+    if (vectorDim && info.followed.test(*vectorDim) && !info.contiguous.test(*vectorDim) &&
+        !info.isContraction)
+      readsAlongVectorDim = false;
+  }
+  SmallVector<unsigned> inner; // loops that go inside all others
+  if (vectorDim) {
+    // Several vectors along the columns share each broadcast of a row's element: as many as
+    // leave registers for six or more rows.
+    int64_t columns = (file.registers >= 32 ? 4 : 2) * file.lanes;
+    // A packed operand is read panel by panel.
+    if (product)
+      if (int64_t panel = getPanel(kernel, *product); panel != 0)
+        columns = panel % columns == 0 ? columns : std::min(columns, panel);
+    if (!analysis.reductions.empty() && followsVectorDim && !product && !readsAlongVectorDim)
+      columns = 1;
+    sizes[*vectorDim].reg = std::min(columns, extent(*vectorDim));
+  }
+  if (product && vectorDim) {
+    DimSet rows = product->rows;
+    rows.reset(*vectorDim);
+    SmallVector<unsigned> rowDims;
+    for (unsigned dim : rows.set_bits())
+      if (extent(dim) > 1)
+        rowDims.push_back(dim);
+    int64_t vectors = (sizes[*vectorDim].reg + file.lanes - 1) / file.lanes;
+    // Accumulators, the columns' vectors and one broadcast fit the register file.
+    int64_t most = std::max<int64_t>((file.registers - vectors - 1) / vectors, 1);
+    if (mayAlias(product->op))
+      most = std::min(most, kMaxRows);
+    // Rows of a tile come from the last row dimension, and, where that is short, the one before.
+    for (unsigned dim : llvm::reverse(rowDims)) {
+      sizes[dim].reg = type.isDynamicDim(dim) ? most : splitEvenly(extent(dim), most);
+      most /= sizes[dim].reg;
+      inner.insert(inner.begin(), dim);
+      if (most < 2 || sizes[dim].reg < extent(dim))
+        break;
+    }
+    int64_t budget = kBlockRows;
+    for (unsigned dim : llvm::reverse(inner)) {
+      sizes[dim].block = std::min(roundUp(std::max<int64_t>(budget, 1), sizes[dim].reg),
+                                  roundUp(extent(dim), sizes[dim].reg));
+      budget /= sizes[dim].block;
+    }
+    sizes[*vectorDim].block = sizes[*vectorDim].reg;
+    inner.insert(inner.begin(), *vectorDim);
+  } else if (vectorDim) {
+    int64_t budget = kBlockElements;
+    for (unsigned dim = rank; dim-- > 0;) {
+      DimSizes &size = sizes[dim];
+      size.block = std::min(roundUp(extent(dim), size.reg), roundUp(budget, size.reg));
+      budget = std::max<int64_t>(budget / size.block, 1);
+    }
+  }
+  // A block computes a swept dimension whole, in its inner loops.
+  SmallVector<Attribute> sweep;
+  for (unsigned dim : analysis.swept.set_bits()) {
+    sizes[dim].block = sizes[dim].reg;
+    llvm::erase(inner, dim);
+    sweep.push_back(StringAttr::get(kernel.getContext(), dimName(dim)));
+  }
+  for (unsigned dim : analysis.swept.set_bits())
+    inner.push_back(dim);
+
+  Builder builder(kernel.getContext());
+  SmallVector<NamedAttribute> dims;
+  for (unsigned dim = 0; dim < rank; ++dim)
+    if (sizes[dim].block != 1 || sizes[dim].reg != 1)
+      dims.push_back(builder.getNamedAttr(
+          dimName(dim), builder.getI64ArrayAttr({sizes[dim].block, sizes[dim].reg})));
+  SmallVector<Attribute> order;
+  for (unsigned dim : inner)
+    order.push_back(builder.getStringAttr(dimName(dim)));
+  SmallVector<NamedAttribute> choices;
+  if (!order.empty())
+    choices.push_back(builder.getNamedAttr("order", builder.getArrayAttr(order)));
+  if (!sweep.empty())
+    choices.push_back(builder.getNamedAttr("sweep", builder.getArrayAttr(sweep)));
+  return tile::ScheduleAttr::get(kernel.getContext(), tile::ScheduleAttr::kVersion,
+                                 builder.getDictionaryAttr(dims),
+                                 builder.getDictionaryAttr(choices));
+}

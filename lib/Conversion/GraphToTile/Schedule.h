@@ -1,0 +1,42 @@
+//===- Schedule.h - choosing a kernel's schedule for a CPU -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_SCHEDULE_H
+#define SECTILE_LIB_CONVERSION_GRAPHTOTILE_SCHEDULE_H
+
+#include "Analysis.h"
+
+#include "dialects/Tile/IR/Tile.h"
+
+namespace sectile {
+
+/// Register file of the level a schedule is for.
+struct RegisterFile {
+  /// Lanes of a vector of 32-bit elements.
+  int64_t lanes = 16;
+  int64_t registers = 32;
+};
+
+/// The sizes of a root dimension: how much of it a block computes, and a register tile.
+struct DimSizes {
+  int64_t block, reg;
+};
+
+/// Chooses sizes for all root dimensions (named d0, d1, ...) and the order of the loops inside
+/// a block (choice `order`, outermost first).
+tile::ScheduleAttr chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
+                                  const RegisterFile &file);
+
+/// What a schedule says of root dimension `dim`; both sizes are 1 if it says nothing.
+DimSizes getDimSizes(tile::ScheduleAttr schedule, unsigned dim);
+/// Whether every block computes the whole of root dimension `dim` (choice `sweep`).
+bool isSwept(tile::ScheduleAttr schedule, unsigned dim);
+/// The order of the loops inside a block; dimensions not named come first.
+llvm::SmallVector<unsigned> getLoopOrder(tile::ScheduleAttr schedule, unsigned rank);
+
+} // namespace sectile
+
+#endif // SECTILE_LIB_CONVERSION_GRAPHTOTILE_SCHEDULE_H

@@ -1,0 +1,130 @@
+//===- Info.cpp - what a launch is going to do ------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelEmitter.h"
+
+#include "sectile/Package/Abi.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <cstddef>
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::cpu;
+using namespace sectile::tile;
+
+/// Arithmetic operations of `op` alone, on all its elements. Moving data costs none.
+static int64_t countOwnOperations(Operation *op) {
+  auto elements = [](Type type) -> int64_t {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor ? tensor.getNumElements() : 0;
+  };
+  if (auto dot = dyn_cast<DotOp>(op)) {
+    auto lhs = cast<RankedTensorType>(dot.getLhs().getType());
+    return 2 * elements(dot.getType()) * lhs.getDimSize(1);
+  }
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return elements(reduce.getInputs()[0].getType()) *
+           llvm::range_size(reduce.getCombiner().front().without_terminator());
+  if (op->hasTrait<OpTrait::ConstantLike>() || !OpTrait::hasElementwiseMappableTraits(op) ||
+      op->getNumResults() != 1)
+    return 0;
+  return elements(op->getResult(0).getType());
+}
+
+/// Operations of one run of `block`. Loops count their trips where those depend on the kernel's
+/// arguments, else as one; of branches the dearer side counts.
+FailureOr<Value> KernelEmitter::countOperations(Block &block) {
+  int64_t own = 0;
+  Value total;
+  auto add = [&](Value value) {
+    total = total ? arith::AddIOp::create(builder, loc, total, value).getResult() : value;
+  };
+  for (Operation &op : block.without_terminator()) {
+    own += countOwnOperations(&op);
+    if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      FailureOr<Value> body = countOperations(*loop.getBody());
+      if (failed(body))
+        return failure();
+      Value trips = builder.constant(loc, 1);
+      Poly span = polyOf(loop.getUpperBound()) - polyOf(loop.getLowerBound());
+      Poly step = polyOf(loop.getStep());
+      if (builder.isBound(span) && builder.isBound(step)) {
+        trips = builder.emit(loc, algebra.ceilDiv(span, step));
+        trips = arith::MaxSIOp::create(builder, loc, trips, builder.constant(loc, 0));
+      }
+      add(arith::MulIOp::create(builder, loc, *body, trips));
+    } else if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      Value most;
+      for (Region &region : branch->getRegions()) {
+        if (region.empty())
+          continue;
+        FailureOr<Value> side = countOperations(region.front());
+        if (failed(side))
+          return failure();
+        most = most ? arith::MaxSIOp::create(builder, loc, most, *side).getResult() : *side;
+      }
+      add(most);
+    } else if (auto loop = dyn_cast<scf::WhileOp>(op)) {
+      FailureOr<Value> body = countOperations(*loop.getAfterBody());
+      if (failed(body))
+        return failure();
+      add(*body);
+    }
+  }
+  add(builder.constant(loc, own));
+  return total;
+}
+
+LogicalResult KernelEmitter::emitInfo() {
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  builder.setInsertionPoint(kernel);
+  auto func = func::FuncOp::create(builder, loc, (kernel.getSymName() + kInfoSuffix).str(),
+                                   builder.getFunctionType({pointer, pointer, pointer}, {}));
+  Block *entry = func.addEntryBlock();
+  builder.pushScope(entry);
+  bindArguments(entry->getArgument(0), entry->getArgument(1));
+  Poly blocks(1);
+  if (BlockIdOp ids = kernel.getBlockId()) {
+    if (failed(emitUniformSlice(ids, ids.getGrid())))
+      return failure();
+    for (Value extent : ids.getGrid())
+      blocks = blocks * polyOf(extent);
+  }
+  FailureOr<Poly> scratchBytes = layOutScratch();
+  if (failed(scratchBytes))
+    return failure();
+  Poly bytes;
+  for (BlockArgument argument : kernel.getBody().getArguments())
+    if (auto type = dyn_cast<ViewType>(argument.getType())) {
+      Poly size(type.getElementBytes());
+      for (const Poly &extent : memories[argument].extents)
+        size = size * extent;
+      bytes += size;
+    }
+  FailureOr<Value> operations = countOperations(kernel.getBody().front());
+  if (failed(operations))
+    return failure();
+  auto store = [&](size_t offset, Value value) {
+    Value place =
+        LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), entry->getArgument(2),
+                            ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+    LLVM::StoreOp::create(builder, loc, value, place, 8);
+  };
+  Value numBlocks = builder.emit(loc, blocks);
+  store(offsetof(sectile_abi_launch_info, blocks), numBlocks);
+  store(offsetof(sectile_abi_launch_info, scratch_bytes), builder.emit(loc, *scratchBytes));
+  store(offsetof(sectile_abi_launch_info, bytes), builder.emit(loc, bytes));
+  store(offsetof(sectile_abi_launch_info, operations),
+        arith::MulIOp::create(builder, loc, *operations, numBlocks));
+  func::ReturnOp::create(builder, loc);
+  builder.popScope();
+  return success();
+}

@@ -1,0 +1,193 @@
+//===- KernelEmitter.h - one tile kernel as code for one core ---*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Walks a tile.kernel once and emits the loop over its blocks, with every tile
+// as a grid of native vectors (see Tile). The parts of this class are in files
+// of their own:
+//
+//   KernelEmitter.cpp  functions, grid, dispatch       Transfers.cpp  load, store
+//   Control.cpp        loops and branches              Masks.cpp      integer sets
+//   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
+//   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
+//   Shapes.cpp         broadcast ... coord
+//   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
+#define SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
+
+#include "ScopedBuilder.h"
+#include "Vectors.h"
+
+#include "dialects/Tile/IR/Tile.h"
+#include "sectile/Conversion/TileToCPU/TileToCPU.h"
+#include "sectile/Target/CpuLevel.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+namespace sectile::cpu {
+
+/// A view of the kernel, resolved to memory.
+struct Memory {
+  mlir::Value base;
+  /// Extents of the view.
+  llvm::SmallVector<Poly> extents;
+  /// Strides of the physical dimensions, in elements.
+  llvm::SmallVector<Poly> strides;
+  tile::ViewType type;
+};
+
+/// What a mask says about one part: both must hold where present.
+struct PartMask {
+  /// No lane is valid; the others are then meaningless.
+  bool isEmpty = false;
+  /// i1, for the whole part.
+  mlir::Value all;
+  /// Vector of i1.
+  mlir::Value lanes;
+  bool isTrivial() const { return !isEmpty && !all && !lanes; }
+};
+
+class KernelEmitter {
+public:
+  KernelEmitter(tile::KernelOp kernel, const CpuLevel &level, FloatMode floatMode);
+
+  /// Emits `run` and `info` before the kernel; the kernel itself stays.
+  llvm::LogicalResult emit();
+
+private:
+  // KernelEmitter.cpp
+  llvm::LogicalResult checkTiles();
+  void chooseLanes();
+  void bindArguments(mlir::Value bufs, mlir::Value sizes);
+  llvm::LogicalResult emitRun();
+  llvm::LogicalResult emitOp(mlir::Operation *op);
+  llvm::LogicalResult emitBlock(mlir::Block &block);
+  /// Emits what `values`, operands of `user`, are computed from; they may depend on the kernel's
+  /// arguments only.
+  llvm::LogicalResult emitUniformSlice(mlir::Operation *user, mlir::ValueRange values);
+  /// Emits an affine.min or affine.max.
+  void emitExtremum(mlir::Operation *op, mlir::AffineMap map, bool isMin);
+  /// Number of blocks, from the grid.
+  Poly emitGrid();
+
+  // Info.cpp
+  llvm::LogicalResult emitInfo();
+  /// Lays out the kernel's allocs and returns the bytes they take.
+  llvm::FailureOr<Poly> layOutScratch();
+  llvm::FailureOr<mlir::Value> countOperations(mlir::Block &block);
+
+  // Control.cpp
+  llvm::LogicalResult emitFor(mlir::Operation *op);
+  llvm::LogicalResult emitIf(mlir::Operation *op);
+  llvm::LogicalResult emitWhile(mlir::Operation *op);
+  void emitYield(mlir::Operation *terminator, mlir::ValueRange values);
+  /// Values of `value`'s parts as they cross regions: full vectors.
+  void flatten(mlir::Value value, llvm::SmallVectorImpl<mlir::Value> &parts);
+  /// Binds `original` to the next parts of `emitted`, dropping them from it.
+  void unflatten(mlir::Value original, mlir::ValueRange &emitted);
+
+  // Elementwise.cpp
+  llvm::LogicalResult emitElementwise(mlir::Operation *op);
+  llvm::LogicalResult emitConstant(mlir::Operation *op);
+  /// One op on parts; operands and result are of register types.
+  llvm::FailureOr<mlir::Value> emitPartOp(mlir::Operation *op, llvm::ArrayRef<mlir::Value> operands,
+                                          mlir::Type resultElement);
+  /// f32 rounded to f16 or bf16 and back; the value itself for other elements.
+  mlir::Value roundTo(mlir::Value value, mlir::Type element);
+  mlir::Value emitDivision(mlir::Operation *op, mlir::Value lhs, mlir::Value rhs);
+
+  // Formats.cpp
+  /// The type that elements of type `element` have in memory.
+  mlir::Type getMemoryElement(mlir::Type element) const;
+  mlir::Value toMemoryFormat(mlir::Value value, mlir::Type element);
+  mlir::Value fromMemoryFormat(mlir::Value value, mlir::Type element);
+
+  // Masks.cpp
+  /// The set at row coordinates `outer` and lanes [first, first + width).
+  PartMask emitMask(mlir::IntegerSet set, llvm::ArrayRef<Poly> symbols,
+                    llvm::ArrayRef<int64_t> outer, int64_t first, int64_t width);
+  /// `mask` as one value: i1 for one lane or where all lanes agree, else a vector of i1.
+  mlir::Value combineMask(const PartMask &mask, int64_t width);
+
+  // Transfers.cpp
+  llvm::LogicalResult emitLoad(tile::LoadOp op);
+  llvm::LogicalResult emitStore(tile::StoreOp op);
+  llvm::LogicalResult emitAlloc(tile::AllocOp op);
+  /// Memory of a view that is an argument or an alloc.
+  Memory &resolve(mlir::Value view);
+  Memory describeMemory(tile::ViewType type, mlir::Value base, llvm::ArrayRef<Poly> extents,
+                        llvm::ArrayRef<Poly> dynamicStrides);
+  /// Address, in elements, of the view's coordinates `coords`; follows tile.view to `root`.
+  Poly linearise(mlir::Value view, llvm::SmallVector<Poly> coords, mlir::Value &root);
+  /// Address polynomial of one part of a transfer.
+  Poly addressOf(mlir::Value view, mlir::AffineMap map, mlir::ValueRange mapOperands,
+                 mlir::ValueRange indices, llvm::ArrayRef<int64_t> outer, int64_t row, int64_t part,
+                 const Tile &shape, mlir::Value &root);
+  mlir::Value loadPart(mlir::Value base, mlir::Type element, const Poly &address, int64_t width,
+                       const PartMask &mask, mlir::Attribute fill);
+  void storePart(mlir::Value value, mlir::Value base, mlir::Type element, const Poly &address,
+                 int64_t width, const PartMask &mask);
+  mlir::Value lanePointers(mlir::Value base, mlir::Type memoryElement, const Poly &address,
+                           int64_t width);
+  mlir::Value fillPointer(mlir::Type memoryElement, mlir::Attribute fill, int64_t width);
+
+  // Contract.cpp, Reduce.cpp, Shapes.cpp, Assert.cpp
+  llvm::LogicalResult emitDot(tile::DotOp op);
+  llvm::LogicalResult emitReduce(tile::ReduceOp op);
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>>
+  combine(tile::ReduceOp op, llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right);
+  llvm::LogicalResult emitBroadcast(tile::BroadcastOp op);
+  llvm::LogicalResult emitTranspose(tile::TransposeOp op);
+  llvm::LogicalResult emitReshape(tile::ReshapeOp op);
+  llvm::LogicalResult emitCoord(tile::CoordOp op);
+  llvm::LogicalResult emitMaskOp(tile::MaskOp op);
+  llvm::LogicalResult emitAssert(tile::AssertOp op);
+
+  // Values
+  /// An empty tile of the partition that values of `type` have; parts are null.
+  Tile makeTile(mlir::Type type, bool asScalars = false) const;
+  /// True if the elements of `value` are wanted one by one: the left side of dots.
+  bool wantsScalars(mlir::Value value);
+  const Tile &getTile(mlir::Value value) const { return *tiles.find(value)->second; }
+  void setTile(mlir::Value value, Tile tile);
+  mlir::Value getScalar(mlir::Value value) const { return getTile(value).parts[0]; }
+  /// Element `linear` (row-major) of a tile.
+  Element getElement(const Tile &tile, int64_t linear) const;
+  /// `tile` in another partition.
+  Tile repartition(const Tile &tile, int64_t lanes);
+  /// Coordinates of row `row`, without the last dimension.
+  llvm::SmallVector<int64_t> rowCoords(const Tile &tile, int64_t row) const;
+  /// Index values as polynomials: affine.apply, arithmetic and loop counters are looked through.
+  Poly polyOf(mlir::Value value);
+  llvm::SmallVector<Poly> polysOf(mlir::ValueRange values);
+
+  tile::KernelOp kernel;
+  const CpuLevel &level;
+  FloatMode floatMode;
+  IndexAlgebra algebra;
+  ScopedBuilder builder;
+  mlir::Location loc;
+  int64_t lanes = 1;
+
+  llvm::DenseMap<mlir::Value, std::unique_ptr<Tile>> tiles;
+  llvm::DenseMap<mlir::Value, Poly> polys;
+  llvm::DenseMap<mlir::Value, Memory> memories;
+  /// Offset of each alloc in scratch, in bytes.
+  llvm::DenseMap<mlir::Operation *, Poly> allocOffsets;
+  llvm::DenseMap<mlir::Value, bool> scalarWishes;
+  /// f32 values and the f16 or bf16 ones that they were widened from.
+  llvm::DenseMap<mlir::Value, std::pair<mlir::Type, mlir::Value>> narrowSources;
+  /// Ops emitted ahead of the loop over blocks.
+  llvm::SmallPtrSet<mlir::Operation *, 8> emitted;
+  llvm::SmallVector<mlir::Attribute> failures;
+  mlir::Value scratch, status, failureValues;
+};
+
+} // namespace sectile::cpu
+
+#endif // SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H

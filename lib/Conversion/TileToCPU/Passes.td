@@ -1,0 +1,84 @@
+//===- Passes.td - tile kernels to functions for CPU cores -*- tablegen -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_CONVERSION_TILETOCPU_PASSES_TD
+#define SECTILE_CONVERSION_TILETOCPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def TileToCPUPass : Pass<"tile-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "Lower tile kernels to functions on native vectors";
+  let description = [{
+    Each `tile.kernel @k` becomes two functions with the signatures of
+    `sectile_abi_kernel_code`: `@k.run(bufs, sizes, begin, end, scratch, values) -> i32` loops over
+    the linearised blocks [begin, end), `@k.info(bufs, sizes, out)` reports the launch. `bufs[i]` is
+    the base of view argument i. `sizes` holds, for each kernel argument in order, the value
+    of an index argument, or a view's dynamic extents followed by its dynamic strides.
+
+    A tile becomes a grid of one-dimensional vectors along its last dimension, the last one of
+    a row narrower; loop-carried tiles become one loop-carried value per vector. Addresses and
+    masks are emitted in the outermost loop where they are known. How a transfer accesses
+    memory follows from the polynomial of its addresses: equal over the lanes (a scalar load),
+    consecutive (a vector), anything else (a gather). Masked lanes never touch memory.
+
+    f16 and bf16 are computed in f32. Signed overflow of a division and division by zero
+    yield unspecified values but never trap. The sign of a zero from `maximumf` and
+    `minimumf` is unspecified, except with `fp=strict`.
+
+    Precondition: kernels verify; tiles have at most as many elements as the level allows
+    (4096 on sse4, 8192 on avx2, 16384 on avx512).
+    Postcondition: no tile op is left. `cpu-expand-math` follows.
+
+    ```mlir
+    tile.kernel @copy(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) { ... }
+    // becomes
+    func.func @copy.run(%bufs: !llvm.ptr, %sizes: !llvm.ptr, %begin: i64, %end: i64,
+                        %scratch: !llvm.ptr, %values: !llvm.ptr) -> i32
+    func.func @copy.info(%bufs: !llvm.ptr, %sizes: !llvm.ptr, %out: !llvm.ptr)
+    ```
+  }];
+  let options = [
+    Option<"levelName", "level", "std::string", "\"avx512\"",
+           "instruction-set level: sse4, avx2, avx512 or avx512vnni">,
+    Option<"floatMode", "fp", "std::string", "\"default\"",
+           "strict (no contraction, every intermediate rounded), default or fast">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
+def ExpandMathPass : Pass<"cpu-expand-math", "::mlir::ModuleOp"> {
+  let summary = "Replace functions of math by arithmetic";
+  let description = [{
+    Elementary functions on f32 and f64, scalars and vectors alike, become polynomials and bit
+    operations. No call of a mathematical library remains. Errors are bounded, see
+    docs/numerics of each function in MathF32.cpp; denormals, infinities and NaN behave as IEEE 754
+    asks of correctly rounded functions. What the machine does natively (sqrt, floor, fma, ...)
+    stays.
+
+    Precondition: vectors have one dimension; f16 and bf16 were widened.
+    Postcondition: the math ops left have instructions on every level, or a short sequence of
+    LLVM's own. An op that has neither is an error naming it and the level.
+
+    ```mlir
+    %y = math.exp %x : vector<16xf32>
+    // becomes  2^n * p(r),  n = round(x / ln 2),  r = x - n ln 2
+    ```
+  }];
+  let options = [
+    Option<"levelName", "level", "std::string", "\"avx512\"",
+           "instruction-set level: sse4, avx2, avx512 or avx512vnni">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
+#endif // SECTILE_CONVERSION_TILETOCPU_PASSES_TD

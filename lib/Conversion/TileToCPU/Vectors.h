@@ -1,0 +1,83 @@
+//===- Vectors.h - native vectors and the parts of tiles --------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_VECTORS_H
+#define SECTILE_LIB_CONVERSION_TILETOCPU_VECTORS_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace sectile::cpu {
+
+/// A tile in registers. Rows along the last dimension are cut into *parts* of `lanes` elements,
+/// the last part of a row holding what is left:
+///
+///     tensor<2x36xf32>, 16 lanes:   [16][16][4]
+///                                   [16][16][4]
+///
+/// A part of one element is a scalar. A part whose elements are all equal may be a scalar too:
+/// broadcasts then cost nothing until they meet a vector. Elements live in *register types*:
+/// index as i64, f16 and bf16 as f32.
+struct Tile {
+  /// Element type of the tile, not of the registers.
+  mlir::Type element;
+  /// Empty for a scalar.
+  llvm::SmallVector<int64_t> shape;
+  int64_t lanes = 1;
+  llvm::SmallVector<mlir::Value> parts;
+
+  int64_t getRank() const { return shape.size(); }
+  int64_t getRowLength() const { return shape.empty() ? 1 : shape.back(); }
+  int64_t getNumRows() const;
+  int64_t getPartsPerRow() const { return (getRowLength() + lanes - 1) / lanes; }
+  int64_t getNumParts() const { return getNumRows() * getPartsPerRow(); }
+  /// Elements in part `part` of each row.
+  int64_t getWidth(int64_t part) const { return std::min(lanes, getRowLength() - part * lanes); }
+  mlir::Value &at(int64_t row, int64_t part) { return parts[row * getPartsPerRow() + part]; }
+  mlir::Value at(int64_t row, int64_t part) const { return parts[row * getPartsPerRow() + part]; }
+};
+
+/// The type that holds elements of type `element` in registers.
+mlir::Type getRegisterType(mlir::Type element);
+/// Vector of `lanes` elements, or the element itself for one lane.
+mlir::Type getPartType(mlir::Type registerElement, int64_t lanes);
+/// Lanes of a value; 1 for scalars.
+int64_t getNumLanes(mlir::Value value);
+
+/// `value` in every one of `lanes` lanes; vectors of that many lanes are returned as they are.
+mlir::Value splat(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, int64_t lanes);
+/// Lane `lane` of a vector, or the scalar itself.
+mlir::Value extractLane(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                        int64_t lane);
+/// Lanes [first, first + count) of a vector.
+mlir::Value extractSlice(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                         int64_t first, int64_t count);
+
+/// One element: a lane of a vector, or a scalar.
+struct Element {
+  mlir::Value value;
+  int64_t lane = 0;
+};
+/// A vector of the given elements, with few shuffles. One element gives a scalar.
+mlir::Value buildPart(mlir::OpBuilder &builder, mlir::Location loc,
+                      llvm::ArrayRef<Element> elements);
+
+/// Scalar or vector constant of `attr`, which is of the element type of `type`.
+mlir::Value makeConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type,
+                         mlir::Attribute attr);
+/// Integer vector constant.
+mlir::Value makeLaneConstants(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type element,
+                              llvm::ArrayRef<int64_t> values);
+/// `attr` of element type f16 or bf16 as an attribute of f32, index as i64; others unchanged.
+mlir::TypedAttr toRegisterAttr(mlir::TypedAttr attr);
+
+/// True in one lane at least, or in every lane, of an i1 scalar or vector.
+mlir::Value anyLane(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value mask);
+mlir::Value allLanes(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value mask);
+
+} // namespace sectile::cpu
+
+#endif // SECTILE_LIB_CONVERSION_TILETOCPU_VECTORS_H
