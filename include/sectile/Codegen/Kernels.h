@@ -1,0 +1,40 @@
+//===- Kernels.h - tile kernels to object code ------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_CODEGEN_KERNELS_H
+#define SECTILE_CODEGEN_KERNELS_H
+
+#include "sectile/Codegen/Codegen.h"
+#include "sectile/Conversion/TileToCPU/TileToCPU.h"
+
+namespace sectile {
+
+struct KernelObjects {
+  /// ELF objects that together hold all kernels.
+  std::vector<std::string> objects;
+  /// Text, where it was asked for.
+  std::string assembly, llvmText;
+  /// By function, suffix included.
+  llvm::StringMap<LoopStats> stats;
+  /// Per kernel, in the order of the module: messages of its checks.
+  std::vector<std::vector<std::string>> failures;
+};
+
+/// Lowers copies of `kernels` to LLVM IR for `level`; `failures` are appended to.
+llvm::FailureOr<TranslatedModulePtr>
+translateKernels(llvm::ArrayRef<mlir::Operation *> kernels, const CpuLevel &level, FloatMode mode,
+                 const CodegenOptions &options, std::vector<std::vector<std::string>> &failures);
+
+/// Compiles every tile.kernel of `module` for `level`: tile-to-cpu, cpu-expand-math, code
+/// generation. The module is left as it is. Functions are named `k.run` and `k.info` with
+/// `options.symbolSuffix` appended. `options.threads` threads work; what comes out does not depend
+/// on their number.
+llvm::FailureOr<KernelObjects> compileKernels(mlir::ModuleOp module, const CpuLevel &level,
+                                              FloatMode mode, const CodegenOptions &options);
+
+} // namespace sectile
+
+#endif // SECTILE_CODEGEN_KERNELS_H

@@ -1,0 +1,52 @@
+//===- Compiler.h - from a model to a package -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_COMPILER_COMPILER_H
+#define SECTILE_COMPILER_COMPILER_H
+
+#include "sectile/Conversion/TileToCPU/TileToCPU.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sectile {
+
+/// What `sectile compile` can stop at.
+enum class EmitKind { Package, Graph, Tile, LLVM, Assembly };
+
+struct CompileOptions {
+  /// Instruction-set levels to compile for, by name, best last.
+  std::vector<std::string> levels = {"sse4", "avx2", "avx512"};
+  FloatMode floatMode = FloatMode::Default;
+  EmitKind emit = EmitKind::Package;
+  /// Writes the IR of every stage here, numbered; nothing if empty.
+  std::string dumpDir;
+  /// Recorded in the package: what shaped it.
+  std::string optionsText;
+  std::string modelName;
+  /// Called as stages begin; may be null.
+  std::function<void(llvm::StringRef stage, unsigned done, unsigned total)> progress;
+};
+
+enum class CompileStatus {
+  Success,
+  Refused,    ///< the model, by a pass that says why
+  Environment ///< files that cannot be written
+};
+
+/// Compiles an imported model. `module` holds one public function on tensors (see the graph
+/// dialect) and is changed. The package, or text for other kinds of `emit`, is written to
+/// `output` at once: after an error, reported through the context's diagnostics, nothing is there.
+CompileStatus compileModule(mlir::ModuleOp module, llvm::StringRef output,
+                            const CompileOptions &options);
+
+} // namespace sectile
+
+#endif // SECTILE_COMPILER_COMPILER_H

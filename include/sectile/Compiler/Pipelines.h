@@ -1,0 +1,40 @@
+//===- Pipelines.h - the compiler's passes in their order -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A compilation runs three pipelines. They are also registered under the names
+// given here, so that sectile-opt can run each on its own:
+//
+//   sectile-graph   once per target: from an imported model to launches of
+//                   fused regions (graph.kernel)
+//   sectile-tile    once per instruction-set level, on a copy: tile programs
+//   sectile-host    once per target: memory plan, host program as LLVM IR
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_COMPILER_PIPELINES_H
+#define SECTILE_COMPILER_PIPELINES_H
+
+#include "sectile/Target/CpuLevel.h"
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace sectile {
+
+void buildGraphPipeline(mlir::OpPassManager &passes);
+/// Leaves a nested module named after `level` that holds the tile programs.
+void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level);
+/// Up to the memory plan; the second part lowers to the LLVM dialect and drops the kernels.
+void buildPlanPipeline(mlir::OpPassManager &passes);
+void buildHostPipeline(mlir::OpPassManager &passes);
+
+/// Registers the pipelines above by name.
+void registerPipelines();
+
+} // namespace sectile
+
+#endif // SECTILE_COMPILER_PIPELINES_H

@@ -1,0 +1,234 @@
+/*===- Abi.h - binary interface between a package and its runtime --*- C -*-===*
+ *
+ * Part of the Sectile project, under the Apache License v2.0 with LLVM
+ * Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ *===----------------------------------------------------------------------===*
+ *
+ * A package is a shared object that exports one data symbol,
+ * SECTILE_PACKAGE_SYMBOL, of type sectile_package_descriptor. The compiler
+ * (lib/Codegen) emits these structures as constants; the runtime (lib/Runtime)
+ * reads them. Nothing here depends on LLVM, and nothing here is for users:
+ * their interface is sectile/sectile.h.
+ *
+ * Who calls whom, once per inference:
+ *
+ *   runtime --prepare(call)--> host program   bind symbols, check inputs, fill
+ *                                             output dims and arena_bytes
+ *   runtime: grows the arena if it is too small, allocates outputs if asked
+ *   runtime --run(call)------> host program
+ *                 host program --call->launch--> runtime   one per kernel
+ *                                 runtime --info, run--> kernel code
+ *
+ * Rules that keep old packages loadable: only the structures that begin with
+ * their size (descriptor and call) grow, and only at their end; readers look no
+ * further than the `size` the writer stored; any other change raises
+ * SECTILE_PACKAGE_ABI. The others never grow: they are elements of arrays, whose
+ * stride is fixed, or (launch_info) are written by the package into the
+ * runtime's memory. More about them goes into new arrays at the descriptor's
+ * end. All sizes are in bytes unless named otherwise; all structures use the C
+ * layout of the host.
+ *
+ * Packages hold no state: several threads may be inside prepare, run and
+ * kernels at once, each with its own call. Fields called reserved are 0, and a
+ * reader refuses other values. Code of a package neither throws nor exits.
+ *===----------------------------------------------------------------------===*/
+
+#ifndef SECTILE_PACKAGE_ABI_H
+#define SECTILE_PACKAGE_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SECTILE_PACKAGE_SYMBOL "sectile_package"
+#define SECTILE_PACKAGE_MAGIC 0x4b505453u /* "STPK", little endian */
+#define SECTILE_PACKAGE_ABI 1u
+
+/** Element types of tensors at the package boundary. Values are stable. */
+enum sectile_abi_dtype {
+  SECTILE_ABI_F32 = 1,
+  SECTILE_ABI_F64 = 2,
+  SECTILE_ABI_F16 = 3,
+  SECTILE_ABI_BF16 = 4,
+  SECTILE_ABI_I8 = 5,
+  SECTILE_ABI_I16 = 6,
+  SECTILE_ABI_I32 = 7,
+  SECTILE_ABI_I64 = 8,
+  SECTILE_ABI_U8 = 9,
+  SECTILE_ABI_U16 = 10,
+  SECTILE_ABI_U32 = 11,
+  SECTILE_ABI_U64 = 12,
+  SECTILE_ABI_BOOL = 13 /* one byte, 0 or 1 */
+};
+
+/** Status codes of host programs and kernels; 0 is success. */
+enum sectile_abi_status {
+  SECTILE_ABI_OK = 0,
+  SECTILE_ABI_INVALID_INPUT = 1, /* a shape, index or value the model refuses */
+  SECTILE_ABI_CAPACITY = 2,      /* beyond an alias capacity or a bound */
+  SECTILE_ABI_INTERNAL = 70
+};
+
+/** CPU features a level may require, as bits of
+ * sectile_abi_level.required_features. */
+enum sectile_abi_cpu_feature {
+  SECTILE_ABI_X86_V2 = 1 << 0,         /* SSE4.2, POPCNT, ... */
+  SECTILE_ABI_X86_V3 = 1 << 1,         /* AVX2, FMA, BMI2, F16C, ... */
+  SECTILE_ABI_X86_V4 = 1 << 2,         /* AVX-512 F, BW, CD, DQ, VL */
+  SECTILE_ABI_X86_AVX512VNNI = 1 << 3, /* AVX-512 VNNI */
+  SECTILE_ABI_X86_AVX512VBMI = 1 << 4, /* AVX-512 VBMI */
+  SECTILE_ABI_AARCH64_NEON = 1 << 16
+};
+
+/** One input or output of the model. */
+typedef struct sectile_abi_tensor {
+  const char *name;
+  int32_t dtype; /* enum sectile_abi_dtype */
+  int32_t rank;
+  const int64_t *dims; /* rank entries, -1 where dynamic */
+  /** rank entries, e.g. "batch", "2*seq+1", "768". Terms are decimal numbers and
+   * names of descriptor.symbols; operators are + - * floordiv ceildiv mod with
+   * the usual precedence, min(a, b), max(a, b) and parentheses. */
+  const char *const *dim_exprs;
+} sectile_abi_tensor;
+
+/** One kernel, apart from its code: what reports and profiles show. */
+typedef struct sectile_abi_kernel {
+  const char *name;        /* unique in the package */
+  const char *nodes;       /* source nodes, separated by ',' */
+  const char *description; /* e.g. "f32[?,768] x f32[768,768]" */
+  const char *schedule;    /* the text of its #tile.schedule */
+} sectile_abi_kernel;
+
+/** What a kernel reports about one launch. */
+typedef struct sectile_abi_launch_info {
+  int64_t blocks;        /* size of the linearised grid; 0 means nothing to do */
+  int64_t scratch_bytes; /* private memory each running thread needs, 64-byte aligned */
+  int64_t bytes;         /* memory traffic if every operand moves once */
+  int64_t operations;    /* arithmetic operations, a fused multiply-add counting two */
+} sectile_abi_launch_info;
+
+/** Code of one kernel at one instruction-set level.
+ *
+ * `bufs` and `sizes` are what the host program passed to launch: the base
+ * pointers of the kernel's views in order, and its integer arguments.
+ *
+ * `run` executes blocks [begin, end) of the linearised grid; disjoint ranges
+ * may run on different threads at the same time. It returns 0, or 1 + the
+ * index into `failures` of the first check that failed in block order, with
+ * values for the message's placeholders in `values`, which has 4 entries, 0 at
+ * entry. launch then returns SECTILE_ABI_INVALID_INPUT.
+ *
+ * `info` is pure and cheap: the runtime calls it once per launch.
+ */
+typedef struct sectile_abi_kernel_code {
+  void (*info)(void *const *bufs, const int64_t *sizes, sectile_abi_launch_info *out);
+  int32_t (*run)(void *const *bufs, const int64_t *sizes, int64_t begin, int64_t end, void *scratch,
+                 int64_t *values);
+  const char *const *failures; /* messages; "%0".."%3" stand for values */
+  int32_t num_failures;
+  uint32_t vector_ops; /* in innermost loops: instructions on vectors */
+  uint32_t scalar_ops; /* in innermost loops: arithmetic on scalars */
+} sectile_abi_kernel_code;
+
+/** All kernels compiled for one instruction-set level. */
+typedef struct sectile_abi_level {
+  const char *name;                       /* "sse4", "avx2", "avx512", "avx512vnni", "neon" */
+  uint64_t required_features;             /* enum sectile_abi_cpu_feature; the CPU must have all */
+  const sectile_abi_kernel_code *kernels; /* num_kernels entries */
+} sectile_abi_level;
+
+struct sectile_abi_call;
+
+/** Code for one device family. */
+typedef struct sectile_abi_target {
+  const char *name; /* "cpu" */
+  uint32_t num_kernels;
+  uint32_t num_levels;
+  const sectile_abi_kernel *kernels;
+  const sectile_abi_level *levels; /* best last */
+  /** Reads input_dims, fills symbols, output_dims, arena_bytes. Touches no data
+   * pointer, except inputs whose values are shapes; a null one among these (the
+   * user only asks for output shapes) is SECTILE_ABI_INVALID_INPUT. May be called
+   * without a run, and is called again before each run. The runtime has checked
+   * dtypes, ranks and static dims, and that no extent is negative; the rest is
+   * for prepare to check. Returns a status. */
+  int32_t (*prepare)(struct sectile_abi_call *call);
+  /** Runs the model. `arena` holds at least arena_bytes, 64-byte aligned; data
+   * pointers are aligned to their element, and may be null where a tensor has no
+   * elements. Returns a status. */
+  int32_t (*run)(struct sectile_abi_call *call);
+} sectile_abi_target;
+
+/** An output that lives in the same memory as an input (K/V caches). The
+ * buffer is laid out row-major for `capacity` along `dim` (every other extent is
+ * the actual one, and the same for both); the actual size comes with each call,
+ * and one above the capacity is SECTILE_ABI_CAPACITY. Both tensors have one
+ * dtype and rank, and appear in one alias at most. In run, input_data and
+ * output_data of an alias are the same pointer. */
+typedef struct sectile_abi_alias {
+  int32_t input;
+  int32_t output;
+  int32_t dim;      /* the growing dimension */
+  int32_t reserved; /* 0 */
+  int64_t capacity; /* extent of `dim` in memory; -1 if the dimension is static */
+} sectile_abi_alias;
+
+/** State of one inference, owned by the runtime. */
+typedef struct sectile_abi_call {
+  uint64_t size; /* sizeof(sectile_abi_call) of the runtime */
+  void *const *input_data;
+  const int64_t *const *input_dims; /* actual extents, row-major contiguous unless aliased */
+  void *const *output_data;         /* valid in run */
+  int64_t *const *output_dims;      /* filled by prepare; rank entries each */
+  int64_t *symbols;                 /* descriptor.num_symbols entries, filled by prepare */
+  void *arena;                      /* valid in run */
+  uint64_t arena_bytes;             /* filled by prepare */
+  const void *constants;            /* base of the constants section */
+  /** Runs a kernel to completion. Returns 0 or a status that run must return. */
+  int32_t (*launch)(struct sectile_abi_call *call, uint32_t kernel, void *const *bufs,
+                    const int64_t *sizes);
+  /** Records an error; returns `status` so that a caller can return it at once.
+   * "%0".."%9" in `message` stand for values[0]..values[9]. The text is copied.
+   * May be called from prepare and run, on their thread. */
+  int32_t (*fail)(struct sectile_abi_call *call, int32_t status, const char *message,
+                  const int64_t *values, int32_t num_values);
+} sectile_abi_call;
+
+/** The exported symbol. */
+typedef struct sectile_package_descriptor {
+  uint32_t magic; /* SECTILE_PACKAGE_MAGIC */
+  uint32_t abi;   /* SECTILE_PACKAGE_ABI */
+  uint64_t size;  /* sizeof(sectile_package_descriptor) of the compiler */
+  const char *compiler_version;
+  const char *model_name;
+  const char *options; /* the command-line options that shaped the package */
+  uint32_t num_inputs;
+  uint32_t num_outputs;
+  uint32_t num_symbols;
+  uint32_t num_targets;
+  uint32_t num_aliases;
+  uint32_t reserved; /* 0 */
+  const sectile_abi_tensor *inputs;
+  const sectile_abi_tensor *outputs;
+  const char *const *symbols; /* C identifiers, unique; the compiler renames others */
+  const sectile_abi_target *targets;
+  const sectile_abi_alias *aliases;
+  /** Constants: inside the shared object (`constants` set), or in a file beside
+   * the package (`weights_file` set, a bare file name, of exactly
+   * constants_bytes bytes). Aligned to 4096 bytes either way. Both are null
+   * where constants_bytes is 0. */
+  const void *constants;
+  uint64_t constants_bytes;
+  uint64_t constants_hash; /* XXH3-64 of the constants, seed 0 */
+  const char *weights_file;
+} sectile_package_descriptor;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SECTILE_PACKAGE_ABI_H */

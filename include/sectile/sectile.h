@@ -1,0 +1,422 @@
+/*===- sectile.h - public interface of the runtime library ---------*- C -*-===*
+ *
+ * Part of the Sectile project, under the Apache License v2.0 with LLVM
+ * Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ *===----------------------------------------------------------------------===*
+ *
+ * Loads packages written by `sectile compile` and runs them. C99; link with
+ * libsectile.so or libsectile_runtime.a.
+ *
+ *   char message[256];
+ *   sectile_package *package;
+ *   sectile_context *context;
+ *   if (sectile_package_load("model.stpk", NULL, &package, message, sizeof message))
+ *     return report(message);
+ *   if (sectile_context_create(package, NULL, &context, message, sizeof message))
+ *     return report(message);
+ *
+ *   int64_t dims[2] = {8, 128};
+ *   sectile_tensor in = {.data = x, .bytes = sizeof x, .dtype = SECTILE_F32,
+ *                        .rank = 2, .dims = dims};
+ *   sectile_tensor out = {0};                    // null data: the context's memory
+ *   if (sectile_context_run(context, &in, 1, &out, 1))
+ *     return report(sectile_context_message(context));
+ *   use(out.data, out.dims);                     // until the context's next call
+ *
+ *   sectile_context_destroy(context);
+ *   sectile_package_release(package);
+ *
+ * TRUST. A package is native code: loading one runs it with the rights of your
+ * process. The library checks that a package is whole and meant for it, which
+ * catches accidents; it does not and cannot make a hostile package harmless.
+ *
+ * THREADS. A package is immutable and may be used by any number of threads. A
+ * context runs one call at a time; different contexts of one package run
+ * concurrently and share its weights and its worker threads. The library keeps
+ * no state outside these objects, never exits, and lets no C++ exception out.
+ *
+ * MEMORY. A context owns one arena, which only grows: a run no larger than the
+ * largest so far allocates nothing.
+ *
+ * COMPATIBILITY. SECTILE_API_VERSION changes only when a program built against
+ * an older header would break; the shared library's name carries it. Within a
+ * version, functions are added and structures that begin with `size` grow at
+ * their end. Callers set `size` to sizeof of the structure they know:
+ *   - options: members beyond `size` count as 0, and 0 always is the default;
+ *     bytes that the library does not know must be 0, else SECTILE_UNSUPPORTED;
+ *   - results: the library fills no more than `size` bytes, and zeroes what it
+ *     does not know.
+ * Structures without `size` (sectile_tensor, sectile_kernel_event) never change
+ * within a version. Enumerations gain values.
+ *===----------------------------------------------------------------------===*/
+
+#ifndef SECTILE_SECTILE_H
+#define SECTILE_SECTILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define SECTILE_API __attribute__((visibility("default")))
+#else
+#define SECTILE_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SECTILE_API_VERSION 1u
+
+/** SECTILE_API_VERSION of the library in use. */
+SECTILE_API uint32_t sectile_api_version(void);
+
+/** Release of the library in use, e.g. "0.1.0". */
+SECTILE_API const char *sectile_version(void);
+
+/*===----------------------------------------------------------------------===*
+ * Status, element types
+ *===----------------------------------------------------------------------===*/
+
+/** Result of every function that can fail. Each failure also leaves a message:
+ * lower case, one line, expected and found with values. */
+typedef enum sectile_status {
+  SECTILE_OK = 0,
+  SECTILE_INVALID_INPUT = 1,    /* a tensor's dtype, shape, buffer or value is refused */
+  SECTILE_CAPACITY = 2,         /* a size beyond an alias capacity, or a buffer too small */
+  SECTILE_INVALID_ARGUMENT = 3, /* misuse of this interface, or a bad environment variable */
+  SECTILE_INVALID_PACKAGE = 4,  /* not a package, damaged, or its weights do not belong to it */
+  SECTILE_UNSUPPORTED = 5,      /* this machine or this library lacks what the package needs */
+  SECTILE_OUT_OF_MEMORY = 6,    /* an allocation failed; the object stays usable */
+  SECTILE_SYSTEM = 7,           /* the operating system refused a file, mapping or thread */
+  SECTILE_INTERNAL = 70         /* a bug in the package or the library */
+} sectile_status;
+
+/** Name of a status, e.g. "invalid input"; "unknown status" for other values. */
+SECTILE_API const char *sectile_status_name(sectile_status status);
+
+/** Element types of tensors. Values are stable. */
+typedef enum sectile_dtype {
+  SECTILE_F32 = 1,
+  SECTILE_F64 = 2,
+  SECTILE_F16 = 3,
+  SECTILE_BF16 = 4,
+  SECTILE_I8 = 5,
+  SECTILE_I16 = 6,
+  SECTILE_I32 = 7,
+  SECTILE_I64 = 8,
+  SECTILE_U8 = 9,
+  SECTILE_U16 = 10,
+  SECTILE_U32 = 11,
+  SECTILE_U64 = 12,
+  SECTILE_BOOL = 13 /* one byte, 0 or 1 */
+} sectile_dtype;
+
+/** Name of an element type, e.g. "f32"; "unknown" for other values. */
+SECTILE_API const char *sectile_dtype_name(int32_t dtype);
+
+/** Bytes of one element; 0 for values that are no sectile_dtype. */
+SECTILE_API uint32_t sectile_dtype_bytes(int32_t dtype);
+
+/*===----------------------------------------------------------------------===*
+ * Callbacks
+ *===----------------------------------------------------------------------===*/
+
+/** A source of memory. Both functions are set or neither; they may be called
+ * from any thread that uses the object, and must not throw. */
+typedef struct sectile_allocator {
+  /** Returns `bytes` (> 0) bytes aligned to `alignment` (a power of two, at most
+   * 4096), or null. The contents may be anything. */
+  void *(*allocate)(void *user, size_t bytes, size_t alignment);
+  /** Frees what allocate returned for the same `bytes`. */
+  void (*deallocate)(void *user, void *memory, size_t bytes);
+  void *user;
+} sectile_allocator;
+
+/** One task of a parallel region: `task(argument, index)`. */
+typedef void (*sectile_task)(void *argument, int64_t index);
+
+/** Runs task(argument, i) once for each i in [0, count), in any order, on any
+ * threads, and returns when all are done. May be called by several contexts at
+ * once. Running tasks one after another is correct. */
+typedef void (*sectile_parallel_for)(void *user, int64_t count, sectile_task task, void *argument);
+
+/** Importance of a log message. */
+typedef enum sectile_log_level { SECTILE_LOG_WARNING = 1, SECTILE_LOG_INFO = 2 } sectile_log_level;
+
+/** Receives a message without line end; may be called from any thread. */
+typedef void (*sectile_log)(void *user, sectile_log_level level, const char *message);
+
+/** One finished kernel launch. */
+typedef struct sectile_kernel_event {
+  uint32_t kernel;     /* index for sectile_package_get_kernel */
+  uint32_t threads;    /* threads that were allowed to take part */
+  int64_t begin_ns;    /* CLOCK_MONOTONIC */
+  int64_t duration_ns; /* from call to return of the launch, forking and joining included */
+  int64_t blocks;      /* size of the grid */
+  int64_t bytes;       /* memory traffic if every operand moves once */
+  int64_t operations;  /* arithmetic operations, a fused multiply-add counting two */
+} sectile_kernel_event;
+
+/** Receives each launch of a context, on the thread that runs it. */
+typedef void (*sectile_kernel_hook)(void *user, const sectile_kernel_event *event);
+
+/*===----------------------------------------------------------------------===*
+ * Packages
+ *===----------------------------------------------------------------------===*/
+
+/** A loaded package: code, weights and worker threads. Immutable, reference
+ * counted; each context holds a reference. */
+typedef struct sectile_package sectile_package;
+
+/** Options of sectile_package_load; all zero but `size` is the default. */
+typedef struct sectile_package_options {
+  size_t size; /* sizeof(sectile_package_options) */
+  /** Instruction-set level, e.g. "avx2". Null: $SECTILE_CPU_LEVEL if set, else
+   * the best the CPU has. A level the CPU lacks is SECTILE_UNSUPPORTED. */
+  const char *cpu_level;
+  /** Threads that share the work of a kernel, the caller among them, at most
+   * 1024. 0: $SECTILE_NUM_THREADS if set, else the CPUs this thread may use.
+   * Workers start with the first context that wants them and sleep when idle. */
+  uint32_t threads;
+  uint32_t reserved; /* 0 */
+  /** Replaces the library's workers: kernels are split into at most `threads`
+   * tasks. Null: own workers. */
+  sectile_parallel_for parallel_for;
+  void *parallel_for_user;
+  /** Serves all memory of the package and its contexts except mapped files and
+   * thread stacks. Null functions: the C library. */
+  sectile_allocator allocator;
+  sectile_log log; /* null: nothing is logged */
+  void *log_user;
+} sectile_package_options;
+
+/** Loads the package at `path`, and, if its weights lie in a file of their own,
+ * that file, which must be a regular file beside the package (symbolic links in
+ * `path` are followed first, a link in place of the weights is refused).
+ *
+ * While a package is loaded, loading the same path again shares its code and
+ * constants even if the file has been replaced meanwhile.
+ *
+ * On success *package holds a reference that sectile_package_release gives up.
+ * On failure *package is null. `message` (may be null) receives up to
+ * message_bytes - 1 characters and a terminating 0. */
+SECTILE_API sectile_status sectile_package_load(const char *path,
+                                                const sectile_package_options *options,
+                                                sectile_package **package, char *message,
+                                                size_t message_bytes);
+
+/** Adds a reference; returns `package`. */
+SECTILE_API sectile_package *sectile_package_retain(sectile_package *package);
+
+/** Gives up a reference; the last one stops the workers and unloads the code.
+ * Null is allowed. Strings and structures from the queries below die with it. */
+SECTILE_API void sectile_package_release(sectile_package *package);
+
+/** Facts about a package as a whole. Strings live as long as the package. */
+typedef struct sectile_package_info {
+  size_t size; /* sizeof(sectile_package_info), set by the caller */
+  const char *compiler_version;
+  const char *model_name;
+  const char *compile_options; /* the command-line options that shaped the package */
+  const char *target;          /* the target in use, "cpu" */
+  uint32_t num_inputs;
+  uint32_t num_outputs;
+  uint32_t num_symbols;
+  uint32_t num_aliases;
+  uint32_t num_targets;
+  uint32_t num_kernels; /* of the target in use */
+  uint32_t num_levels;  /* of the target in use, best last */
+  uint32_t level;       /* the level in use */
+  uint32_t threads;
+  uint32_t reserved;
+  const void *constants; /* null if there are none */
+  uint64_t constants_bytes;
+  uint64_t constants_hash;  /* XXH3-64, seed 0; sectile_package_load does not check it */
+  const char *weights_file; /* name of the weights' own file, or null */
+} sectile_package_info;
+
+/** Fills *info. */
+SECTILE_API sectile_status sectile_package_get_info(const sectile_package *package,
+                                                    sectile_package_info *info);
+
+/** What an input or output looks like before its dynamic sizes are known. */
+typedef struct sectile_tensor_info {
+  size_t size; /* sizeof(sectile_tensor_info), set by the caller */
+  const char *name;
+  int32_t dtype; /* enum sectile_dtype */
+  int32_t rank;
+  const int64_t *dims; /* rank entries, -1 where dynamic */
+  /** rank entries: each dimension as an expression over the package's symbols,
+   * e.g. "batch", "2*seq+1", "768". Operators: + - * floordiv ceildiv mod,
+   * min(a, b), max(a, b), parentheses. */
+  const char *const *dim_exprs;
+  int32_t alias; /* index for sectile_package_get_alias, -1 if none */
+  int32_t reserved;
+} sectile_tensor_info;
+
+/** Fill *info; SECTILE_INVALID_ARGUMENT if `index` is out of range. */
+SECTILE_API sectile_status sectile_package_get_input(const sectile_package *package, uint32_t index,
+                                                     sectile_tensor_info *info);
+SECTILE_API sectile_status sectile_package_get_output(const sectile_package *package,
+                                                      uint32_t index, sectile_tensor_info *info);
+
+/** Name of a symbol; null if `index` is out of range. */
+SECTILE_API const char *sectile_package_get_symbol(const sectile_package *package, uint32_t index);
+
+/** Name of a target, e.g. "cpu"; null if `index` is out of range. */
+SECTILE_API const char *sectile_package_get_target(const sectile_package *package, uint32_t index);
+
+/** An output that lives in the memory of an input (K/V caches). The buffer is
+ * laid out row-major for `capacity` along `dim`, whatever the actual size of
+ * `dim` in a call; all other extents are the call's. */
+typedef struct sectile_alias_info {
+  size_t size; /* sizeof(sectile_alias_info), set by the caller */
+  uint32_t input;
+  uint32_t output;
+  int32_t dim;
+  int32_t reserved;
+  int64_t capacity; /* elements along dim; -1 where dim is static */
+} sectile_alias_info;
+
+/** Fills *info; SECTILE_INVALID_ARGUMENT if `index` is out of range. */
+SECTILE_API sectile_status sectile_package_get_alias(const sectile_package *package, uint32_t index,
+                                                     sectile_alias_info *info);
+
+/** A kernel, apart from its code. */
+typedef struct sectile_kernel_info {
+  size_t size;             /* sizeof(sectile_kernel_info), set by the caller */
+  const char *name;        /* unique in the package */
+  const char *nodes;       /* names of the model's nodes, separated by ',' */
+  const char *description; /* e.g. "f32[?,768] x f32[768,768]" */
+  const char *schedule;    /* the tile sizes and other choices it was built with */
+} sectile_kernel_info;
+
+/** Fills *info; SECTILE_INVALID_ARGUMENT if `index` is out of range. */
+SECTILE_API sectile_status sectile_package_get_kernel(const sectile_package *package,
+                                                      uint32_t index, sectile_kernel_info *info);
+
+/** An instruction-set level. */
+typedef struct sectile_level_info {
+  size_t size;        /* sizeof(sectile_level_info), set by the caller */
+  const char *name;   /* e.g. "avx2" */
+  uint32_t available; /* 1 if this CPU and operating system have all it needs */
+  uint32_t reserved;
+} sectile_level_info;
+
+/** Fills *info; SECTILE_INVALID_ARGUMENT if `index` is out of range. */
+SECTILE_API sectile_status sectile_package_get_level(const sectile_package *package, uint32_t index,
+                                                     sectile_level_info *info);
+
+/** The code of one kernel at one level. */
+typedef struct sectile_kernel_code_info {
+  size_t size;         /* sizeof(sectile_kernel_code_info), set by the caller */
+  uint32_t vector_ops; /* in innermost loops: instructions on vectors */
+  uint32_t scalar_ops; /* in innermost loops: arithmetic on scalars */
+} sectile_kernel_code_info;
+
+/** Fills *info; SECTILE_INVALID_ARGUMENT if an index is out of range. */
+SECTILE_API sectile_status sectile_package_get_kernel_code(const sectile_package *package,
+                                                           uint32_t level, uint32_t kernel,
+                                                           sectile_kernel_code_info *info);
+
+/*===----------------------------------------------------------------------===*
+ * Contexts
+ *===----------------------------------------------------------------------===*/
+
+/** What one inference at a time needs: arena, scratch memory, outputs. */
+typedef struct sectile_context sectile_context;
+
+/** Options of sectile_context_create; all zero but `size` is the default. */
+typedef struct sectile_context_options {
+  size_t size; /* sizeof(sectile_context_options) */
+  /** At most this many of the package's threads work for this context at once.
+   * 0: all. 1: everything runs on the calling thread. */
+  uint32_t threads;
+  uint32_t reserved;               /* 0 */
+  sectile_kernel_hook kernel_hook; /* null: launches are not timed */
+  void *kernel_hook_user;
+} sectile_context_options;
+
+/** Creates a context, which holds a reference to `package`. Failures as in
+ * sectile_package_load. */
+SECTILE_API sectile_status sectile_context_create(sectile_package *package,
+                                                  const sectile_context_options *options,
+                                                  sectile_context **context, char *message,
+                                                  size_t message_bytes);
+
+/** Frees the context, its arena and its outputs. Null is allowed. */
+SECTILE_API void sectile_context_destroy(sectile_context *context);
+
+/** Message of the context's last failed call; "" if there was none since. Valid
+ * until the next call on the context. */
+SECTILE_API const char *sectile_context_message(const sectile_context *context);
+
+/** A tensor in host memory. All zero is an empty description. */
+typedef struct sectile_tensor {
+  /** First element, aligned to the element's size; row-major and contiguous,
+   * except in aliases (sectile_alias_info). May be null where there are no
+   * elements. */
+  void *data;
+  uint64_t bytes; /* size of the buffer at `data`: may exceed, never fall short */
+  int32_t dtype;  /* enum sectile_dtype */
+  int32_t rank;
+  const int64_t *dims; /* rank entries */
+  uint64_t reserved;   /* 0 */
+} sectile_tensor;
+
+/** Computes output shapes without running. `inputs` are as in
+ * sectile_context_run, except that `data` may be null unless the model computes
+ * shapes from that input's values (then SECTILE_INVALID_INPUT says so); `bytes`
+ * is not looked at. Of each output, dtype, rank and dims are set as in
+ * sectile_context_run, and `bytes` to the size its buffer needs; `data` is left
+ * alone. */
+SECTILE_API sectile_status sectile_context_infer_shapes(sectile_context *context,
+                                                        const sectile_tensor *inputs,
+                                                        size_t num_inputs, sectile_tensor *outputs,
+                                                        size_t num_outputs);
+
+/** Runs the model on all inputs, in the package's order.
+ *
+ * Inputs are checked: dtype, rank, static extents, equal symbols, buffer sizes;
+ * a violation names tensor, expected and found, and nothing is run. Inputs are
+ * only read, except aliased ones.
+ *
+ * Outputs, in the package's order: where `data` is set, `bytes` is the buffer's
+ * size and the result goes there; it must not overlap an input or another
+ * output. Where `data` is null, the result lies in memory of the context, valid
+ * until its next call, and `data` and `bytes` are set. dtype, rank and dims are
+ * set in either case; `dims` points into the context, valid until its next call.
+ *
+ * Aliases: the input's buffer must hold the whole capacity. The output's `data`
+ * is null or the input's; it is set to the input's.
+ *
+ * After a failure the contents of output buffers (and of aliased inputs) are
+ * unspecified and the descriptions of outputs unchanged. The context stays
+ * usable. */
+SECTILE_API sectile_status sectile_context_run(sectile_context *context,
+                                               const sectile_tensor *inputs, size_t num_inputs,
+                                               sectile_tensor *outputs, size_t num_outputs);
+
+/** Value of symbol `index` in the last successful call; -1 if out of range or
+ * if there was none. */
+SECTILE_API int64_t sectile_context_get_symbol(const sectile_context *context, uint32_t index);
+
+/** Memory a context holds now, in bytes. */
+typedef struct sectile_context_memory {
+  size_t size; /* sizeof(sectile_context_memory), set by the caller */
+  uint64_t arena_bytes;
+  uint64_t scratch_bytes; /* for all threads together */
+  uint64_t output_bytes;  /* outputs in the context's memory */
+} sectile_context_memory;
+
+/** Fills *memory. */
+SECTILE_API sectile_status sectile_context_get_memory(const sectile_context *context,
+                                                      sectile_context_memory *memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SECTILE_SECTILE_H */

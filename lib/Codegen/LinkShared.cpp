@@ -1,0 +1,60 @@
+//===- LinkShared.cpp - objects to a shared object, with lld ----*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sectile/Codegen/Codegen.h"
+
+#include "lld/Common/Driver.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+LLD_HAS_DRIVER(elf)
+
+using namespace mlir;
+using namespace sectile;
+
+LogicalResult sectile::linkShared(ArrayRef<std::string> objects, StringRef output,
+                                  ErrorEmitter emitError) {
+  // Beside the output, since a rename does not cross file systems.
+  SmallString<128> temporary;
+  if (std::error_code code = llvm::sys::fs::createUniqueFile(output + ".tmp-%%%%%%", temporary))
+    return emitError() << "cannot write '" << output << "': " << code.message();
+  llvm::scope_exit cleanUp([&] { llvm::sys::fs::remove(temporary); });
+
+  std::string temporaryName(temporary);
+  // memcpy and its like come from the libc of whoever loads the object; all else is an error of
+  // ours, which checkUndefined has caught per object. --threads=1: two cores do not make it faster.
+  SmallVector<const char *> args = {"ld.lld",
+                                    "-shared",
+                                    "-o",
+                                    temporaryName.c_str(),
+                                    "-z",
+                                    "noexecstack",
+                                    "-z",
+                                    "now",
+                                    "-z",
+                                    "separate-code",
+                                    "--hash-style=gnu",
+                                    "--build-id=none",
+                                    "--gc-sections",
+                                    "--threads=1",
+                                    "--unresolved-symbols=ignore-all"};
+  for (const std::string &object : objects)
+    args.push_back(object.c_str());
+  std::string messages;
+  llvm::raw_string_ostream stream(messages);
+  lld::Result result = lld::lldMain(args, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  if (result.retCode != 0 || !result.canRunAgain)
+    return emitError() << "cannot link '" << output << "': " << StringRef(messages).trim();
+  // mkstemp makes files private; a package is as readable as any output.
+  unsigned mask = llvm::sys::fs::getUmask();
+  llvm::sys::fs::setPermissions(temporary, static_cast<llvm::sys::fs::perms>(0777 & ~mask));
+  if (std::error_code code = llvm::sys::fs::rename(temporary, output))
+    return emitError() << "cannot write '" << output << "': " << code.message();
+  cleanUp.release();
+  return success();
+}

@@ -1,0 +1,146 @@
+//===- Constants.cpp - the section of constants -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Package.h"
+
+#include "dialects/Tile/IR/Tile.h"
+
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mlir;
+using namespace sectile;
+
+/// The elements of a constant in row-major order, as memory holds them. `storage` keeps them where
+/// the attribute's own bytes differ.
+static ArrayRef<char> getRawBytes(ElementsAttr value, std::string &storage) {
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+        blob && !value.getElementType().isInteger(1))
+      return blob->getData();
+  auto dense = cast<DenseElementsAttr>(value);
+  int64_t bytes = value.getElementType().isIndex()
+                      ? 8
+                      : (value.getElementType().getIntOrFloatBitWidth() + 7) / 8;
+  if (!dense.isSplat() && !value.getElementType().isInteger(1))
+    return dense.getRawData();
+  auto append = [&](const APInt &bits) {
+    for (int64_t byte = 0; byte < bytes; ++byte)
+      storage.push_back(static_cast<char>(bits.extractBitsAsZExtValue(
+          std::min<unsigned>(8, bits.getBitWidth() - 8 * byte), 8 * byte)));
+  };
+  if (isa<FloatType>(value.getElementType()))
+    for (const APFloat &element : dense.getValues<APFloat>())
+      append(element.bitcastToAPInt());
+  else
+    for (const APInt &element : dense.getValues<APInt>())
+      append(element);
+  return storage;
+}
+
+/// Writes `source` in the order of `packing`; padding is zero.
+static void pack(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packing,
+                 llvm::raw_ostream &out) {
+  ArrayRef<int64_t> shape = type.getShape();
+  AffineMap map = packing.getMap();
+  SmallVector<int64_t> physical = tile::getPhysicalShape(shape, map);
+  size_t bytes = source.size() / std::max<int64_t>(type.getNumElements(), 1);
+  SmallVector<int64_t> strides(shape.size(), 1);
+  for (size_t dim = shape.size(); dim-- > 1;)
+    strides[dim - 1] = strides[dim] * shape[dim];
+  // What a step along each physical dimension adds to each coordinate.
+  struct Step {
+    unsigned dim;
+    int64_t factor;
+  };
+  SmallVector<Step> steps;
+  for (AffineExpr expr : map.getResults()) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+      steps.push_back({dim.getPosition(), 1});
+      continue;
+    }
+    auto binary = cast<AffineBinaryOpExpr>(expr);
+    bool isDiv = expr.getKind() == AffineExprKind::FloorDiv;
+    steps.push_back({cast<AffineDimExpr>(binary.getLHS()).getPosition(),
+                     isDiv ? cast<AffineConstantExpr>(binary.getRHS()).getValue() : 1});
+  }
+  std::string row(physical.back() * bytes, '\0');
+  SmallVector<int64_t> index(physical.size(), 0), coords(shape.size(), 0);
+  if (llvm::is_contained(physical, 0))
+    return;
+  while (true) {
+    // One run along the last physical dimension.
+    Step last = steps.back();
+    for (int64_t i = 0; i < physical.back(); ++i) {
+      coords[last.dim] += i * last.factor;
+      bool inside = true;
+      int64_t offset = 0;
+      for (size_t dim = 0; dim < shape.size(); ++dim) {
+        inside &= coords[dim] < shape[dim];
+        offset += coords[dim] * strides[dim];
+      }
+      if (inside)
+        memcpy(&row[i * bytes], &source[offset * bytes], bytes);
+      else
+        memset(&row[i * bytes], 0, bytes);
+      coords[last.dim] -= i * last.factor;
+    }
+    out << row;
+    size_t dim = physical.size() - 1;
+    while (dim > 0) {
+      --dim;
+      coords[steps[dim].dim] += steps[dim].factor;
+      if (++index[dim] < physical[dim])
+        break;
+      coords[steps[dim].dim] -= index[dim] * steps[dim].factor;
+      index[dim] = 0;
+      if (dim == 0)
+        return;
+    }
+    if (physical.size() == 1)
+      return;
+  }
+}
+
+FailureOr<uint64_t> sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes,
+                                            StringRef path, Location loc) {
+  std::error_code code;
+  {
+    llvm::raw_fd_ostream out(path, code);
+    if (code)
+      return emitError(loc, "cannot write '") << path << "': " << code.message();
+    uint64_t position = 0;
+    for (const PlannedConstant &constant : constants) {
+      out.write_zeros(constant.offset - position);
+      std::string storage;
+      ArrayRef<char> raw = getRawBytes(constant.value, storage);
+      if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(constant.memory))
+        pack(raw, constant.value.getShapedType(), packing, out);
+      else
+        out.write(raw.data(), raw.size());
+      position = constant.offset + constant.bytes;
+    }
+    out.write_zeros(bytes - position);
+    out.close();
+    if (out.has_error()) {
+      code = out.error();
+      out.clear_error();
+      return emitError(loc, "cannot write '") << path << "': " << code.message();
+    }
+  }
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return emitError(loc, "cannot read '") << path << "': " << buffer.getError().message();
+  if ((*buffer)->getBufferSize() != bytes)
+    return emitError(loc, "expects constants of ")
+           << bytes << " bytes, but wrote " << (*buffer)->getBufferSize();
+  return llvm::xxh3_64bits(llvm::arrayRefFromStringRef((*buffer)->getBuffer()));
+}

@@ -1,0 +1,259 @@
+//===- Descriptor.cpp - the package descriptor, as assembly -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The descriptor is a tree of C structures full of pointers. As assembly text
+// it is a list of .quad and .long directives in the order of the structures'
+// members, which the static assertions below hold to the header.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Package.h"
+
+#include "sectile/Package/Abi.h"
+
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+using namespace sectile;
+
+static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
+                  sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
+                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_package_descriptor) == 136,
+              "the directives below follow the structures member by member");
+
+namespace {
+
+class Writer {
+public:
+  Writer() : out(text) {}
+
+  std::string finish() { return data + strings; }
+
+  /// Starts an object at a fresh local label, and returns the label.
+  std::string begin() {
+    std::string label = ".Lobject" + std::to_string(next++);
+    out << label << ":\n";
+    return label;
+  }
+  void quad(uint64_t value) { out << "\t.quad " << value << "\n"; }
+  void quad(const std::string &symbol) { out << "\t.quad " << symbol << "\n"; }
+  void word(uint32_t value) { out << "\t.long " << value << "\n"; }
+  void directive(StringRef line) { out << line << "\n"; }
+  /// A pointer to a string constant; equal strings share one.
+  void string(StringRef value) {
+    auto [it, isNew] = pool.try_emplace(value, ".Lstring" + std::to_string(pool.size()));
+    if (isNew) {
+      strings += it->second + ":\n\t.asciz \"";
+      for (unsigned char c : value) {
+        // Octal escapes keep every byte as it is.
+        char escaped[5];
+        snprintf(escaped, sizeof(escaped), "\\%03o", c);
+        strings += escaped;
+      }
+      strings += "\"\n";
+    }
+    quad(it->second);
+  }
+  /// What was written since the last call, moved before everything that refers to it.
+  void flush() {
+    data += text;
+    text.clear();
+  }
+
+private:
+  std::string text;
+  llvm::raw_string_ostream out;
+  std::string data, strings = "\t.section .rodata.sectile,\"a\",@progbits\n";
+  llvm::StringMap<std::string> pool;
+  unsigned next = 0;
+};
+
+uint32_t getDtype(const PlannedTensor &tensor) {
+  Type type = tensor.type.getElementType();
+  bool isUnsigned =
+      StringRef(tensor.dtype).starts_with("uint") || StringRef(tensor.dtype).starts_with("u");
+  if (type.isF32())
+    return SECTILE_ABI_F32;
+  if (type.isF64())
+    return SECTILE_ABI_F64;
+  if (type.isF16())
+    return SECTILE_ABI_F16;
+  if (type.isBF16())
+    return SECTILE_ABI_BF16;
+  switch (type.isIndex() ? 64 : type.getIntOrFloatBitWidth()) {
+  case 1:
+    return SECTILE_ABI_BOOL;
+  case 8:
+    return isUnsigned ? SECTILE_ABI_U8 : SECTILE_ABI_I8;
+  case 16:
+    return isUnsigned ? SECTILE_ABI_U16 : SECTILE_ABI_I16;
+  case 32:
+    return isUnsigned ? SECTILE_ABI_U32 : SECTILE_ABI_I32;
+  default:
+    return isUnsigned ? SECTILE_ABI_U64 : SECTILE_ABI_I64;
+  }
+}
+
+std::string quoted(StringRef symbol) { return ("\"" + symbol + "\"").str(); }
+
+/// Arrays that an array of structures points to come first; these return the label of each.
+std::string writeTensors(Writer &writer, ArrayRef<PlannedTensor> tensors) {
+  SmallVector<std::pair<std::string, std::string>> arrays;
+  for (const PlannedTensor &tensor : tensors) {
+    std::string dims = writer.begin();
+    for (int64_t extent : tensor.type.getShape())
+      writer.quad(ShapedType::isDynamic(extent) ? ~uint64_t(0) : uint64_t(extent));
+    std::string exprs = writer.begin();
+    for (const std::string &expr : tensor.dims)
+      writer.string(expr);
+    arrays.push_back({dims, exprs});
+  }
+  std::string label = writer.begin();
+  for (auto [tensor, array] : llvm::zip_equal(tensors, arrays)) {
+    writer.string(tensor.name);
+    writer.word(getDtype(tensor));
+    writer.word(tensor.type.getRank());
+    writer.quad(array.first);
+    writer.quad(array.second);
+  }
+  return label;
+}
+
+std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
+                            const CompiledLevel &level) {
+  SmallVector<std::string> messages;
+  for (const std::vector<std::string> &texts : level.failures) {
+    messages.push_back(writer.begin());
+    for (const std::string &text : texts)
+      writer.string(text);
+  }
+  std::string label = writer.begin();
+  for (auto [number, kernel] : llvm::enumerate(kernels)) {
+    std::string run = kernel.name + cpu::kRunSuffix.str() + level.symbolSuffix;
+    writer.quad(quoted(kernel.name + cpu::kInfoSuffix.str() + level.symbolSuffix));
+    writer.quad(quoted(run));
+    writer.quad(messages[number]);
+    writer.word(level.failures[number].size());
+    LoopStats stats = level.stats.lookup(run);
+    writer.word(stats.vectorOps);
+    writer.word(stats.scalarOps);
+    writer.word(0);
+  }
+  return label;
+}
+
+} // namespace
+
+std::string sectile::writeDescriptor(const PlannedInterface &interface,
+                                     ArrayRef<KernelSummary> kernels,
+                                     ArrayRef<CompiledLevel> levels, StringRef modelName,
+                                     StringRef options, StringRef constantsFile,
+                                     uint64_t constantsBytes, uint64_t constantsHash) {
+  Writer writer;
+  writer.directive("\t.section .data.rel.ro,\"aw\",@progbits\n\t.p2align 4");
+  std::string inputs = writeTensors(writer, interface.inputs);
+  std::string outputs = writeTensors(writer, interface.outputs);
+  std::string symbols = writer.begin();
+  for (const std::string &symbol : interface.symbols)
+    writer.string(symbol);
+
+  std::string kernelTable = writer.begin();
+  for (const KernelSummary &kernel : kernels) {
+    writer.string(kernel.name);
+    writer.string(kernel.nodes);
+    writer.string(kernel.description);
+    writer.string(kernel.schedule);
+  }
+  SmallVector<std::string> codes;
+  for (const CompiledLevel &level : levels)
+    codes.push_back(writeKernelCode(writer, kernels, level));
+  std::string levelTable = writer.begin();
+  for (auto [level, code] : llvm::zip_equal(levels, codes)) {
+    writer.string(level.level->name);
+    writer.quad(level.level->requiredFeatures);
+    writer.quad(code);
+  }
+  std::string target = writer.begin();
+  writer.string("cpu");
+  writer.word(kernels.size());
+  writer.word(levels.size());
+  writer.quad(kernelTable);
+  writer.quad(levelTable);
+  writer.quad(kHostPrepare.str());
+  writer.quad(kHostRun.str());
+
+  writer.directive("\t.globl " SECTILE_PACKAGE_SYMBOL "\n\t.type " SECTILE_PACKAGE_SYMBOL
+                   ",@object\n" SECTILE_PACKAGE_SYMBOL ":");
+  writer.word(SECTILE_PACKAGE_MAGIC);
+  writer.word(SECTILE_PACKAGE_ABI);
+  writer.quad(sizeof(sectile_package_descriptor));
+  writer.string("sectile 0.1.0");
+  writer.string(modelName);
+  writer.string(options);
+  for (uint64_t count :
+       {interface.inputs.size(), interface.outputs.size(), interface.symbols.size(),
+        size_t(1) /*targets*/, size_t(0) /*aliases*/, size_t(0) /*reserved*/})
+    writer.word(count);
+  writer.quad(inputs);
+  writer.quad(outputs);
+  writer.quad(symbols);
+  writer.quad(target);
+  writer.quad(uint64_t(0)); // aliases
+  if (constantsBytes != 0)
+    writer.quad(".Lconstants");
+  else
+    writer.quad(uint64_t(0));
+  writer.quad(constantsBytes);
+  writer.quad(constantsHash);
+  writer.quad(uint64_t(0)); // weights_file
+  writer.directive("\t.size " SECTILE_PACKAGE_SYMBOL ", . - " SECTILE_PACKAGE_SYMBOL);
+  writer.flush();
+  std::string text = writer.finish();
+  if (constantsBytes != 0) {
+    text += "\t.section .sectile.constants,\"a\",@progbits\n\t.p2align 12\n.Lconstants:\n";
+    text += "\t.incbin \"";
+    for (char c : constantsFile) {
+      if (c == '"' || c == '\\')
+        text += '\\';
+      text += c;
+    }
+    text += "\"\n";
+  }
+  return text;
+}
+
+FailureOr<std::string> sectile::assemble(StringRef text, const CpuLevel &level, Location loc) {
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  LLVMInitializeX86AsmParser();
+  llvm::Triple triple(level.triple);
+  std::string error;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return emitError(loc, "expects LLVM to know target ") << level.triple << ", but got: " << error;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, level.cpu, level.features, llvm::TargetOptions(), llvm::Reloc::PIC_));
+  llvm::LLVMContext context;
+  llvm::Module module("descriptor", context);
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
+  module.setModuleInlineAsm(text);
+  SmallVector<char, 0> buffer;
+  llvm::raw_svector_ostream stream(buffer);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return emitError(loc, "expects a target that can emit objects, but got ") << level.triple;
+  passes.run(module);
+  return std::string(buffer.begin(), buffer.end());
+}

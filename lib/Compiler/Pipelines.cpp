@@ -1,0 +1,69 @@
+//===- Pipelines.cpp - the compiler's passes in their order -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sectile/Compiler/Pipelines.h"
+
+#include "dialects/Graph/Transforms/Passes.h"
+#include "sectile/Conversion/GraphToTile.h"
+#include "sectile/Conversion/Host.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace sectile;
+
+void sectile::buildGraphPipeline(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  // Layouts before fusion: a transposition that remains is an op to be fused.
+  passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
+  passes.addPass(graph::createGraphOutlinePass());
+  // Outlining leaves behind what only the moved ops used.
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  passes.addPass(graph::createGraphPackConstantsPass());
+}
+
+void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level) {
+  GraphToTilePassOptions options;
+  options.level = level.name.str();
+  options.lanes = level.getLanes(4);
+  options.registers = level.vectorRegisters;
+  passes.addPass(createGraphToTilePass(options));
+  OpPassManager &nested = passes.nest<ModuleOp>();
+  // Single-trip loops and constant coordinates disappear here.
+  nested.addPass(createCanonicalizerPass());
+  nested.addPass(createCSEPass());
+  nested.addPass(createLoopInvariantCodeMotionPass());
+}
+
+void sectile::buildPlanPipeline(OpPassManager &passes) {
+  passes.addPass(createGraphPlanMemoryPass());
+  passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  passes.addNestedPass<func::FuncOp>(createCSEPass());
+}
+
+void sectile::buildHostPipeline(OpPassManager &passes) {
+  passes.addPass(createHostToLLVMPass());
+  passes.addPass(createCanonicalizerPass());
+}
+
+void sectile::registerPipelines() {
+  PassPipelineRegistration<> graphPipeline(
+      "sectile-graph", "from an imported model to launches of fused regions", buildGraphPipeline);
+  PassPipelineRegistration<> tilePipeline(
+      "sectile-tile", "tile programs of all fused regions, for the level avx512",
+      [](OpPassManager &passes) { buildTilePipeline(passes, *lookupCpuLevel("avx512")); });
+  PassPipelineRegistration<> hostPipeline("sectile-host", "memory plan and host program",
+                                          [](OpPassManager &passes) {
+                                            buildPlanPipeline(passes);
+                                            buildHostPipeline(passes);
+                                          });
+}

@@ -1,0 +1,209 @@
+//===- Descriptor.cpp - checks of a package's descriptor --------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Descriptor.h"
+
+#include <cinttypes>
+#include <cstring>
+
+namespace sectile::runtime {
+
+namespace {
+
+constexpr uint32_t kMaxCount = 1u << 20; // entries of any array
+constexpr int32_t kMaxRank = 64;
+constexpr uint64_t kConstantsAlignment = 4096;
+
+/// Runs the checks in order; the first failure stops them.
+class Checker {
+public:
+  Checker(const sectile_package_descriptor &descriptor, Message &message)
+      : package(descriptor), message(message) {}
+
+  sectile_status check();
+
+private:
+  [[gnu::format(printf, 2, 3)]] bool refuse(const char *format, ...);
+  bool checkArray(const char *what, uint32_t count, const void *entries);
+  bool checkTensors(const char *what, uint32_t count, const sectile_abi_tensor *tensors);
+  bool checkSymbols();
+  bool checkAliases();
+  bool checkTargets();
+  bool checkLevel(const sectile_abi_target &target, const sectile_abi_level &level);
+  bool checkConstants();
+
+  const sectile_package_descriptor &package;
+  Message &message;
+};
+
+bool Checker::refuse(const char *format, ...) {
+  message.clear();
+  message.append("damaged package: ");
+  va_list arguments;
+  va_start(arguments, format);
+  message.appendArguments(format, arguments);
+  va_end(arguments);
+  return false;
+}
+
+bool Checker::checkArray(const char *what, uint32_t count, const void *entries) {
+  if (count > kMaxCount)
+    return refuse("expects at most %u %s, but got %u", kMaxCount, what, count);
+  if (count > 0 && !entries)
+    return refuse("expects an array of %u %s, but got null", count, what);
+  return true;
+}
+
+bool Checker::checkTensors(const char *what, uint32_t count, const sectile_abi_tensor *tensors) {
+  if (!checkArray(what, count, tensors))
+    return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    const sectile_abi_tensor &tensor = tensors[i];
+    if (!tensor.name)
+      return refuse("entry %u of %s has no name", i, what);
+    if (sectile_dtype_bytes(tensor.dtype) == 0)
+      return refuse("'%s' in %s has unknown dtype %d", tensor.name, what, tensor.dtype);
+    if (tensor.rank < 0 || tensor.rank > kMaxRank)
+      return refuse("'%s' in %s expects a rank from 0 to %d, but got %d", tensor.name, what,
+                    kMaxRank, tensor.rank);
+    if (tensor.rank > 0 && (!tensor.dims || !tensor.dim_exprs))
+      return refuse("'%s' in %s has no dims", tensor.name, what);
+    for (int32_t d = 0; d < tensor.rank; ++d)
+      if (tensor.dims[d] < -1 || !tensor.dim_exprs[d])
+        return refuse("'%s' in %s has a bad dimension %d: %" PRId64, tensor.name, what, d,
+                      tensor.dims[d]);
+  }
+  return true;
+}
+
+bool Checker::checkSymbols() {
+  if (!checkArray("symbols", package.num_symbols, static_cast<const void *>(package.symbols)))
+    return false;
+  for (uint32_t i = 0; i < package.num_symbols; ++i)
+    if (!package.symbols[i])
+      return refuse("symbol %u has no name", i);
+  return true;
+}
+
+bool Checker::checkAliases() {
+  if (!checkArray("aliases", package.num_aliases, package.aliases))
+    return false;
+  for (uint32_t i = 0; i < package.num_aliases; ++i) {
+    const sectile_abi_alias &alias = package.aliases[i];
+    if (alias.input < 0 || static_cast<uint32_t>(alias.input) >= package.num_inputs ||
+        alias.output < 0 || static_cast<uint32_t>(alias.output) >= package.num_outputs)
+      return refuse("alias %u names input %d of %u and output %d of %u", i, alias.input,
+                    package.num_inputs, alias.output, package.num_outputs);
+    const sectile_abi_tensor &input = package.inputs[alias.input];
+    const sectile_abi_tensor &output = package.outputs[alias.output];
+    if (input.dtype != output.dtype || input.rank != output.rank)
+      return refuse("alias of '%s' and '%s' expects one dtype and rank", input.name, output.name);
+    bool dimFits = alias.dim >= 0 && alias.dim < input.rank;
+    if (!dimFits || alias.capacity < -1 || alias.reserved != 0)
+      return refuse("alias of '%s' and '%s' has dimension %d, capacity %" PRId64, input.name,
+                    output.name, alias.dim, alias.capacity);
+    for (uint32_t j = 0; j < i; ++j)
+      if (package.aliases[j].input == alias.input || package.aliases[j].output == alias.output)
+        return refuse("'%s' or '%s' appears in two aliases", input.name, output.name);
+  }
+  return true;
+}
+
+bool Checker::checkLevel(const sectile_abi_target &target, const sectile_abi_level &level) {
+  if (!level.name)
+    return refuse("a level of target '%s' has no name", target.name);
+  if (target.num_kernels > 0 && !level.kernels)
+    return refuse("level '%s' has no kernels", level.name);
+  for (uint32_t i = 0; i < target.num_kernels; ++i) {
+    const sectile_abi_kernel_code &code = level.kernels[i];
+    if (!code.info || !code.run)
+      return refuse("kernel '%s' has no code at level '%s'", target.kernels[i].name, level.name);
+    if (code.num_failures < 0 || (code.num_failures > 0 && !code.failures))
+      return refuse("kernel '%s' has %d failure messages at level '%s'", target.kernels[i].name,
+                    code.num_failures, level.name);
+    for (int32_t f = 0; f < code.num_failures; ++f)
+      if (!code.failures[f])
+        return refuse("kernel '%s' has no failure message %d at level '%s'", target.kernels[i].name,
+                      f, level.name);
+  }
+  return true;
+}
+
+bool Checker::checkTargets() {
+  if (package.num_targets == 0)
+    return refuse("expects at least one target");
+  if (!checkArray("targets", package.num_targets, package.targets))
+    return false;
+  for (uint32_t t = 0; t < package.num_targets; ++t) {
+    const sectile_abi_target &target = package.targets[t];
+    if (!target.name)
+      return refuse("target %u has no name", t);
+    if (!target.prepare || !target.run)
+      return refuse("target '%s' has no host program", target.name);
+    if (target.num_levels == 0)
+      return refuse("target '%s' expects at least one level", target.name);
+    if (!checkArray("kernels", target.num_kernels, target.kernels) ||
+        !checkArray("levels", target.num_levels, target.levels))
+      return false;
+    for (uint32_t i = 0; i < target.num_kernels; ++i) {
+      const sectile_abi_kernel &kernel = target.kernels[i];
+      if (!kernel.name || !kernel.nodes || !kernel.description || !kernel.schedule)
+        return refuse("kernel %u of target '%s' is not described", i, target.name);
+    }
+    for (uint32_t i = 0; i < target.num_levels; ++i)
+      if (!checkLevel(target, target.levels[i]))
+        return false;
+  }
+  return true;
+}
+
+bool Checker::checkConstants() {
+  bool inside = package.constants != nullptr;
+  bool beside = package.weights_file != nullptr;
+  if (package.constants_bytes > static_cast<uint64_t>(INT64_MAX))
+    return refuse("expects constants of at most 2^63 bytes, but got %" PRIu64,
+                  package.constants_bytes);
+  if (package.constants_bytes == 0 && (inside || beside))
+    return refuse("has a place for constants, but none");
+  if (package.constants_bytes > 0 && inside == beside)
+    return refuse("expects constants either inside the package or beside it");
+  if (reinterpret_cast<uintptr_t>(package.constants) % kConstantsAlignment != 0)
+    return refuse("expects constants aligned to %" PRIu64 " bytes", kConstantsAlignment);
+  return true;
+}
+
+sectile_status Checker::check() {
+  if (package.magic != SECTILE_PACKAGE_MAGIC)
+    return fail(message, SECTILE_INVALID_PACKAGE,
+                "not a package: expected magic number 0x%08x, but got 0x%08x",
+                SECTILE_PACKAGE_MAGIC, package.magic);
+  if (package.abi != SECTILE_PACKAGE_ABI)
+    return fail(message, SECTILE_UNSUPPORTED,
+                "package has ABI version %u, but this runtime (%s) reads version %u", package.abi,
+                sectile_version(), SECTILE_PACKAGE_ABI);
+  if (package.size < sizeof(sectile_package_descriptor))
+    return fail(message, SECTILE_INVALID_PACKAGE,
+                "damaged package: expects a descriptor of at least %zu bytes, but got %" PRIu64,
+                sizeof(sectile_package_descriptor), package.size);
+  bool good = true;
+  if (package.reserved != 0)
+    good = refuse("expects a reserved field to be 0, but got %u", package.reserved);
+  else if (!package.compiler_version || !package.model_name || !package.options)
+    good = refuse("it lacks compiler version, model name or options");
+  good = good && checkTensors("inputs", package.num_inputs, package.inputs) &&
+         checkTensors("outputs", package.num_outputs, package.outputs) && checkSymbols() &&
+         checkAliases() && checkTargets() && checkConstants();
+  return good ? SECTILE_OK : SECTILE_INVALID_PACKAGE;
+}
+
+} // namespace
+
+sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Message &message) {
+  return Checker(descriptor, message).check();
+}
+
+} // namespace sectile::runtime

@@ -1,0 +1,25 @@
+//===- Descriptor.h - checks of a package's descriptor ----------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SECTILE_LIB_RUNTIME_DESCRIPTOR_H
+#define SECTILE_LIB_RUNTIME_DESCRIPTOR_H
+
+#include "Message.h"
+
+#include "sectile/Package/Abi.h"
+
+namespace sectile::runtime {
+
+/// Checks everything in `descriptor` that later code relies on: magic, ABI, size,
+/// counts, pointers, dtypes, ranks, dims, aliases, code addresses, constants.
+/// SECTILE_INVALID_PACKAGE, or SECTILE_UNSUPPORTED for another ABI; the message
+/// names what was expected and found.
+sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Message &message);
+
+} // namespace sectile::runtime
+
+#endif // SECTILE_LIB_RUNTIME_DESCRIPTOR_H
