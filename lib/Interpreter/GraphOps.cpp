@@ -1,0 +1,143 @@
+//===- GraphOps.cpp - the graph dialect on tensors -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Machine.h"
+
+#include "dialects/Graph/IR/Graph.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::interp;
+
+static LogicalResult executeLaunch(Machine &machine, Frame &frame, const Step &step) {
+  auto launch = cast<graph::LaunchOp>(step.op);
+  auto kernel =
+      SymbolTable::lookupNearestSymbolFrom<graph::KernelOp>(launch, launch.getKernelAttr());
+  if (!kernel)
+    return machine.fault(launch, "no kernel of the name '" + launch.getKernel() + "'");
+  unsigned numInputs = launch.getInputs().size();
+  SmallVector<Datum> inputs;
+  for (unsigned i = 0; i < numInputs; ++i)
+    inputs.push_back(frame[step.operands[i]]);
+  Shape sizes;
+  if (failed(getIntegers(machine, frame, step, numInputs, launch.getSizes().size(), sizes)))
+    return failure();
+  SmallVector<Shape> shapes;
+  ArrayRef<int64_t> rest = sizes;
+  for (Type type : launch.getResultTypes()) {
+    auto tensor = cast<RankedTensorType>(type);
+    shapes.push_back(resolveShape(tensor.getShape(), rest));
+    rest = rest.drop_front(tensor.getNumDynamicDims());
+  }
+  std::vector<Datum> results;
+  if (Operation *tileKernel = machine.findTileKernel(launch.getKernel())) {
+    if (failed(machine.runAsTileKernel(launch, tileKernel, inputs, shapes, results)))
+      return failure();
+  } else {
+    auto function = machine.getFunction(kernel);
+    if (failed(function) || failed(machine.callKernel(**function, inputs, results)))
+      return failure();
+  }
+  for (auto [number, result] : llvm::enumerate(results))
+    if (getTensor(result).shape != shapes[number])
+      return machine.fault(launch, "result " + Twine(number) + " has another shape than its sizes");
+  if (machine.options.onLaunch) {
+    LaunchRecord record{launch, launch.getKernel().str(), {}, {}};
+    for (const Datum &input : inputs)
+      record.inputs.emplace_back(static_cast<TensorObject *>(input.object.get()));
+    for (const Datum &result : results)
+      record.results.emplace_back(static_cast<TensorObject *>(result.object.get()));
+    machine.options.onLaunch(record);
+    for (auto [result, replacement] : llvm::zip_equal(results, record.results))
+      result = makeDatum(replacement);
+  }
+  for (auto [slot, result] : llvm::zip_equal(step.results, results))
+    frame[slot] = result;
+  return success();
+}
+
+static LogicalResult executeBroadcast(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::BroadcastOp>(step.op);
+  const TensorObject &source = getTensor(frame[step.operands[0]]);
+  Shape sizes;
+  if (failed(getIntegers(machine, frame, step, 1, op.getSizes().size(), sizes)))
+    return failure();
+  Shape shape = resolveShape(cast<RankedTensorType>(op.getType()).getShape(), sizes);
+  size_t lead = shape.size() - source.shape.size();
+  Shape strides = getRowMajorStrides(source.shape);
+  for (auto [dim, extent] : llvm::enumerate(source.shape)) {
+    if (extent == shape[lead + dim])
+      continue;
+    if (extent != 1)
+      return machine.fault(op,
+                           "stretches extent " + Twine(extent) + " to " + Twine(shape[lead + dim]));
+    strides[dim] = 0;
+  }
+  TensorRef result = makeTensor(source.format, shape);
+  Shape coords(shape.size(), 0);
+  for (Element &element : result->data) {
+    int64_t position = 0;
+    for (size_t dim = 0; dim < strides.size(); ++dim)
+      position += coords[lead + dim] * strides[dim];
+    element = source.data[position];
+    advance(coords, shape);
+  }
+  uint64_t count = result->data.size();
+  frame[step.results[0]] = makeDatum(result);
+  return machine.charge(op, count);
+}
+
+static LogicalResult executeCheck(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::CheckOp>(step.op);
+  auto condition = machine.getInteger(op, frame[step.operands[0]], "a check");
+  if (failed(condition) || *condition)
+    return failed(condition) ? failure() : success();
+  Shape values;
+  if (failed(getIntegers(machine, frame, step, 1, op.getValues().size(), values)))
+    return failure();
+  return machine.refuse(op, fillPlaceholders(op.getMessage(), values));
+}
+
+static LogicalResult executeGather(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::GatherOp>(step.op);
+  const TensorObject &source = getTensor(frame[step.operands[0]]);
+  const TensorObject &indices = getTensor(frame[step.operands[1]]);
+  auto axis = static_cast<size_t>(op.getAxis());
+  int64_t extent = source.shape[axis];
+  ArrayRef<int64_t> sourceShape = source.shape;
+  int64_t outer = countElements(sourceShape.take_front(axis));
+  int64_t inner = countElements(sourceShape.drop_front(axis + 1));
+  Shape shape(sourceShape.take_front(axis));
+  shape.append(indices.shape.begin(), indices.shape.end());
+  shape.append(sourceShape.begin() + axis + 1, sourceShape.end());
+  TensorRef result = makeTensor(source.format, shape);
+  Element *out = result->data.data();
+  for (int64_t a = 0; a < outer; ++a)
+    for (const Element &index : indices.data) {
+      if (index.isUndefined())
+        return machine.fault(op, "an index was never written");
+      int64_t place = index.integer < 0 ? index.integer + extent : index.integer;
+      if (place < 0 || place >= extent)
+        return machine.refuse(op, "index " + Twine(index.integer) + " is out of range [-" +
+                                      Twine(extent) + ", " + Twine(extent) + ")");
+      for (int64_t b = 0; b < inner; ++b, ++out) {
+        *out = source.data[(a * extent + place) * inner + b];
+        if (!index.isExact() && !out->isUndefined())
+          out->bound = kUnbounded;
+      }
+    }
+  uint64_t count = result->data.size();
+  frame[step.results[0]] = makeDatum(result);
+  return machine.charge(op, count);
+}
+
+void interp::addGraphHandlers(HandlerTable &table) {
+  table["graph.launch"] = {executeLaunch};
+  table["graph.broadcast"] = {executeBroadcast};
+  table["graph.check"] = {executeCheck};
+  table["graph.gather"] = {executeGather};
+}

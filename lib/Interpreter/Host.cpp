@@ -1,0 +1,458 @@
+//===- Host.cpp - the host program: memref ops and dispatches -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Machine.h"
+
+#include "dialects/Graph/IR/Graph.h"
+#include "dialects/Tile/IR/Tile.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::interp;
+
+static LogicalResult resolve(Machine &machine, Frame &frame, const Step &step,
+                             ArrayRef<int64_t> constants, unsigned firstOperand, Shape &values) {
+  for (int64_t constant : constants) {
+    if (!ShapedType::isDynamic(constant))
+      values.push_back(constant);
+    else if (failed(getIntegers(machine, frame, step, firstOperand++, 1, values)))
+      return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+/// The constant that the module's list places at `offset`, in its packing.
+static FailureOr<ViewRef> getConstant(Machine &machine, const Step &step, int64_t offset) {
+  auto list = machine.module->getAttrOfType<ArrayAttr>("graph.constants");
+  if (list)
+    for (auto entry : list.getAsRange<DictionaryAttr>()) {
+      auto place = entry.getAs<IntegerAttr>("offset");
+      auto value = entry.getAs<ElementsAttr>("value");
+      if (!place || !value || place.getInt() != offset)
+        continue;
+      TensorRef tensor = makeTensor(value);
+      if (!tensor)
+        return machine.unsupported(step.op, "a constant of this type or without its data");
+      ViewRef view = makeTypedView("constant at " + std::to_string(offset), tensor->format,
+                                   tensor->shape, entry.getAs<tile::MemoryAttr>("memory"));
+      writeTensor(*view, *tensor);
+      view->isReadOnly = true;
+      return view;
+    }
+  return machine.fault(step.op, "no constant is placed at offset " + Twine(offset));
+}
+
+//===----------------------------------------------------------------------===//
+// memref
+//===----------------------------------------------------------------------===//
+
+static LogicalResult executeView(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<memref::ViewOp>(step.op);
+  const ViewObject &source = getView(frame[step.operands[0]]);
+  Shape shift, sizes;
+  if (failed(getIntegers(machine, frame, step, 1, 1, shift)) ||
+      failed(getIntegers(machine, frame, step, 2, op.getSizes().size(), sizes)))
+    return failure();
+  MemRefType type = op.getType();
+  const NumberFormat *format = getNumberFormat(type.getElementType());
+  if (!format)
+    return machine.unsupported(op, "an element type without a number format");
+  Shape shape = resolveShape(type.getShape(), sizes);
+  if (source.buffer == machine.constants) {
+    auto [it, isNew] = machine.constantViews.try_emplace(shift[0]);
+    if (isNew) {
+      FailureOr<ViewRef> view = getConstant(machine, step, shift[0]);
+      if (failed(view))
+        return failure();
+      it->second = *view;
+    }
+    if (it->second->shape != shape || it->second->format != format)
+      return machine.fault(op, "views a constant as another type");
+    frame[step.results[0]] = makeDatum(it->second);
+    return success();
+  }
+  int64_t bytes = countElements(shape) * getElementBytes(*format);
+  if (shift[0] < 0 || shift[0] + bytes > source.shape[0])
+    return machine.fault(op, "a view of " + Twine(bytes) + " bytes at " + Twine(shift[0]) +
+                                 " leaves its memory of " + Twine(source.shape[0]));
+  ViewRef view = makeView(source.buffer, format, shape, source.offset + shift[0]);
+  view->isReadOnly = source.isReadOnly;
+  frame[step.results[0]] = makeDatum(view);
+  return success();
+}
+
+/// A strided window; sizes, strides and offset in elements.
+static LogicalResult makeWindow(Machine &machine, Frame &frame, const Step &step, int64_t offset,
+                                Shape sizes, Shape strides) {
+  const ViewObject &source = getView(frame[step.operands[0]]);
+  ViewRef view(new ViewObject(source));
+  if (source.physical)
+    return machine.fault(step.op, "reshapes a packed constant");
+  view->shape = std::move(sizes);
+  view->strides = std::move(strides);
+  view->offset = offset * getElementBytes(*source.format);
+  frame[step.results[0]] = makeDatum(view);
+  return success();
+}
+
+static LogicalResult executeReinterpret(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<memref::ReinterpretCastOp>(step.op);
+  const ViewObject &source = getView(frame[step.operands[0]]);
+  Shape offsets, sizes, strides;
+  unsigned numOffsets = op.getOffsets().size(), numSizes = op.getSizes().size();
+  if (failed(resolve(machine, frame, step, op.getStaticOffsets(), 1, offsets)) ||
+      failed(resolve(machine, frame, step, op.getStaticSizes(), 1 + numOffsets, sizes)) ||
+      failed(
+          resolve(machine, frame, step, op.getStaticStrides(), 1 + numOffsets + numSizes, strides)))
+    return failure();
+  // The offset counts from the allocation, which for a view of the arena is the view's start.
+  int64_t start = source.offset / getElementBytes(*source.format);
+  return makeWindow(machine, frame, step, start + offsets[0], sizes, strides);
+}
+
+static LogicalResult executeSubview(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<memref::SubViewOp>(step.op);
+  const ViewObject &source = getView(frame[step.operands[0]]);
+  Shape offsets, sizes, strides;
+  unsigned numOffsets = op.getOffsets().size(), numSizes = op.getSizes().size();
+  if (failed(resolve(machine, frame, step, op.getStaticOffsets(), 1, offsets)) ||
+      failed(resolve(machine, frame, step, op.getStaticSizes(), 1 + numOffsets, sizes)) ||
+      failed(
+          resolve(machine, frame, step, op.getStaticStrides(), 1 + numOffsets + numSizes, strides)))
+    return failure();
+  llvm::SmallBitVector dropped = op.getDroppedDims();
+  int64_t offset = source.offset / getElementBytes(*source.format);
+  Shape shape, steps;
+  for (size_t dim = 0; dim < sizes.size(); ++dim) {
+    int64_t last = offsets[dim] + (sizes[dim] - 1) * strides[dim];
+    if (sizes[dim] > 0 &&
+        (offsets[dim] < 0 || last < 0 || std::max(offsets[dim], last) >= source.shape[dim]))
+      return machine.fault(op, "a window leaves dimension " + Twine(dim) + " of extent " +
+                                   Twine(source.shape[dim]));
+    offset += offsets[dim] * source.strides[dim];
+    if (dropped.test(dim))
+      continue;
+    shape.push_back(sizes[dim]);
+    steps.push_back(strides[dim] * source.strides[dim]);
+  }
+  return makeWindow(machine, frame, step, offset, shape, steps);
+}
+
+static LogicalResult executeCast(Machine &, Frame &frame, const Step &step) {
+  frame[step.results[0]] = frame[step.operands[0]];
+  return success();
+}
+
+static LogicalResult executeAlloc(Machine &machine, Frame &frame, const Step &step) {
+  auto type = cast<MemRefType>(step.op->getResult(0).getType());
+  const NumberFormat *format = getNumberFormat(type.getElementType());
+  Shape sizes;
+  if (!format)
+    return machine.unsupported(step.op, "an element type without a number format");
+  if (failed(getIntegers(machine, frame, step, 0, step.operands.size(), sizes)))
+    return failure();
+  Shape shape = resolveShape(type.getShape(), sizes);
+  frame[step.results[0]] = makeDatum(makeTypedView("allocation", format, shape, {}));
+  return machine.charge(step.op, countElements(shape));
+}
+
+static LogicalResult executeNothing(Machine &, Frame &, const Step &) { return success(); }
+
+static LogicalResult executeDim(Machine &machine, Frame &frame, const Step &step) {
+  const ViewObject &view = getView(frame[step.operands[0]]);
+  Shape dim;
+  if (failed(getIntegers(machine, frame, step, 1, 1, dim)))
+    return failure();
+  if (dim[0] < 0 || dim[0] >= static_cast<int64_t>(view.shape.size()))
+    return machine.fault(step.op, "dimension " + Twine(dim[0]) + " of a buffer of rank " +
+                                      Twine(view.shape.size()));
+  frame[step.results[0]] = makeIndex(view.shape[dim[0]]);
+  return success();
+}
+
+/// The address that a load or store names.
+static FailureOr<int64_t> getAddress(Machine &machine, Frame &frame, const Step &step,
+                                     const ViewObject &view, unsigned firstIndex) {
+  Shape coords;
+  if (failed(
+          getIntegers(machine, frame, step, firstIndex, step.operands.size() - firstIndex, coords)))
+    return failure();
+  if (std::optional<int64_t> address = view.getAddress(coords))
+    return *address;
+  return machine.fault(step.op, "accesses memory outside of a buffer");
+}
+
+static LogicalResult executeLoad(Machine &machine, Frame &frame, const Step &step) {
+  const ViewObject &view = getView(frame[step.operands[0]]);
+  FailureOr<int64_t> address = getAddress(machine, frame, step, view, 1);
+  if (failed(address))
+    return failure();
+  frame[step.results[0]] = makeDatum(view.buffer->read(*address, *view.format));
+  return machine.charge(step.op, 1);
+}
+
+static LogicalResult executeStore(Machine &machine, Frame &frame, const Step &step) {
+  const ViewObject &view = getView(frame[step.operands[1]]);
+  FailureOr<int64_t> address = getAddress(machine, frame, step, view, 2);
+  if (failed(address))
+    return failure();
+  if (view.isReadOnly)
+    return machine.fault(step.op, "writes to " + view.buffer->name + ", which is read only");
+  view.buffer->write(*address, *view.format, frame[step.operands[0]].element);
+  return machine.charge(step.op, 1);
+}
+
+static LogicalResult executeCopy(Machine &machine, Frame &frame, const Step &step) {
+  const ViewObject &source = getView(frame[step.operands[0]]);
+  const ViewObject &target = getView(frame[step.operands[1]]);
+  if (source.shape != target.shape)
+    return machine.fault(step.op, "copies between buffers of different extents");
+  if (target.isReadOnly)
+    return machine.fault(step.op, "writes to " + target.buffer->name + ", which is read only");
+  TensorRef tensor = readTensor(source);
+  writeTensor(target, *tensor);
+  return machine.charge(step.op, tensor->data.size());
+}
+
+//===----------------------------------------------------------------------===//
+// Dispatch
+//===----------------------------------------------------------------------===//
+
+/// The bytes of memory that a window's elements span.
+static std::pair<int64_t, int64_t> getSpan(const ViewObject &view) {
+  if (countElements(view.shape) == 0)
+    return {0, 0};
+  if (view.physical)
+    return {0, static_cast<int64_t>(view.buffer->cells.size()) * view.buffer->cellBytes};
+  int64_t last = 0;
+  for (auto [extent, stride] : llvm::zip_equal(view.shape, view.strides))
+    last += (extent - 1) * stride;
+  return {view.offset, view.offset + (last + 1) * getElementBytes(*view.format)};
+}
+
+/// Views may overlap if neither is written or if they are the same window.
+static bool conflict(const ViewObject &written, const ViewObject &other) {
+  auto [begin, end] = getSpan(written);
+  auto [otherBegin, otherEnd] = getSpan(other);
+  if (written.buffer != other.buffer || begin >= otherEnd || otherBegin >= end)
+    return false;
+  return written.offset != other.offset || written.shape != other.shape ||
+         written.strides != other.strides || written.format != other.format;
+}
+
+static LogicalResult checkArguments(Machine &machine, graph::DispatchOp op,
+                                    ArrayRef<Datum> arguments) {
+  auto numInputs = static_cast<unsigned>(op.getNumInputs());
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    if (!arguments[i].object)
+      continue;
+    const ViewObject &view = getView(arguments[i]);
+    if (i < numInputs) {
+      TensorRef tensor = readTensor(view);
+      for (auto [number, element] : llvm::enumerate(tensor->data))
+        if (element.isUndefined())
+          return machine.fault(op, "argument " + Twine(i) + " of '" + op.getKernel() +
+                                       "' was never written at " + toString(tensor->shape, number));
+      continue;
+    }
+    if (view.isReadOnly)
+      return machine.fault(op, "'" + op.getKernel() + "' writes to " + view.buffer->name +
+                                   ", which is read only");
+    for (unsigned j = 0; j < arguments.size(); ++j)
+      if (j != i && arguments[j].object && conflict(view, getView(arguments[j])))
+        return machine.fault(op, "argument " + Twine(i) + " of '" + op.getKernel() +
+                                     "' is written and overlaps argument " + Twine(j));
+  }
+  return success();
+}
+
+/// Runs the graph.kernel: values in, values out, then stored.
+static LogicalResult dispatchGraphKernel(Machine &machine, graph::DispatchOp op, Operation *kernel,
+                                         ArrayRef<Datum> arguments) {
+  auto numInputs = static_cast<unsigned>(op.getNumInputs());
+  SmallVector<Datum> inputs;
+  for (const Datum &argument : arguments.take_front(numInputs))
+    inputs.push_back(argument.object ? makeDatum(readTensor(getView(argument))) : argument);
+  auto function = machine.getFunction(kernel);
+  std::vector<Datum> results;
+  if (failed(function) || failed(machine.callKernel(**function, inputs, results)))
+    return failure();
+  if (results.size() != arguments.size() - numInputs)
+    return machine.fault(op, "the kernel has " + Twine(results.size()) + " results");
+  for (auto [result, argument] : llvm::zip_equal(results, arguments.drop_front(numInputs))) {
+    if (getTensor(result).shape != getView(argument).shape)
+      return machine.fault(op, "a result has another shape than its buffer");
+    writeTensor(getView(argument), getTensor(result));
+  }
+  return success();
+}
+
+/// Runs the tile.kernel on the buffers themselves.
+static LogicalResult dispatchTileKernel(Machine &machine, graph::DispatchOp op, Operation *kernelOp,
+                                        ArrayRef<Datum> arguments) {
+  auto kernel = cast<tile::KernelOp>(kernelOp);
+  auto numInputs = static_cast<unsigned>(op.getNumInputs());
+  if (kernel.getArgumentTypes().size() != arguments.size())
+    return machine.fault(op, "the tile kernel has " + Twine(kernel.getArgumentTypes().size()) +
+                                 " arguments, expected " + Twine(arguments.size()));
+  SmallVector<Datum> views;
+  for (auto [i, argument] : llvm::enumerate(arguments)) {
+    auto type = dyn_cast<tile::ViewType>(kernel.getArgumentTypes()[i]);
+    if (!type != !argument.object)
+      return machine.fault(op, "argument " + Twine(i) + " of the tile kernel has another kind");
+    if (!type) {
+      views.push_back(argument);
+      continue;
+    }
+    ViewRef view(new ViewObject(getView(argument)));
+    AffineMap packing = type.getMemory() ? type.getMemory().getMap() : AffineMap();
+    if (packing != view->physical)
+      return machine.fault(op, "argument " + Twine(i) + " of the tile kernel is packed otherwise");
+    view->isReadOnly |= i < numInputs;
+    if (i >= numInputs) { // nothing of what it holds may be relied on
+      TensorRef nothing = makeTensor(view->format, view->shape);
+      bool isInPlace = llvm::any_of(arguments.take_front(numInputs), [&](const Datum &input) {
+        return input.object && getView(input).buffer == view->buffer &&
+               getView(input).offset == view->offset;
+      });
+      if (!isInPlace)
+        writeTensor(*view, *nothing);
+    }
+    views.push_back(makeDatum(view));
+  }
+  return machine.runTileKernel(kernel, views);
+}
+
+static LogicalResult executeDispatch(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::DispatchOp>(step.op);
+  SmallVector<Datum> arguments;
+  for (unsigned slot : step.operands)
+    arguments.push_back(frame[slot]);
+  if (failed(checkArguments(machine, op, arguments)))
+    return failure();
+  LaunchRecord record{op, op.getKernel().str(), {}, {}};
+  if (machine.options.onLaunch)
+    for (const Datum &argument : ArrayRef(arguments).take_front(op.getNumInputs()))
+      record.inputs.push_back(argument.object ? readTensor(getView(argument)) : TensorRef());
+  LogicalResult result = success();
+  if (Operation *tileKernel = machine.findTileKernel(op.getKernel())) {
+    result = dispatchTileKernel(machine, op, tileKernel, arguments);
+  } else {
+    auto kernel = SymbolTable::lookupNearestSymbolFrom<graph::KernelOp>(op, op.getKernelAttr());
+    if (!kernel)
+      return machine.fault(op, "no kernel of the name '" + op.getKernel() + "'");
+    result = dispatchGraphKernel(machine, op, kernel, arguments);
+  }
+  if (succeeded(result) && machine.options.onLaunch) {
+    for (const Datum &argument : ArrayRef(arguments).drop_front(op.getNumInputs()))
+      record.results.push_back(readTensor(getView(argument)));
+    machine.options.onLaunch(record);
+    for (auto [argument, replacement] :
+         llvm::zip_equal(ArrayRef(arguments).drop_front(op.getNumInputs()), record.results))
+      writeTensor(getView(argument), *replacement);
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Prepare and run
+//===----------------------------------------------------------------------===//
+
+LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
+                               std::vector<Datum> &results) {
+  auto runFunction = cast<func::FuncOp>(run);
+  auto prepare = module.lookupSymbol<func::FuncOp>("sectile_prepare");
+  if (!prepare)
+    return fault(run, "expects a function 'sectile_prepare' beside it");
+  ArrayRef<Type> types = runFunction.getArgumentTypes();
+  if (types.size() < inputs.size() + 2)
+    return fault(run, "expects inputs, outputs, arena and constants");
+  ArrayRef<Type> outputs = types.drop_front(inputs.size()).drop_back(2);
+
+  // Dynamic extents of the inputs in, extents of the outputs and the arena's size out.
+  SmallVector<Datum> extents;
+  for (auto [type, input] : llvm::zip(types, inputs))
+    for (auto [dim, extent] : llvm::enumerate(cast<MemRefType>(type).getShape()))
+      if (ShapedType::isDynamic(extent))
+        extents.push_back(makeIndex(input->shape[dim]));
+  FailureOr<const Function *> function = getFunction(prepare);
+  std::vector<Datum> sizes;
+  if (failed(function) || failed(call(**function, extents, sizes)))
+    return failure();
+  size_t numExtents = 0;
+  for (Type type : outputs)
+    numExtents += cast<MemRefType>(type).getRank();
+  if (sizes.size() < numExtents + 1)
+    return fault(prepare, "expects output extents and the arena's size");
+  ArrayRef<Datum> tail = ArrayRef(sizes).take_back(numExtents + 1);
+
+  SmallVector<Datum> arguments;
+  for (auto [number, input] : llvm::enumerate(inputs)) {
+    ViewRef view =
+        makeTypedView("input " + std::to_string(number), input->format, input->shape, {});
+    writeTensor(*view, *input);
+    view->isReadOnly = true;
+    arguments.push_back(makeDatum(view));
+  }
+  for (auto [number, type] : llvm::enumerate(outputs)) {
+    auto buffer = cast<MemRefType>(type);
+    Shape shape;
+    for (int64_t dim = 0; dim < buffer.getRank(); ++dim, tail = tail.drop_front()) {
+      auto extent = getInteger(prepare, tail.front(), "an output's extent");
+      if (failed(extent))
+        return failure();
+      if (!buffer.isDynamicDim(dim) && *extent != buffer.getDimSize(dim))
+        return fault(prepare, "tells another extent than the type of output " + Twine(number));
+      shape.push_back(*extent);
+    }
+    const NumberFormat *format = getNumberFormat(buffer.getElementType());
+    if (!format)
+      return unsupported(run, "an element type without a number format");
+    arguments.push_back(
+        makeDatum(makeTypedView("output " + std::to_string(number), format, shape, {})));
+  }
+  auto arenaBytes = getInteger(prepare, tail.front(), "the arena's size");
+  if (failed(arenaBytes))
+    return failure();
+  if (*arenaBytes < 0 || failed(charge(prepare, *arenaBytes)))
+    return fault(prepare, "an arena of " + Twine(*arenaBytes) + " bytes");
+  const NumberFormat *byte = getNumberFormat(IntegerType::get(module.getContext(), 8));
+  arguments.push_back(makeDatum(makeTypedView("the arena", byte, {*arenaBytes}, {})));
+  ViewRef constantsView = makeTypedView("the constants", byte, {0}, {});
+  constants = constantsView->buffer;
+  arguments.push_back(makeDatum(constantsView));
+
+  function = getFunction(run);
+  std::vector<Datum> nothing;
+  if (failed(function) || failed(call(**function, arguments, nothing)))
+    return failure();
+  for (const Datum &output : ArrayRef(arguments).drop_front(inputs.size()).drop_back(2))
+    results.push_back(makeDatum(readTensor(getView(output))));
+  return success();
+}
+
+void interp::addHostHandlers(HandlerTable &table) {
+  table["memref.view"] = {executeView};
+  table["memref.reinterpret_cast"] = {executeReinterpret};
+  table["memref.subview"] = {executeSubview};
+  table["memref.cast"] = {executeCast};
+  table["memref.alloc"] = {executeAlloc};
+  table["memref.alloca"] = {executeAlloc};
+  table["memref.dealloc"] = {executeNothing};
+  table["memref.dim"] = {executeDim};
+  table["memref.load"] = {executeLoad};
+  table["memref.store"] = {executeStore};
+  table["memref.copy"] = {executeCopy};
+  table["graph.dispatch"] = {executeDispatch};
+}

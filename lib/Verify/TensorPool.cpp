@@ -1,0 +1,121 @@
+//===- TensorPool.cpp - tensors found again by their values -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorPool.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace sectile;
+using namespace sectile::verify;
+using namespace sectile::interp;
+
+TensorRef verify::cut(const TensorObject &tensor) {
+  TensorRef exact(new TensorObject(tensor));
+  for (Element &element : exact->data) {
+    if (element.isUndefined() || element.bound == kUnbounded)
+      continue;
+    if (tensor.format->isFloat)
+      element.real = roundTo(*tensor.format, element.real);
+    element.bound = 0;
+  }
+  return exact;
+}
+
+bool verify::isExact(const TensorObject &tensor) {
+  return std::all_of(tensor.data.begin(), tensor.data.end(),
+                     [](const Element &element) { return element.isExact(); });
+}
+
+std::string verify::describe(const Comparison &comparison, const TensorObject &a,
+                             const TensorObject &b) {
+  auto shapeOf = [](const TensorObject &tensor) {
+    std::string text = "[";
+    for (size_t i = 0; i < tensor.shape.size(); ++i)
+      text += (i ? ", " : "") + std::to_string(tensor.shape[i]);
+    return text + "]";
+  };
+  if (!comparison.sameShape)
+    return "its type changes from " + shapeOf(a) + " to " + shapeOf(b);
+  if (comparison.firstDifferent < 0)
+    return "equal";
+  size_t first = comparison.firstDifferent;
+  char bound[40];
+  snprintf(bound, sizeof bound, "%.2g", a.data[first].bound + b.data[first].bound);
+  return std::to_string(comparison.numDifferent) + " of " + std::to_string(comparison.numElements) +
+         " elements differ, the first at " + interp::toString(a.shape, comparison.firstDifferent) +
+         ": " + interp::toString(*a.format, a.data[first]) + " before, " +
+         interp::toString(*b.format, b.data[first]) + " after, with a bound of " + bound;
+}
+
+void TensorPool::add(TensorRef tensor, TensorRef exact) {
+  entries[tensor->data.size()].push_back({std::move(tensor), std::move(exact)});
+}
+
+/// Positions of the elements of a tensor of `shape`, its dimensions in the order `order`.
+static std::vector<size_t> permute(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<unsigned> order) {
+  Shape strides = getRowMajorStrides(shape);
+  std::vector<size_t> positions;
+  positions.reserve(countElements(shape));
+  Shape coords(shape.size(), 0);
+  size_t position = 0;
+  for (int64_t count = countElements(shape); count > 0; --count) {
+    positions.push_back(position);
+    for (size_t i = order.size(); i-- > 0;) {
+      unsigned dim = order[i];
+      position += strides[dim];
+      if (++coords[i] < shape[dim])
+        break;
+      position -= coords[i] * strides[dim];
+      coords[i] = 0;
+    }
+  }
+  return positions;
+}
+
+/// Whether the tensors agree at the positions, and that says something.
+static bool agree(const TensorObject &a, const TensorObject &b, llvm::ArrayRef<size_t> positions) {
+  double limit = getScale(a) / 256;
+  size_t numUnchecked = 0;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const Element &x = a.data[positions[i]], &y = b.data[i];
+    if (x.isUndefined() || y.isUndefined() || !mayBeEqual(*a.format, x, y))
+      return false;
+    numUnchecked += x.bound + y.bound > limit;
+  }
+  return 2 * numUnchecked <= positions.size();
+}
+
+TensorRef TensorPool::find(const TensorObject &tensor) const {
+  auto it = entries.find(tensor.data.size());
+  if (it == entries.end())
+    return nullptr;
+  for (const Entry &entry : it->second) {
+    if (entry.tensor->format != tensor.format)
+      continue;
+    // Dimensions of extent one may stand anywhere: only the others are permuted.
+    std::vector<unsigned> order;
+    Shape shape;
+    for (int64_t extent : entry.tensor->shape)
+      if (extent != 1) {
+        order.push_back(order.size());
+        shape.push_back(extent);
+      }
+    if (order.size() > 5)
+      continue; // too many orders to try
+    do {
+      std::vector<size_t> positions = permute(shape, order);
+      if (!agree(*entry.tensor, tensor, positions))
+        continue;
+      TensorRef result(new TensorObject(tensor));
+      for (size_t i = 0; i < positions.size(); ++i)
+        result->data[i] = entry.exact->data[positions[i]];
+      return result;
+    } while (std::next_permutation(order.begin(), order.end()));
+  }
+  return nullptr;
+}
