@@ -1,0 +1,74 @@
+//===- Check.cpp - sectile check -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+
+#include "ModelInput.h"
+
+#include "sectile/Registration/Registration.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include <cstdio>
+
+namespace sectile::tools {
+
+namespace {
+
+constexpr Option kOptions[] = {
+    {"target", Option::Value, "TARGET", "what to check for (default: cpu)"},
+    {"dims", Option::Value, "NAME=N,...", "fixes symbolic dimensions"},
+    {"quiet", Option::Flag, nullptr, "nothing but errors"},
+};
+
+constexpr Syntax kSyntax = {"check",
+                            "Lists every node of a model that cannot be compiled, and why.",
+                            "MODEL.onnx", kOptions};
+
+} // namespace
+
+int checkMain(std::span<char *const> arguments) {
+  Result<Args> args = Args::parse(kSyntax, arguments);
+  if (!args)
+    return report(args.failure());
+  if (args->wantsHelp()) {
+    printHelp(kSyntax);
+    return kSuccess;
+  }
+  if (auto target = args->value("target"); target && *target != "cpu")
+    return report(failure(kUsage,
+                          "expects target cpu, but got '%s'; others are not in this version",
+                          std::string(*target).c_str()));
+  Result<OnnxImportOptions> options = readImportOptions(*args);
+  if (!options)
+    return report(options.failure());
+  std::string path(args->positional());
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  mlir::MLIRContext context(registry);
+  DiagnosticPrinter printer(context, path);
+  auto gaps = checkOnnxFile(path, context, *options);
+  if (mlir::failed(gaps))
+    return kRefused;
+  for (const UnsupportedNode &gap : *gaps) {
+    std::string op = gap.domain.empty() ? gap.op : gap.domain + "." + gap.op;
+    std::string text = "node '" + gap.name + "': " + op + " (opset " + std::to_string(gap.opset) +
+                       ") on " + gap.types + " " + gap.shapes + ": " + gap.reason;
+    printf("error: %s\n", printable(text).c_str());
+    if (!gap.suggestion.empty())
+      printf("  help: %s\n", printable(gap.suggestion).c_str());
+  }
+  if (!gaps->empty()) {
+    printf("%zu nodes of '%s' cannot be compiled for cpu\n", gaps->size(), path.c_str());
+    return kRefused;
+  }
+  if (!args->has("quiet"))
+    printf("every node of '%s' can be compiled for cpu\n", path.c_str());
+  return kSuccess;
+}
+
+} // namespace sectile::tools

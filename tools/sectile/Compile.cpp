@@ -1,0 +1,147 @@
+//===- Compile.cpp - sectile compile -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+
+#include "Args.h"
+#include "ModelInput.h"
+
+#include "sectile/Compiler/Compiler.h"
+#include "sectile/Registration/Registration.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+
+#include <cstdio>
+#include <unistd.h>
+
+namespace sectile::tools {
+
+namespace {
+
+constexpr Option kOptions[] = {
+    {"output", Option::Value, "FILE", "where the package goes (required)", 'o'},
+    {"target", Option::Value, "LIST", "targets, separated by commas (default: cpu)"},
+    {"cpu-levels", Option::Value, "LIST",
+     "instruction-set levels to compile for, out of sse4, avx2, avx512 and\n"
+     "avx512vnni (default: sse4,avx2,avx512)"},
+    {"dims", Option::Value, "NAME=N,...", "fixes symbolic dimensions"},
+    {"emit", Option::Value, "KIND",
+     "package (default), or text: graph, tile, llvm, asm; '-' writes to\n"
+     "standard output"},
+    {"fp", Option::Value, "MODE", "default, strict or fast"},
+    {"dump-dir", Option::Value, "DIR", "writes the IR of every stage there"},
+    {"quiet", Option::Flag, nullptr, "no progress"},
+    {"host", Option::Planned, nullptr, nullptr},
+    {"alias", Option::Planned, nullptr, nullptr},
+    {"quantize", Option::Planned, nullptr, nullptr},
+    {"cost-model", Option::Planned, nullptr, nullptr},
+    {"tuning-db", Option::Planned, nullptr, nullptr},
+    {"report", Option::Planned, nullptr, nullptr},
+    {"weights", Option::Planned, nullptr, nullptr},
+    {"strip-emulation", Option::Planned, nullptr, nullptr},
+    {"time-budget", Option::Planned, nullptr, nullptr},
+};
+
+constexpr Syntax kSyntax = {"compile", "Compiles a model ahead of time to a package.",
+                            "MODEL.{onnx,mlir}", kOptions};
+
+Result<CompileOptions> readOptions(const Args &args) {
+  CompileOptions options;
+  if (auto targets = args.value("target"); targets && *targets != "cpu")
+    return failure(kUsage, "expects target cpu, but got '%s'; others are not in this version",
+                   std::string(*targets).c_str());
+  if (auto levels = args.value("cpu-levels")) {
+    options.levels.clear();
+    llvm::SmallVector<llvm::StringRef> names;
+    llvm::StringRef(levels->data(), levels->size()).split(names, ',');
+    for (llvm::StringRef name : names)
+      options.levels.push_back(name.str());
+    for (const std::string &name : options.levels)
+      if (!lookupCpuLevel(name))
+        return failure(kUsage, "expects levels out of %s, but got '%s'", listCpuLevels().c_str(),
+                       name.c_str());
+  }
+  std::string_view emit = args.value("emit").value_or("package");
+  if (emit == "package")
+    options.emit = EmitKind::Package;
+  else if (emit == "graph")
+    options.emit = EmitKind::Graph;
+  else if (emit == "tile")
+    options.emit = EmitKind::Tile;
+  else if (emit == "llvm")
+    options.emit = EmitKind::LLVM;
+  else if (emit == "asm")
+    options.emit = EmitKind::Assembly;
+  else if (emit == "static" || emit == "simt" || emit == "ptx" || emit == "cubin" ||
+           emit == "hsaco")
+    return failure(kUsage, "--emit=%s is not in this version", std::string(emit).c_str());
+  else
+    return failure(kUsage, "expects --emit to be package, graph, tile, llvm or asm, but got '%s'",
+                   std::string(emit).c_str());
+  std::string_view mode = args.value("fp").value_or("default");
+  if (mode == "default")
+    options.floatMode = FloatMode::Default;
+  else if (mode == "strict")
+    options.floatMode = FloatMode::Strict;
+  else if (mode == "fast")
+    options.floatMode = FloatMode::Fast;
+  else
+    return failure(kUsage, "expects --fp to be default, strict or fast, but got '%s'",
+                   std::string(mode).c_str());
+  options.dumpDir = std::string(args.value("dump-dir").value_or(""));
+  if (!args.has("quiet") && isatty(STDERR_FILENO))
+    options.progress = [](llvm::StringRef stage, unsigned done, unsigned total) {
+      fprintf(stderr, "\r\033[K[%u/%u] %s%s", done + 1, total, stage.str().c_str(),
+              done + 1 == total ? "\r\033[K" : "");
+    };
+  return options;
+}
+
+} // namespace
+
+int compileMain(std::span<char *const> arguments) {
+  Result<Args> args = Args::parse(kSyntax, arguments);
+  if (!args)
+    return report(args.failure());
+  if (args->wantsHelp()) {
+    printHelp(kSyntax);
+    return kSuccess;
+  }
+  Result<CompileOptions> options = readOptions(*args);
+  if (!options)
+    return report(options.failure());
+  if (!args->has("output"))
+    return report(failure(kUsage, "expects -o FILE; 'sectile compile --help' describes it"));
+  std::string path(args->positional()), output(*args->value("output"));
+
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  mlir::MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  DiagnosticPrinter printer(context, path);
+  Result<mlir::OwningOpRef<mlir::ModuleOp>> module = importModel(path, *args, context);
+  if (!module)
+    return report(module.failure());
+  if (!*module)
+    return kRefused;
+  options->modelName = ::llvm::sys::path::stem(path).str();
+  switch (compileModule(**module, output, *options)) {
+  case CompileStatus::Success:
+    return kSuccess;
+  case CompileStatus::Refused:
+    return kRefused;
+  case CompileStatus::Environment:
+    return kEnvironment;
+  }
+  return kInternal;
+}
+
+} // namespace sectile::tools

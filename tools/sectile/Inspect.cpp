@@ -1,0 +1,282 @@
+//===- Inspect.cpp - sectile inspect ----------------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Commands.h"
+
+#include "Args.h"
+#include "Json.h"
+#include "Model.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+namespace sectile::tools {
+
+namespace {
+
+constexpr Option kOptions[] = {
+    {"json", Option::Flag, nullptr, "print JSON instead of tables"},
+    {"verify", Option::Flag, nullptr,
+     "read the constants and compare them with the hash in the package; a\n"
+     "mismatch is exit status 3"},
+};
+
+constexpr Syntax kSyntax = {"inspect",
+                            "Shows inputs, outputs, levels, kernels and constants of a package.",
+                            "PACKAGE", kOptions};
+
+sectile_kernel_code_info codeOf(const Model &model, uint32_t level, uint32_t kernel) {
+  sectile_kernel_code_info code = {};
+  code.size = sizeof code;
+  sectile_package_get_kernel_code(model.package(), level, kernel, &code);
+  return code;
+}
+
+/// The share of innermost-loop arithmetic that is done on vectors; none where
+/// there is no such arithmetic.
+std::optional<double> vectorShare(const sectile_kernel_code_info &code) {
+  double all = double(code.vector_ops) + double(code.scalar_ops);
+  if (all == 0)
+    return std::nullopt;
+  return double(code.vector_ops) / all;
+}
+
+/// E.g. "f32[batch,2*seq+1,768]".
+std::string describe(const TensorInfo &tensor) {
+  std::string text = sectile_dtype_name(tensor.dtype);
+  text += "[";
+  for (int32_t d = 0; d < tensor.rank; ++d)
+    text += std::string(d ? "," : "") + tensor.dim_exprs[d];
+  return text + "]";
+}
+
+void printTensors(const char *title, const Model &model, const std::vector<TensorInfo> &tensors) {
+  printf("\n%s\n", title);
+  size_t width = 0;
+  for (const TensorInfo &tensor : tensors)
+    width = std::max(width, std::string_view(tensor.name).size());
+  for (const TensorInfo &tensor : tensors) {
+    printf("  %-*s  %s", int(width), tensor.name, describe(tensor).c_str());
+    if (tensor.alias >= 0) {
+      const sectile_alias_info &alias = model.aliases[tensor.alias];
+      printf("  in place: %s -> %s", model.inputs[alias.input].name,
+             model.outputs[alias.output].name);
+      if (alias.capacity >= 0)
+        printf(", dimension %d has capacity %" PRId64, alias.dim, alias.capacity);
+    }
+    printf("\n");
+  }
+}
+
+void printKernels(const Model &model) {
+  printf("\nkernels (vector share of innermost loops at each level)\n");
+  size_t width = 6;
+  for (const sectile_kernel_info &kernel : model.kernels)
+    width = std::max(width, std::string_view(kernel.name).size());
+  printf("  %-*s", int(width), "kernel");
+  for (const sectile_level_info &level : model.levels)
+    printf("  %10s", level.name);
+  printf("  description | schedule | nodes\n");
+  for (uint32_t k = 0; k < model.kernels.size(); ++k) {
+    const sectile_kernel_info &kernel = model.kernels[k];
+    printf("  %-*s", int(width), kernel.name);
+    for (uint32_t l = 0; l < model.levels.size(); ++l) {
+      if (std::optional<double> share = vectorShare(codeOf(model, l, k)))
+        printf("  %9.1f%%", 100 * *share);
+      else
+        printf("  %10s", "-");
+    }
+    printf("  %s | %s | %s\n", kernel.description, kernel.schedule, kernel.nodes);
+  }
+}
+
+void printTables(const Model &model) {
+  const sectile_package_info &info = model.info;
+  printf("package    %s\n", model.path().c_str());
+  printf("model      %s\n", info.model_name);
+  printf("compiler   %s\n", info.compiler_version);
+  printf("options    %s\n", info.compile_options);
+  printf("targets   ");
+  for (uint32_t t = 0; t < info.num_targets; ++t)
+    printf(" %s", sectile_package_get_target(model.package(), t));
+  printf("\nlevels    ");
+  for (uint32_t l = 0; l < model.levels.size(); ++l)
+    printf(" %s%s", model.levels[l].name,
+           l == info.level             ? " (in use)"
+           : model.levels[l].available ? ""
+                                       : " (not on this CPU)");
+  printf("\nconstants  %" PRIu64 " bytes", info.constants_bytes);
+  if (info.constants_bytes > 0)
+    printf(" in %s, XXH3-64 %016" PRIx64, info.weights_file ? info.weights_file : "the package",
+           info.constants_hash);
+  printf("\n");
+  printTensors("inputs", model, model.inputs);
+  printTensors("outputs", model, model.outputs);
+  printKernels(model);
+}
+
+void writeTensors(JsonWriter &json, const Model &model, const std::vector<TensorInfo> &tensors) {
+  json.beginArray();
+  for (const TensorInfo &tensor : tensors) {
+    json.beginObject();
+    json.key("name");
+    json.string(tensor.name);
+    json.key("dtype");
+    json.string(sectile_dtype_name(tensor.dtype));
+    json.key("dims");
+    json.beginArray();
+    for (int32_t d = 0; d < tensor.rank; ++d)
+      tensor.dims[d] < 0 ? json.string(tensor.dim_exprs[d]) : json.integer(tensor.dims[d]);
+    json.endArray();
+    if (tensor.alias >= 0) {
+      const sectile_alias_info &alias = model.aliases[tensor.alias];
+      json.key("alias");
+      json.beginObject();
+      json.key("input");
+      json.string(model.inputs[alias.input].name);
+      json.key("output");
+      json.string(model.outputs[alias.output].name);
+      json.key("dim");
+      json.integer(alias.dim);
+      json.key("capacity");
+      alias.capacity >= 0 ? json.integer(alias.capacity) : json.null();
+      json.endObject();
+    }
+    json.endObject();
+  }
+  json.endArray();
+}
+
+void writeKernels(JsonWriter &json, const Model &model) {
+  json.beginArray();
+  for (uint32_t k = 0; k < model.kernels.size(); ++k) {
+    const sectile_kernel_info &kernel = model.kernels[k];
+    json.beginObject();
+    json.key("name");
+    json.string(kernel.name);
+    json.key("nodes");
+    json.string(kernel.nodes);
+    json.key("description");
+    json.string(kernel.description);
+    json.key("schedule");
+    json.string(kernel.schedule);
+    json.key("levels");
+    json.beginArray();
+    for (uint32_t l = 0; l < model.levels.size(); ++l) {
+      sectile_kernel_code_info code = codeOf(model, l, k);
+      std::optional<double> share = vectorShare(code);
+      json.beginObject();
+      json.key("level");
+      json.string(model.levels[l].name);
+      json.key("vector_ops");
+      json.integer(code.vector_ops);
+      json.key("scalar_ops");
+      json.integer(code.scalar_ops);
+      json.key("vector_share");
+      share ? json.number(*share, 4) : json.null();
+      json.endObject();
+    }
+    json.endArray();
+    json.endObject();
+  }
+  json.endArray();
+}
+
+void printJson(const Model &model) {
+  const sectile_package_info &info = model.info;
+  JsonWriter json;
+  json.beginObject();
+  json.key("package");
+  json.string(model.path());
+  json.key("model");
+  json.string(info.model_name);
+  json.key("compiler");
+  json.string(info.compiler_version);
+  json.key("options");
+  json.string(info.compile_options);
+  json.key("targets");
+  json.beginArray();
+  for (uint32_t t = 0; t < info.num_targets; ++t)
+    json.string(sectile_package_get_target(model.package(), t));
+  json.endArray();
+  json.key("levels");
+  json.beginArray();
+  for (uint32_t l = 0; l < model.levels.size(); ++l) {
+    json.beginObject();
+    json.key("name");
+    json.string(model.levels[l].name);
+    json.key("available");
+    json.boolean(model.levels[l].available != 0);
+    json.key("in_use");
+    json.boolean(l == info.level);
+    json.endObject();
+  }
+  json.endArray();
+  json.key("constants_bytes");
+  json.unsignedInteger(info.constants_bytes);
+  json.key("constants_hash");
+  char hash[17];
+  snprintf(hash, sizeof hash, "%016" PRIx64, info.constants_hash);
+  json.string(hash);
+  json.key("weights_file");
+  info.weights_file ? json.string(info.weights_file) : json.null();
+  json.key("symbols");
+  json.beginArray();
+  for (const std::string &symbol : model.symbols)
+    json.string(symbol);
+  json.endArray();
+  json.key("inputs");
+  writeTensors(json, model, model.inputs);
+  json.key("outputs");
+  writeTensors(json, model, model.outputs);
+  json.key("kernels");
+  writeKernels(json, model);
+  json.endObject();
+  fputs(json.text().c_str(), stdout);
+}
+
+Result<Done> inspect(const Args &args) {
+  Result<Model> model = Model::load(std::string(args.positional()), 1);
+  if (!model)
+    return model.failure();
+  if (args.has("json"))
+    printJson(*model);
+  else
+    printTables(*model);
+  if (!args.has("verify"))
+    return Done{};
+  const sectile_package_info &info = model->info;
+  uint64_t hash = info.constants_bytes > 0 ? XXH3_64bits(info.constants, info.constants_bytes)
+                                           : info.constants_hash;
+  if (hash != info.constants_hash)
+    return failure(kMismatch,
+                   "constants of '%s' are damaged: expected XXH3-64 %016" PRIx64
+                   ", but got %016" PRIx64,
+                   model->path().c_str(), info.constants_hash, hash);
+  if (!args.has("json"))
+    printf("\nconstants agree with their hash\n");
+  return Done{};
+}
+
+} // namespace
+
+int inspectMain(std::span<char *const> arguments) {
+  Result<Args> args = Args::parse(kSyntax, arguments);
+  if (!args)
+    return report(args.failure());
+  if (args->wantsHelp()) {
+    printHelp(kSyntax);
+    return kSuccess;
+  }
+  Result<Done> done = inspect(*args);
+  return done ? int(kSuccess) : report(done.failure());
+}
+
+} // namespace sectile::tools

@@ -1,0 +1,98 @@
+//===- main.cpp - the sectile program ---------------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Commands.h"
+#include "Result.h"
+
+#include "sectile/sectile.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <string_view>
+
+using namespace sectile::tools;
+
+namespace {
+
+constexpr Command kCommands[] = {
+    {"compile", "compile a model ahead of time to a package", compileMain},
+    {"check", "list every node of a model that cannot be compiled", checkMain},
+    {"run", "run a package on given or random inputs", runMain},
+    {"bench", "measure a package, kernel by kernel", benchMain},
+    {"inspect", "show what a package contains", inspectMain},
+    {"verify", "execute a model before and after every pass", verifyMain},
+};
+
+/// Subcommands of later versions: known, and refused.
+constexpr const char *kPlanned[] = {"tune", "quantize", "layout"};
+
+void printUsage(FILE *out) {
+  fprintf(out, "usage: sectile COMMAND [arguments]\n\ncommands:\n");
+  for (const Command &command : kCommands)
+    fprintf(out, "  %-16s%s\n", command.name, command.summary);
+  fprintf(out, "\n'sectile COMMAND --help' describes a command.\n\n"
+               "  --version       show the version\n"
+               "  --list-targets  show what packages can be compiled for\n"
+               "  --help          show this text\n\n"
+               "exit status: 0 success, 1 input refused or not supported, 2 usage,\n"
+               "  3 mismatch, 4 environment (device, CPU, memory, disk), 70 internal error\n");
+}
+
+void printTargets() {
+  printf("cpu    x86-64 levels: sse4 (x86-64-v2), avx2 (v3), avx512 (v4),\n"
+         "       avx512vnni (v4 with VNNI and VBMI)\n");
+}
+
+int runCommand(int argc, char **argv) {
+  if (argc < 2) {
+    printUsage(stderr);
+    return kUsage;
+  }
+  std::string_view name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    printUsage(stdout);
+    return kSuccess;
+  }
+  if (name == "--version") {
+    printf("sectile %s\n", sectile_version());
+    return kSuccess;
+  }
+  if (name == "--list-targets") {
+    printTargets();
+    return kSuccess;
+  }
+  for (const Command &command : kCommands)
+    if (name == command.name)
+      return command.main(std::span(argv + 2, argv + argc));
+  for (const char *planned : kPlanned)
+    if (name == planned)
+      return report(failure(kUsage, "command '%s' is not in this version", planned));
+  return report(
+      failure(kUsage, "unknown command '%s'; 'sectile --help' lists the commands", argv[1]));
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  int status;
+  try {
+    status = runCommand(argc, argv);
+  } catch (const std::bad_alloc &) {
+    status = report(failure(kEnvironment, "out of memory"));
+  } catch (const std::length_error &) {
+    status = report(failure(kEnvironment, "out of memory"));
+  } catch (const std::exception &error) {
+    status = report(failure(kInternal, "internal error: %s", error.what()));
+  }
+  // A result that did not reach its reader is no success.
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == kSuccess)
+    status = report(failure(kEnvironment, "cannot write to standard output: %s", strerror(errno)));
+  return status;
+}
