@@ -1,0 +1,24 @@
+// RUN: sectile-opt %s --verify-roundtrip | FileCheck %s
+
+// CHECK: graph.kernel @pass(%arg0: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {nodes = ["a"]}
+graph.kernel @pass(%x: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {nodes = ["a"]} {
+  graph.return %x : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func.func @main
+func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["batch", "4"]},
+                %ids: tensor<2x8xi64>) -> (tensor<?x4xf32> {graph.name = "y"}) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  // CHECK: graph.launch @pass(%arg0) sizes[%{{.*}}] : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %y = graph.launch @pass(%x) sizes [%n] : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %ok = arith.cmpi sge, %n, %c1 : index
+  // CHECK: graph.check %{{.*}}, "expects a batch, but got %0"(%{{.*}})
+  graph.check %ok, "expects a batch, but got %0" (%n)
+  // CHECK: graph.broadcast %{{.*}} sizes[%c1, %{{.*}}] : tensor<?x4xf32> -> tensor<?x?x4xf32>
+  %b = graph.broadcast %y sizes [%c1, %n] : tensor<?x4xf32> -> tensor<?x?x4xf32>
+  // CHECK: graph.gather %{{.*}}[%{{.*}}] axis 0 : tensor<?x4xf32>, tensor<2x8xi64> -> tensor<2x8x4xf32>
+  %g = graph.gather %y[%ids] axis 0 : tensor<?x4xf32>, tensor<2x8xi64> -> tensor<2x8x4xf32>
+  return %y : tensor<?x4xf32>
+}

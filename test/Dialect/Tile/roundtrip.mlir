@@ -1,0 +1,45 @@
+// RUN: sectile-opt %s --verify-roundtrip | FileCheck %s
+
+// CHECK-LABEL: tile.kernel @relu(%arg0: !tile.view<?xf32>, %arg1: !tile.view<?xf32>)
+// CHECK-SAME: schedule #tile.schedule<v1, dims = {d0 = [64]}, choices = {}>
+tile.kernel @relu(%x: !tile.view<?xf32>, %y: !tile.view<?xf32>)
+    schedule #tile.schedule<v1, dims = {d0 = [64]}, choices = {}> attributes {nodes = ["relu"]} {
+  %n = tile.dim %x, 0 : !tile.view<?xf32>
+  %blocks = affine.apply affine_map<()[s0] -> (s0 ceildiv 64)>()[%n]
+  %b = tile.block_id grid [%blocks]
+  %t = tile.load %x at affine_map<(t)[b] -> (b * 64 + t)> [%b] where affine_set<(t)[b, n] : (n - b * 64 - t - 1 >= 0)>[%b, %n] else 0.0 : f32
+       : !tile.view<?xf32> -> tensor<64xf32>
+  %z = arith.constant dense<0.0> : tensor<64xf32>
+  %r = arith.maximumf %t, %z : tensor<64xf32>
+  tile.store %r, %y at affine_map<(t)[b] -> (b * 64 + t)> [%b] where affine_set<(t)[b, n] : (n - b * 64 - t - 1 >= 0)>[%b, %n] : tensor<64xf32>, !tile.view<?xf32>
+  %s = tile.reduce %r dims [0] : tensor<64xf32> -> f32 {
+    ^bb0(%a: f32, %c: f32):
+      %d = arith.addf %a, %c : f32
+      tile.yield %d : f32
+  }
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @panels
+// CHECK-SAME: #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
+tile.kernel @panels(%x: !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>>, %i: index) {
+  // CHECK: tile.load %arg0 at {{.*}}[%arg1, %arg1]
+  %a = tile.load %x at affine_map<(t0, t1)[s0, s1] -> (s0 + t0, s1 + t1)> [%i, %i]
+       : !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>> -> tensor<6x16xf32>
+  %v = tile.load %x at affine_map<()[s0] -> (s0, 0)> [%i]
+       : !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>> -> f32
+  %b = tile.broadcast %v dims [0, 1] : f32 -> tensor<16x64xf32>
+  %c = arith.constant dense<0.0> : tensor<6x64xf32>
+  // CHECK: tile.dot {{.*}} : tensor<6x16xf32>, tensor<16x64xf32> -> tensor<6x64xf32>
+  %d = tile.dot %a, %b, %c : tensor<6x16xf32>, tensor<16x64xf32> -> tensor<6x64xf32>
+  // CHECK: tile.alloc[%arg1] : <6x?xf32>
+  %s = tile.alloc [%i] : !tile.view<6x?xf32>
+  tile.store %d, %s at affine_map<(t0, t1) -> (t0, t1)> [] : tensor<6x64xf32>, !tile.view<6x?xf32>
+  %t = tile.transpose %d perm [1, 0] : tensor<6x64xf32> -> tensor<64x6xf32>
+  %r = tile.reshape %t : tensor<64x6xf32> -> tensor<384xf32>
+  %n = tile.coord affine_map<(t0)[s0] -> (s0 + t0)> [%i] : tensor<384xi64>
+  %m = tile.mask affine_set<(t0)[s0] : (s0 - t0 - 1 >= 0)> [%i] : tensor<384xi1>
+  // CHECK: tile.assert {{.*}}, "index %0"({{.*}} : tensor<384xi64>) : tensor<384xi1>
+  tile.assert %m, "index %0" (%n : tensor<384xi64>) : tensor<384xi1>
+  tile.return
+}

@@ -1,0 +1,319 @@
+//===- import-run.cpp - runs what a model is imported to --------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A test of the importer that shares nothing with our compiler: the imported
+// module goes through upstream's bufferization, loops and JIT. The graph ops
+// get a plain lowering here that is used nowhere else.
+//
+//   import-run MODEL [--dims=..] --inputs=IN --outputs=OUT
+//
+// IN and OUT hold tensors one after the other: rank, extents, length in bytes
+// (64-bit each) and the elements, bool as one byte.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/IR/Graph.h"
+#include "sectile/Frontend/Onnx.h"
+#include "sectile/Registration/Registration.h"
+
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/ExecutionEngine/ExecutionEngine.h"
+#include "mlir/ExecutionEngine/OptUtils.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <numeric>
+
+using namespace mlir;
+namespace cl = llvm::cl;
+
+static cl::opt<std::string> modelFile(cl::Positional, cl::Required, cl::desc("<model.onnx>"));
+static cl::opt<std::string> inputsFile("inputs", cl::Required, cl::desc("the inputs"));
+static cl::opt<std::string> outputsFile("outputs", cl::Required, cl::desc("where results go"));
+static cl::list<std::string> dims("dims", cl::CommaSeparated, cl::desc("extents to make static"));
+
+//===----------------------------------------------------------------------===//
+// Plain lowerings of graph ops
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A tensor computed element by element from its coordinates.
+Value generate(OpBuilder &b, Location loc, RankedTensorType type, ArrayRef<OpFoldResult> sizes,
+               llvm::function_ref<Value(OpBuilder &, ValueRange)> body) {
+  Value init = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  auto op = linalg::GenericOp::create(b, loc, init.getType(), ValueRange(), init,
+                                      b.getMultiDimIdentityMap(type.getRank()), iterators,
+                                      [&](OpBuilder &inner, Location where, ValueRange) {
+                                        SmallVector<Value> at;
+                                        for (int64_t dim = 0; dim < type.getRank(); ++dim)
+                                          at.push_back(linalg::IndexOp::create(inner, where, dim));
+                                        linalg::YieldOp::create(inner, where, body(inner, at));
+                                      });
+  Value result = op.getResult(0);
+  if (result.getType() != type)
+    result = tensor::CastOp::create(b, loc, type, result);
+  return result;
+}
+
+struct LowerBroadcast : OpRewritePattern<sectile::graph::BroadcastOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::BroadcastOp op,
+                                PatternRewriter &rewriter) const override {
+    ReifiedRankedShapedTypeDims shapes;
+    if (failed(op.reifyResultShapes(rewriter, shapes)))
+      return failure();
+    Value source = op.getSource();
+    auto from = cast<RankedTensorType>(source.getType());
+    auto type = cast<RankedTensorType>(op.getType());
+    Value zero = arith::ConstantIndexOp::create(rewriter, op.getLoc(), 0);
+    Value one = arith::ConstantIndexOp::create(rewriter, op.getLoc(), 1);
+    Value result =
+        generate(rewriter, op.getLoc(), type, shapes[0], [&](OpBuilder &b, ValueRange at) -> Value {
+          SmallVector<Value> position;
+          for (int64_t dim = 0; dim < from.getRank(); ++dim) {
+            Value extent = tensor::DimOp::create(b, op.getLoc(), source, dim);
+            Value stands =
+                arith::CmpIOp::create(b, op.getLoc(), arith::CmpIPredicate::eq, extent, one);
+            position.push_back(arith::SelectOp::create(b, op.getLoc(), stands, zero,
+                                                       at[type.getRank() - from.getRank() + dim]));
+          }
+          return tensor::ExtractOp::create(b, op.getLoc(), source, position);
+        });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+struct LowerGather : OpRewritePattern<sectile::graph::GatherOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::GatherOp op,
+                                PatternRewriter &rewriter) const override {
+    ReifiedRankedShapedTypeDims shapes;
+    if (failed(op.reifyResultShapes(rewriter, shapes)))
+      return failure();
+    Location loc = op.getLoc();
+    int64_t axis = op.getAxis();
+    auto indices = cast<RankedTensorType>(op.getIndices().getType());
+    Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
+    Value extent = tensor::DimOp::create(rewriter, loc, op.getSource(), axis);
+    Value result =
+        generate(rewriter, loc, cast<RankedTensorType>(op.getType()), shapes[0],
+                 [&](OpBuilder &b, ValueRange at) -> Value {
+                   ValueRange place = at.slice(axis, indices.getRank());
+                   Value index = tensor::ExtractOp::create(b, loc, op.getIndices(), place);
+                   index = arith::IndexCastOp::create(b, loc, b.getIndexType(), index);
+                   Value isNegative =
+                       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, zero);
+                   Value counted = arith::AddIOp::create(b, loc, index, extent);
+                   index = arith::SelectOp::create(b, loc, isNegative, counted, index);
+                   SmallVector<Value> position(at.take_front(axis));
+                   position.push_back(index);
+                   llvm::append_range(position, at.drop_front(axis + indices.getRank()));
+                   return tensor::ExtractOp::create(b, loc, op.getSource(), position);
+                 });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+struct LowerCheck : OpRewritePattern<sectile::graph::CheckOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::CheckOp op,
+                                PatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<cf::AssertOp>(op, op.getCondition(), op.getMessage());
+    return success();
+  }
+};
+
+/// Upstream's lowering of memref.expand_shape crashes on two dynamic extents in one group.
+struct LowerExpandShape : OpRewritePattern<tensor::ExpandShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::ExpandShapeOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getResultType().getNumDynamicDims() < 2)
+      return failure();
+    SmallVector<Value> sizes;
+    for (OpFoldResult size : op.getMixedOutputShape())
+      sizes.push_back(getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), size));
+    Value shape = tensor::FromElementsOp::create(rewriter, op.getLoc(), sizes);
+    rewriter.replaceOpWithNewOp<tensor::ReshapeOp>(op, op.getResultType(), op.getSrc(), shape);
+    return success();
+  }
+};
+} // namespace
+
+static LogicalResult lower(ModuleOp module) {
+  RewritePatternSet patterns(module.getContext());
+  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather>(module.getContext());
+  tensor::populateDecomposeTensorConcatPatterns(patterns);
+  if (failed(applyPatternsGreedily(module, std::move(patterns))))
+    return failure();
+  module.walk([](func::FuncOp func) {
+    func->setAttr("llvm.emit_c_interface", UnitAttr::get(func.getContext()));
+  });
+  PassManager pm(module.getContext());
+  const char *pipeline =
+      "convert-tensor-to-linalg,func.func(empty-tensor-to-alloc-tensor),"
+      "one-shot-bufferize{bufferize-function-boundaries "
+      "function-boundary-type-conversion=identity-layout-map},"
+      "func.func(convert-linalg-to-loops),expand-strided-metadata,lower-affine,"
+      "convert-scf-to-cf,canonicalize,"
+      "func.func(arith-expand{include-bf16=true}),"
+      "convert-math-to-llvm,convert-math-to-libm,expand-strided-metadata,lower-affine,"
+      "finalize-memref-to-llvm,convert-func-to-llvm,convert-index-to-llvm,convert-arith-to-llvm,"
+      "convert-cf-to-llvm,convert-ub-to-llvm,reconcile-unrealized-casts";
+  if (failed(parsePassPipeline(pipeline, pm)))
+    return failure();
+  return pm.run(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors in memory
+//===----------------------------------------------------------------------===//
+
+/// A memref descriptor of any rank: two pointers, an offset, extents and strides.
+static size_t descriptorWords(int64_t rank) { return 3 + 2 * rank; }
+
+static bool readInputs(StringRef bytes, std::vector<std::vector<int64_t>> &descriptors) {
+  auto word = [&]() {
+    int64_t value = 0;
+    memcpy(&value, bytes.data(), sizeof(value));
+    bytes = bytes.drop_front(sizeof(value));
+    return value;
+  };
+  while (!bytes.empty()) {
+    int64_t rank = word();
+    std::vector<int64_t> descriptor(descriptorWords(rank));
+    for (int64_t dim = 0; dim < rank; ++dim)
+      descriptor[3 + dim] = word();
+    int64_t stride = 1;
+    for (int64_t dim = rank; dim-- > 0; stride *= descriptor[3 + dim])
+      descriptor[3 + rank + dim] = stride;
+    int64_t size = word();
+    char *copy = static_cast<char *>(aligned_alloc(64, (size + 64) / 64 * 64));
+    memcpy(copy, bytes.data(), size);
+    bytes = bytes.drop_front(size);
+    descriptor[0] = descriptor[1] = reinterpret_cast<int64_t>(copy);
+    descriptors.push_back(std::move(descriptor));
+  }
+  return true;
+}
+
+static void writeOutput(llvm::raw_ostream &out, const int64_t *descriptor, int64_t rank,
+                        int64_t elementBytes) {
+  const int64_t *extents = descriptor + 3, *strides = extents + rank;
+  const char *base = reinterpret_cast<const char *>(descriptor[1]) + descriptor[2] * elementBytes;
+  int64_t count = std::accumulate(extents, extents + rank, int64_t(1), std::multiplies<>());
+  auto word = [&](int64_t value) { out.write(reinterpret_cast<const char *>(&value), 8); };
+  word(rank);
+  for (int64_t dim = 0; dim < rank; ++dim)
+    word(extents[dim]);
+  word(count * elementBytes);
+  for (int64_t linear = 0; linear < count; ++linear) {
+    int64_t rest = linear, offset = 0;
+    for (int64_t dim = rank; dim-- > 0; rest /= extents[dim])
+      offset += rest % extents[dim] * strides[dim];
+    out.write(base + offset * elementBytes, elementBytes);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Main
+//===----------------------------------------------------------------------===//
+
+static int run(ModuleOp module, FunctionType type) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  ExecutionEngineOptions options;
+  options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Default;
+  auto transformer = makeOptimizingTransformer(1, 0, nullptr);
+  options.transformer = transformer;
+  StringRef libraries[] = {SECTILE_RUNNER_UTILS}; // memrefCopy
+  options.sharedLibPaths = libraries;
+  auto engine = ExecutionEngine::create(module, options);
+  if (!engine) {
+    llvm::errs() << "error: " << llvm::toString(engine.takeError()) << "\n";
+    return 70;
+  }
+  auto inputs = llvm::MemoryBuffer::getFile(inputsFile);
+  if (!inputs) {
+    llvm::errs() << "error: '" << inputsFile << "': " << inputs.getError().message() << "\n";
+    return 4;
+  }
+  std::vector<std::vector<int64_t>> descriptors;
+  readInputs((*inputs)->getBuffer(), descriptors);
+  if (descriptors.size() != type.getNumInputs()) {
+    llvm::errs() << "error: expects " << type.getNumInputs() << " inputs, but got "
+                 << descriptors.size() << "\n";
+    return 2;
+  }
+  size_t resultWords = 0;
+  for (Type result : type.getResults())
+    resultWords += descriptorWords(cast<RankedTensorType>(result).getRank());
+  std::vector<int64_t> results(resultWords);
+  std::vector<void *> pointers;
+  if (resultWords)
+    pointers.push_back(results.data());
+  for (std::vector<int64_t> &descriptor : descriptors)
+    pointers.push_back(descriptor.data());
+  std::vector<void *> packed;
+  for (void *&pointer : pointers)
+    packed.push_back(&pointer);
+  if (llvm::Error error = (*engine)->invokePacked("_mlir_ciface_main", packed)) {
+    llvm::errs() << "error: " << llvm::toString(std::move(error)) << "\n";
+    return 70;
+  }
+  std::error_code code;
+  llvm::raw_fd_ostream out(outputsFile, code);
+  const int64_t *next = results.data();
+  for (Type result : type.getResults()) {
+    auto tensor = cast<RankedTensorType>(result);
+    unsigned bits = tensor.getElementTypeBitWidth();
+    writeOutput(out, next, tensor.getRank(), std::max(1u, bits / 8));
+    next += descriptorWords(tensor.getRank());
+  }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  cl::ParseCommandLineOptions(argc, argv, "Runs an imported model through upstream's lowering\n");
+  sectile::registerAllPasses();
+  DialectRegistry registry;
+  sectile::registerAllDialects(registry);
+  registerAllToLLVMIRTranslations(registry);
+  MLIRContext context(registry);
+  context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      llvm::errs() << "error: " << diagnostic << "\n";
+    return success();
+  });
+  sectile::OnnxImportOptions options;
+  for (const std::string &dim : dims) {
+    auto [name, text] = StringRef(dim).split('=');
+    text.getAsInteger(10, options.dims[name.str()]);
+  }
+  auto module = sectile::importOnnxFile(modelFile, context, options);
+  if (failed(module))
+    return 1;
+  auto main = *(*module)->getOps<func::FuncOp>().begin();
+  FunctionType type = main.getFunctionType();
+  if (failed(lower(**module)))
+    return 70;
+  return run(**module, type);
+}

@@ -1,0 +1,19 @@
+"""Configuration of the lit suite."""
+
+import os
+
+import lit.formats
+
+config.name = "Sectile"
+config.test_format = lit.formats.ShTest(True)
+config.suffixes = [".mlir", ".test"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.sectile_build, "test")
+# Unversioned tools elsewhere in PATH may belong to another LLVM.
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.sectile_build, "bin"), os.path.join(config.llvm_prefix, "bin"),
+     config.environment["PATH"]])
+config.environment["PYTHONPATH"] = os.path.join(config.sectile_source, "python")
+config.excludes = ["corpus", "unit", "lit.cfg.py"]
+config.substitutions.append(("%sectile_source", config.sectile_source))
+config.substitutions.append(("%python", "/usr/bin/python3"))

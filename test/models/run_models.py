@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+# This file is part of the Sectile project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiles and runs the generated models and compares them with the float64 reference.
+
+    test/models/run_models.py --sectile=build/bin/sectile [--small] [--verify] [--only NAME,..]
+
+Static models run with several seeds, dynamic ones at several sizes of one package. The bound on the
+error is twice ONNX Runtime's own (see sectile_reference.compare), where that is installed.
+The last line is "N passed, N failed, N skipped" (runs).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import onnx
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "python"))
+
+from sectile_models import MODELS  # noqa: E402
+from sectile_models.inputs import file_name, make_inputs  # noqa: E402
+from sectile_reference import run as evaluate  # noqa: E402
+from sectile_reference.compare import judge, load_outputs, stand_in  # noqa: E402
+from sectile_reference.peer import find_python, run_peer  # noqa: E402
+
+SIZES: Dict[Tuple[str, ...], Sequence[Tuple[int, ...]]] = {
+    ("batch", "seq"): [(2, 7), (1, 1), (3, 31), (0, 5), (1, 32)],
+    ("batch", "past"): [(2, 17), (1, 0), (3, 1), (1, 30)],
+    ("batch",): [(2,), (1,), (3,), (0,)],
+    ("batch", "image"): [(2, 36), (1, 16), (3, 20)],
+}
+"""Sizes at which a dynamic model runs; no sequence is longer than the small models' tables."""
+
+SLOW_TO_VERIFY = ("unet", "unet_dyn")
+"""Scaled-down models that are still too large to be interpreted after every pass."""
+
+COMPILE_SECONDS = 600
+RUN_SECONDS = 300
+
+
+class Tally:
+    """Counts of results."""
+
+    def __init__(self) -> None:
+        self.passed = self.failed = self.skipped = 0
+
+    def note(self, good: bool, text: str) -> None:
+        """Counts one result and prints it."""
+        self.passed += good
+        self.failed += not good
+        print(("ok: " if good else "FAILED: ") + text, flush=True)
+
+
+def call(command: List[str], seconds: int) -> Tuple[Optional[str], float, int]:
+    """Runs a command; returns why it failed (or None), its wall time and peak memory in bytes."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return f"no end within {seconds} s", seconds, 0
+    wall = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    if process.returncode == 0:
+        return None, wall, peak
+    text = output.decode(errors="replace").strip().splitlines()
+    return f"status {process.returncode}: " + " | ".join(text[-3:]), wall, peak
+
+
+def cases(name: str, model: onnx.ModelProto, seeds: int) -> List[Tuple[int, Dict[str, int]]]:
+    """The seeds and sizes that a model runs with."""
+    symbols = tuple(MODELS[name].dims)
+    if symbols:
+        return [(i, dict(zip(symbols, sizes))) for i, sizes in enumerate(SIZES[symbols])]
+    if any(d.dim_param for v in model.graph.input for d in v.type.tensor_type.shape.dim):
+        raise ValueError(f"model '{name}' has symbols without default sizes")
+    return [(seed, {}) for seed in range(seeds)]
+
+
+def run_case(
+    sectile: str, package: str, path: str, model: onnx.ModelProto, seed: int,
+    dims: Dict[str, int], peer: Optional[str], tally: Tally, label: str,
+) -> None:  # fmt: skip
+    """One run of a package against the reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = make_inputs(model, seed, dims)
+        places = {name: os.path.join(folder, file_name(name)) for name in inputs}
+        for name, array in inputs.items():
+            np.save(places[name], array)
+        outputs = os.path.join(folder, "outputs")
+        command = [sectile, "run", package, f"--output-dir={outputs}"]
+        for name in inputs:
+            command.append(f"--input={name}={places[name]}")
+        os.mkdir(outputs)
+        problem, _, _ = call(command, RUN_SECONDS)
+        if problem:
+            tally.note(False, f"{label}: run: {problem}")
+            return
+        expected = evaluate(model, inputs)
+        others = None
+        if peer:
+            theirs = os.path.join(folder, "peer")
+            problem = run_peer(peer, path, folder, theirs)
+            if problem:
+                print(f"{label}: ONNX Runtime cannot run this: {problem}")
+            else:
+                others = load_outputs(model, theirs)
+        verdicts = judge(
+            model, expected, load_outputs(model, outputs), others or stand_in(model, inputs)
+        )
+        worst = [v for v in verdicts if not v.good] or verdicts[:1]
+        tally.note(
+            not [v for v in verdicts if not v.good], f"{label}: " + "; ".join(map(str, worst))
+        )
+
+
+def main() -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sectile", default=os.path.join(ROOT, "build/bin/sectile"))
+    parser.add_argument("--only", default="", help="comma-separated names")
+    parser.add_argument("--small", action="store_true", help="scaled-down models")
+    parser.add_argument("--verify", action="store_true", help="also run `sectile verify`")
+    parser.add_argument("--seeds", type=int, default=2, help="runs of each static model")
+    parser.add_argument("--models", help="folder for the models (default: build/models)")
+    arguments = parser.parse_args()
+    folder = arguments.models or os.path.join(
+        ROOT, "build", "models-small" if arguments.small else "models"
+    )
+    names = [n for n in arguments.only.split(",") if n] or list(MODELS)
+    tally = Tally()
+    peer = find_python()
+    if peer is None:
+        tally.skipped += 1
+        print("skipped: onnxruntime is not installed: bounds come from the reference's own types")
+    for name in names:
+        generate = [sys.executable, "-m", "sectile_models", folder, "--only", name, "--keep"]
+        generate += ["--small"] if arguments.small else []
+        subprocess.run(generate, check=True, env={**os.environ, "PYTHONPATH": f"{ROOT}/python"})
+        path = os.path.join(folder, name + ".onnx")
+        package = os.path.join(folder, name + ".package")
+        problem, wall, peak = call(
+            [arguments.sectile, "compile", path, "-o", package], COMPILE_SECONDS
+        )
+        if problem:
+            tally.note(False, f"{name}: compile: {problem}")
+            continue
+        print(f"{name}: compiled in {wall:.1f} s, peak so far {peak / 1e6:.0f} MB", flush=True)
+        model = onnx.load(path)
+        for seed, dims in cases(name, model, arguments.seeds):
+            label = f"{name} seed {seed} " + ",".join(f"{k}={v}" for k, v in dims.items())
+            run_case(
+                arguments.sectile, package, path, model, seed, dims, peer, tally, label.strip()
+            )
+        if arguments.verify and name in SLOW_TO_VERIFY:
+            tally.skipped += 1
+            print(f"skipped: {name}: verify: the interpreter takes minutes", flush=True)
+        elif arguments.verify:
+            problem, wall, _ = call([arguments.sectile, "verify", path], COMPILE_SECONDS)
+            tally.note(problem is None, f"{name}: verify: {problem or f'{wall:.1f} s'}")
+        os.unlink(package)
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+//===- BenchTest.cpp - sectile bench ----------------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Program.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+using namespace sectile::test;
+
+namespace {
+
+/// The first number after `key` in `text`, from `from` on.
+double numberAfter(const std::string &text, const std::string &key, size_t from = 0) {
+  size_t at = text.find(key, from);
+  EXPECT_NE(at, std::string::npos) << key << " in " << text;
+  return at == std::string::npos ? NAN : std::stod(text.substr(at + key.size()));
+}
+
+TEST(Bench, WritesMeasurements) {
+  TemporaryFolder folder;
+  ProgramResult result =
+      runProgram({"bench", packagePath("add"), "--dims=n=100000", "--repeat=25", "--threads=2",
+                  "--json", folder.path("bench.json"), "--quiet"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "");
+  std::string json = readWhole(folder.path("bench.json"));
+  double least = numberAfter(json, "\"min_us\": "), median = numberAfter(json, "\"median_us\": ");
+  EXPECT_GT(least, 0);
+  EXPECT_LE(least, median);
+  EXPECT_LE(median, numberAfter(json, "\"p90_us\": "));
+  EXPECT_EQ(numberAfter(json, "\"threads\": "), 2);
+  EXPECT_EQ(numberAfter(json, "\"repeat\": "), 25);
+  EXPECT_GT(numberAfter(json, "\"host_us\": "), 0);
+  expectContains(json, "\"level\": \"base\"");
+  size_t kernels = json.find("\"kernels\": [");
+  expectContains(json.substr(kernels), "\"name\": \"add\"");
+  expectContains(json.substr(kernels), "\"nodes\": \"/layer/Add\"");
+  EXPECT_LT(numberAfter(json, "\"median_us\": ", kernels), median);
+  EXPECT_EQ(numberAfter(json, "\"bytes\": ", kernels), 1200000);
+  EXPECT_EQ(numberAfter(json, "\"operations\": ", kernels), 100000);
+  EXPECT_EQ(numberAfter(json, "\"launches\": ", kernels), 1);
+}
+
+TEST(Bench, PrintsRowsThatSumToTheTotal) {
+  ProgramResult result = runProgram(
+      {"bench", packagePath("work"), "--repeat=5", "--input=launches=random:1", "--dims=k=50"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  // Each row: name, launches, microseconds.
+  auto row = [&](const std::string &name) {
+    size_t at = result.out.find("\n" + name + " ");
+    EXPECT_NE(at, std::string::npos) << result.out;
+    std::istringstream words(result.out.substr(at + 1));
+    std::string label;
+    int64_t launches = -1;
+    double time = NAN;
+    words >> label >> launches >> time;
+    return std::pair(launches, time);
+  };
+  EXPECT_EQ(row("work").first, 50);
+  EXPECT_NEAR(row("work").second + row("host").second, row("total").second, 0.021);
+  expectContains(result.out, "/w");
+}
+
+TEST(Bench, RunsLongEnoughByItself) {
+  TemporaryFolder folder;
+  ProgramResult result =
+      runProgram({"bench", packagePath("empty"), "--quiet", "--json=" + folder.path("x")});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(numberAfter(readWhole(folder.path("x")), "\"repeat\": "), 1000);
+}
+
+TEST(Bench, RefusesBadOptions) {
+  expectError(runProgram({"bench", packagePath("empty"), "--repeat=0"}), 2,
+              "option '--repeat' expects a number from 1");
+  expectError(runProgram({"bench", packagePath("empty"), "--json=/nowhere/x"}), 4,
+              "cannot write '/nowhere/x'");
+}
+
+} // namespace

@@ -1,0 +1,100 @@
+/*===- bad.c - packages with one thing wrong -----------------------*- C -*-===*
+ *
+ * Part of the Sectile project, under the Apache License v2.0 with LLVM
+ * Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ *===----------------------------------------------------------------------===*
+ *
+ * An empty model, valid unless one of the BAD_... macros is defined.
+ *===----------------------------------------------------------------------===*/
+
+#include "Package.h"
+
+static int32_t succeed(sectile_abi_call *call) {
+  (void)call;
+  return SECTILE_ABI_OK;
+}
+
+static const int64_t dims[] = {-1};
+static const char *const exprs[] = {"n"};
+#ifndef BAD_DTYPE
+#define BAD_DTYPE SECTILE_ABI_F32
+#endif
+#ifndef BAD_RANK
+#define BAD_RANK 1
+#endif
+static const sectile_abi_tensor tensors[] = {{"x", BAD_DTYPE, BAD_RANK, dims, exprs}};
+
+#ifndef BAD_ALIAS
+#define BAD_ALIAS 0
+#endif
+static const sectile_abi_alias aliases[] = {{.input = BAD_ALIAS, .capacity = 8}};
+
+#ifndef BAD_KERNEL
+static const sectile_abi_level levels[] = {{"base", 0, NULL}};
+#else
+static const sectile_abi_kernel kernels[] = {{"k", "", "", ""}};
+static const sectile_abi_kernel_code code[] = {{.info = NULL}};
+static const sectile_abi_level kernelLevels[] = {{"base", 0, code}};
+#endif
+
+#ifdef BAD_CONSTANTS
+static const char unaligned[5000] __attribute__((aligned(4096))) = {1};
+#endif
+
+#ifndef BAD_TARGET
+#define BAD_TARGET "cpu"
+#endif
+
+static const sectile_abi_target targets[] = {{
+    .name = BAD_TARGET,
+#ifdef BAD_KERNEL
+    KERNELS(kernels),
+    LEVELS(kernelLevels),
+#else
+    LEVELS(levels),
+#endif
+#ifndef BAD_PREPARE
+    .prepare = succeed,
+#endif
+    .run = succeed,
+}};
+
+#ifdef BAD_SYMBOL
+#define sectile_package something_else
+#endif
+
+EXPORTED const sectile_package_descriptor sectile_package = {
+#ifdef BAD_MAGIC
+    .magic = 0x12345678,
+#else
+    .magic = SECTILE_PACKAGE_MAGIC,
+#endif
+#ifdef BAD_ABI
+    .abi = SECTILE_PACKAGE_ABI + 1,
+#else
+    .abi = SECTILE_PACKAGE_ABI,
+#endif
+#ifdef BAD_SIZE
+    .size = 64,
+#else
+    .size = sizeof(sectile_package_descriptor),
+#endif
+    .compiler_version = "test",
+    .model_name = "bad",
+    .options = "",
+#ifdef BAD_RESERVED
+    .reserved = 1,
+#endif
+    INPUTS(tensors),
+    OUTPUTS(tensors),
+    TARGETS(targets),
+    ALIASES(aliases),
+#ifdef BAD_COUNT
+    .num_symbols = 3,
+#endif
+#ifdef BAD_CONSTANTS
+    .constants = unaligned + 8,
+    .constants_bytes = 8,
+#endif
+};
