@@ -5,6 +5,7 @@
 There is no global tolerance. An output is good when its largest error against the float64 reference
 is at most twice the best peer's own, plus one rounding of the output's type at the output's scale.
 Where no peer is at hand, the reference's own evaluation in the model's types stands in for it.
+Outputs of few elements are compared over several draws of the inputs.
 
     python3 -m sectile_reference.compare MODEL.onnx --inputs DIR --outputs DIR [--peer DIR]
 """
@@ -15,7 +16,7 @@ import argparse
 import dataclasses
 import os
 import sys
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import onnx
@@ -28,6 +29,13 @@ _QUANTIZERS = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearMatMul", "QLin
 
 TIES = 0.01
 """The share of a quantised output's elements that may fall on the other side of a rounding tie."""
+
+
+FEW = 32
+"""Elements from which on the largest error of an output is more than luck."""
+
+MOST_DRAWS = 16
+"""Draws of the inputs at most."""
 
 
 @dataclasses.dataclass
@@ -94,35 +102,78 @@ class Verdict:
         return f"{text}: {self.error.note}" if self.error.note else text
 
 
+@dataclasses.dataclass
+class Draw:
+    """What one draw of the inputs gives, by name of output."""
+
+    reference: Mapping[str, Tensor]
+    results: Mapping[str, np.ndarray]
+    peer: Mapping[str, np.ndarray]
+
+
+def _pool(errors: Sequence[Error]) -> Error:
+    """The errors of one output over several draws of the inputs as one."""
+    worst = max(errors, key=lambda error: error.largest)
+    return dataclasses.replace(
+        worst,
+        differing=float(np.mean([error.differing for error in errors])),
+        scale=max(error.scale for error in errors),
+    )
+
+
+def _measure_result(expected: Tensor, result: Optional[np.ndarray]) -> Error:
+    """The error of a result that may be missing or of another type."""
+    if result is None:
+        return Error(np.inf, 1, 0, "the output is missing")
+    if not is_float(expected.kind) and result.dtype != INTEGERS[expected.kind]:
+        kind = np.dtype(INTEGERS[expected.kind])
+        return Error(np.inf, 1, 0, f"expects type {kind}, but got {result.dtype}")
+    return measure(expected, result)
+
+
+def judge_draws(model: onnx.ModelProto, draws: Sequence[Draw]) -> List[Verdict]:
+    """Compares each output of `model` with the reference by the rule above, over all draws.
+
+    Both largest errors are taken over the same draws, so that more draws sharpen the comparison
+    and do not loosen it: what a peer's largest error is takes more than two elements to tell.
+    """
+    quantized = any(node.op_type in _QUANTIZERS for node in model.graph.node)
+    verdicts = []
+    for name, expected in draws[0].reference.items():
+        other = _pool([measure(draw.reference[name], draw.peer[name]) for draw in draws])
+        error = _pool(
+            [_measure_result(draw.reference[name], draw.results.get(name)) for draw in draws]
+        )
+        if not np.isfinite(other.largest):
+            # A peer that is wrong itself allows nothing.
+            other = dataclasses.replace(other, largest=0.0, differing=0.0)
+        if is_float(expected.kind):
+            bound = 2 * other.largest + one_rounding(expected.kind, other.scale)
+            good = error.largest <= bound
+        else:
+            # One code is one rounding of a quantised output, and rare: on ties only.
+            elements = sum(draw.reference[name].array.size for draw in draws)
+            bound = 2 * other.largest + (1 if quantized else 0)
+            few = max(TIES, 2 * other.differing, 1.5 / max(elements, 1))
+            good = error.largest <= bound and error.differing <= few
+        verdicts.append(Verdict(name, error, other.largest, bound, good))
+    return verdicts
+
+
 def judge(
     model: onnx.ModelProto,
     reference: Mapping[str, Tensor],
     results: Mapping[str, np.ndarray],
     peer: Mapping[str, np.ndarray],
 ) -> List[Verdict]:
-    """Compares each output of `model` with the reference by the rule above."""
-    quantized = any(node.op_type in _QUANTIZERS for node in model.graph.node)
-    verdicts = []
-    for name, expected in reference.items():
-        other = measure(expected, peer[name])
-        if name not in results:
-            error = Error(np.inf, 1, other.scale, "the output is missing")
-        elif not is_float(expected.kind) and results[name].dtype != INTEGERS[expected.kind]:
-            kind = np.dtype(INTEGERS[expected.kind])
-            note = f"expects type {kind}, but got {results[name].dtype}"
-            error = Error(np.inf, 1, other.scale, note)
-        else:
-            error = measure(expected, results[name])
-        if is_float(expected.kind):
-            bound = 2 * other.largest + one_rounding(expected.kind, other.scale)
-            good = error.largest <= bound
-        else:
-            # One code is one rounding of a quantised output, and rare: on ties only.
-            bound = 2 * other.largest + (1 if quantized else 0)
-            few = max(TIES, 2 * other.differing, 1.5 / max(expected.array.size, 1))
-            good = error.largest <= bound and error.differing <= few
-        verdicts.append(Verdict(name, error, other.largest, bound, good))
-    return verdicts
+    """Compares each output of `model` with the reference for one draw of the inputs."""
+    return judge_draws(model, [Draw(reference, results, peer)])
+
+
+def draws_needed(reference: Mapping[str, Tensor]) -> int:
+    """How many draws give each output that is not empty FEW elements, at most MOST_DRAWS."""
+    sizes = [tensor.array.size for tensor in reference.values() if tensor.array.size > 0]
+    return min(MOST_DRAWS, -(-FEW // min(sizes))) if sizes else 1
 
 
 def load_outputs(model: onnx.ModelProto, folder: str) -> Dict[str, np.ndarray]:

@@ -8,7 +8,14 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from sectile_reference import EXACT, NATIVE, ROUNDED, UnsupportedError, run
-from sectile_reference.compare import judge, measure, one_rounding
+from sectile_reference.compare import (
+    Draw,
+    draws_needed,
+    judge,
+    judge_draws,
+    measure,
+    one_rounding,
+)
 from sectile_reference.tensors import BFLOAT16, FLOAT, FLOAT16, Tensor, round_to
 
 
@@ -150,6 +157,27 @@ class AcceptRuleTest(unittest.TestCase):
         self.assertFalse(self._good([1, 0], [1, 2.1e-3], [1, 1e-3]))
         self.assertTrue(self._good([1, 0], [1, rounding], [1, 0]))
         self.assertFalse(self._good([1, 0], [1, 2 * rounding], [1, 0]))
+
+    def test_largest_errors_are_taken_over_all_draws(self) -> None:
+        def draw(result: float, peer: float) -> Draw:
+            tensor = Tensor(np.ones(1), FLOAT)
+            return Draw({"y": tensor}, {"y": np.float32([result])}, {"y": np.float32([peer])})
+
+        lucky_peer, unlucky_peer = draw(1 + 2e-3, 1), draw(1, 1 + 1e-3)
+        self.assertFalse(judge_draws(self.model, [lucky_peer])[0].good)
+        self.assertTrue(judge_draws(self.model, [lucky_peer, unlucky_peer])[0].good)
+        self.assertFalse(judge_draws(self.model, [draw(1 + 3e-3, 1), unlucky_peer])[0].good)
+        shape = Draw({"y": Tensor(np.ones(2), FLOAT)}, {"y": np.ones(1)}, {"y": np.ones(2)})
+        self.assertFalse(judge_draws(self.model, [unlucky_peer, shape])[0].good)
+
+    def test_few_elements_need_more_draws(self) -> None:
+        def needed(*sizes: int) -> int:
+            return draws_needed({str(i): Tensor(np.ones(n), FLOAT) for i, n in enumerate(sizes)})
+
+        self.assertEqual([needed(64), needed(0), needed(100, 31), needed(2, 0)], [1, 1, 2, 16])
+
+    def test_a_wrong_peer_allows_nothing(self) -> None:
+        self.assertFalse(self._good([1, 0], [np.nan, 0], [np.nan, 0]))
 
     def test_special_values_must_agree(self) -> None:
         self.assertTrue(self._good([np.nan, np.inf], [np.nan, np.inf], [np.nan, np.inf]))
