@@ -185,13 +185,60 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
                         !linalgOp.getBlock()->without_terminator().empty();
       bool keep = (isHeavy && reductions > 0) || (costs && reductions > 0 && uses > 1) ||
                   (isComputed && products > 0);
+      unsigned last = std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
       if (keep)
-        analysis.resident[value] =
-            std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
+        analysis.resident[value] = {last, last};
       else if (isHeavy)
         heavy.insert(value);
     }
   }
+}
+
+/// The dimension of `value` along which its elements lie side by side in the memory that they are
+/// read from, if it only moves them; the last one if it computes them.
+std::optional<unsigned> getContiguousDim(Value value) {
+  unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
+  Operation *op = value.getDefiningOp();
+  auto last = [&]() -> std::optional<unsigned> {
+    return rank == 0 ? std::nullopt : std::optional(rank - 1);
+  };
+  auto linalgOp = dyn_cast_if_present<linalg::LinalgOp>(op);
+  bool moves = linalgOp && linalgOp.getNumReductionLoops() == 0 &&
+               linalgOp.getNumDpsInputs() == 1 && linalgOp.getBlock()->without_terminator().empty();
+  if (moves && isa<RankedTensorType>(linalgOp.getDpsInputOperand(0)->get().getType())) {
+    std::optional<unsigned> source = getContiguousDim(linalgOp.getDpsInputOperand(0)->get());
+    if (!source)
+      return std::nullopt;
+    AffineExpr loop =
+        linalgOp.getMatchingIndexingMap(linalgOp.getDpsInputOperand(0)).getResult(*source);
+    return linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0)).getResultPosition(loop);
+  }
+  if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op)) {
+    std::optional<unsigned> source = getContiguousDim(expand.getSrc());
+    if (!source)
+      return std::nullopt;
+    // The last dimension of the group that has any extent.
+    SmallVector<int64_t, 2> group = expand.getReassociationIndices()[*source];
+    while (group.size() > 1 && expand.getResultType().getDimSize(group.back()) == 1)
+      group.pop_back();
+    return group.back();
+  }
+  if (auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op)) {
+    std::optional<unsigned> source = getContiguousDim(collapse.getSrc());
+    for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices()))
+      if (source && group.back() == static_cast<int64_t>(*source))
+        return dim;
+    return std::nullopt;
+  }
+  if (auto slice = dyn_cast_if_present<tensor::ExtractSliceOp>(op)) {
+    std::optional<unsigned> source = getContiguousDim(slice.getSource());
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    if (!source || dropped.test(*source))
+      return std::nullopt;
+    return *source - dropped.count() +
+           llvm::count_if(dropped.set_bits(), [&](unsigned dim) { return dim > *source; });
+  }
+  return last();
 }
 
 /// A product whose columns lie side by side in the result but far apart in the operand (the
@@ -223,9 +270,11 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis) {
       if (!map.isFunctionOfDim(cast<AffineDimExpr>(columns).getPosition()))
         continue;
       std::optional<unsigned> position = map.getResultPosition(columns);
-      if (!position || *position + 1 == map.getNumResults() || isPacked(kernel, input->get()))
+      std::optional<unsigned> contiguous = getContiguousDim(input->get());
+      if (!position || contiguous == position || isPacked(kernel, input->get()))
         continue;
-      analysis.resident[input->get()] = *position;
+      unsigned last = map.getNumResults() - 1;
+      analysis.resident[input->get()] = {*position, contiguous.value_or(last), true};
     }
   }
 }

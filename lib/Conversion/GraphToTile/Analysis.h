@@ -13,6 +13,8 @@
 #ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
 
+#include "Residency.h"
+
 #include "dialects/Graph/IR/Graph.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -41,9 +43,8 @@ struct RegionAnalysis {
   /// Rank of the roots; they agree in shape.
   unsigned rank = 0;
   llvm::SmallVector<ReductionInfo> reductions;
-  /// Values that graph-to-tile computes into private memory (see Materializer.h), each with the
-  /// dimension that is contiguous there.
-  llvm::MapVector<mlir::Value, unsigned> resident;
+  /// Values that graph-to-tile computes into private memory (see Materializer.h).
+  llvm::MapVector<mlir::Value, Residency> resident;
   /// Root dimensions that some reduction's result does not follow: loops over them go inside.
   DimSet swept;
 };

@@ -49,9 +49,9 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
   auto target = tile::KernelOp::create(builder, source.getLoc(), source.getSymName(),
                                        builder.getFunctionType(types, {}), schedule);
   target.setNodesAttr(source.getNodesAttr());
-  Materializer materializer(source, target, {});
-  for (auto [value, lastDim] : analysis->resident)
-    materializer.setResident(value, lastDim);
+  Materializer materializer(source, target, file);
+  for (auto [value, residency] : analysis->resident)
+    materializer.setResident(value, residency);
   ValueRange results =
       ValueRange(target.getBody().getArguments()).drop_front(source.getNumArguments());
   if (failed(emitRoots(materializer, source, target, schedule, results)))

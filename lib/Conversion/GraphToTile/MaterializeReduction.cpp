@@ -171,7 +171,8 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
   // Chunked form: along the loop that indexes the last dimension of every input it occurs in.
   int64_t elements = ShapedType::getNumElements(getExtents(dims));
   std::optional<unsigned> chunkLoop;
-  if (combiner && elements * 8 <= options.maxPartialElements) {
+  // One vector of partial results per element of the tile must fit the registers.
+  if (combiner && elements <= file.registers) {
     for (OpOperand *input : op.getDpsInputOperands()) {
       AffineMap map = op.getMatchingIndexingMap(input);
       if (map.getNumResults() == 0)
@@ -221,11 +222,11 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
   AffineExpr chunkSize;
   if (chunkLoop) {
     chunkSize = getLoopSize(op, *chunkLoop);
-    chunk = std::min(options.reductionChunk, options.maxPartialElements / elements);
+    chunk = file.getColumns(elements);
     if (auto constant = dyn_cast<AffineConstantExpr>(chunkSize))
       chunk = std::max<int64_t>(1, std::min(chunk, constant.getValue()));
-    if (chunk > 16)
-      chunk -= chunk % 16; // whole vectors
+    if (chunk > file.lanes)
+      chunk -= chunk % file.lanes; // whole vectors
   }
   bool isPlain = !combiner;
   setInsertionPoint();

@@ -16,9 +16,8 @@
 using namespace mlir;
 using namespace sectile;
 
-Materializer::Materializer(graph::KernelOp source, tile::KernelOp target,
-                           MaterializerOptions options)
-    : source(source), target(target), options(options), space(source.getContext()),
+Materializer::Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file)
+    : source(source), target(target), file(file), space(source.getContext()),
       builder(source.getContext()) {
   frames.emplace_back(&target.getBody().front());
 }

@@ -38,6 +38,7 @@
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_MATERIALIZER_H
 
 #include "IndexSpace.h"
+#include "Residency.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
@@ -58,28 +59,34 @@ struct TileValue {
   llvm::SmallVector<unsigned> dims;
 };
 
-/// Sizes that materialisation chooses for loops it opens itself.
-struct MaterializerOptions {
-  /// Elements of partial results that a reduction keeps along its innermost dimension.
-  int64_t reductionChunk = 64;
-  /// Elements of all partial results together; more would not stay in registers.
-  int64_t maxPartialElements = 256;
-  /// Elements along the last dimension computed at a time when a resident value is filled, and
-  /// along each of two dimensions when they change places on the way.
-  int64_t fillChunk = 64;
-  int64_t transposeChunk = 16;
+/// Register file of the level that a kernel is written for.
+struct RegisterFile {
+  /// Lanes of a vector of 32-bit elements.
+  int64_t lanes = 16;
+  int64_t registers = 32;
+
+  /// Vectors side by side that share each broadcast of a row's element: as many as leave
+  /// registers for six or more rows.
+  int64_t getMostVectors() const { return registers >= 32 ? 4 : 2; }
+  /// Columns of a tile of `rows` rows whose partial results stay in registers, beside the
+  /// vectors of one row and a broadcast: whole vectors, a power of two of them, at least one.
+  int64_t getColumns(int64_t rows) const {
+    int64_t vectors = getMostVectors();
+    while (vectors > 1 && rows * vectors + vectors + 1 > registers)
+      vectors /= 2;
+    return vectors * lanes;
+  }
 };
 
 class Materializer {
 public:
-  Materializer(graph::KernelOp source, tile::KernelOp target, MaterializerOptions options);
+  Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file);
 
   IndexSpace &getSpace() { return space; }
   mlir::OpBuilder &getBuilder() { return builder; }
 
-  /// Marks a value to be computed into private memory wherever loops sweep over it, with
-  /// dimension `lastDim` contiguous there.
-  void setResident(mlir::Value value, unsigned lastDim) { resident[value] = lastDim; }
+  /// Marks a value to be computed into private memory wherever loops sweep over it.
+  void setResident(mlir::Value value, Residency residency) { resident[value] = residency; }
 
   /// The tile of `value` at `coords`; see the top of the file. Reports an error on failure.
   mlir::FailureOr<TileValue> materialise(mlir::Value value, Coords coords, Constraints valid);
@@ -187,11 +194,11 @@ private:
 
   graph::KernelOp source;
   tile::KernelOp target;
-  MaterializerOptions options;
+  RegisterFile file;
   IndexSpace space;
   mlir::OpBuilder builder;
   llvm::SmallVector<Frame> frames;
-  llvm::DenseMap<mlir::Value, unsigned> resident; // to the dimension that is last in memory
+  llvm::DenseMap<mlir::Value, Residency> resident;
 };
 
 /// While it lives, `level` is the innermost scope.

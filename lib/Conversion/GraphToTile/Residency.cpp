@@ -15,7 +15,8 @@ using namespace sectile;
 Materializer::Strip Materializer::makeStrip(Value value, const Coords &coords, Coords outer) {
   Strip strip;
   strip.outer = outer;
-  unsigned lastDim = resident.lookup(value);
+  Residency residency = resident.lookup(value);
+  unsigned lastDim = residency.lastDim;
   SmallVector<unsigned> tileDims, lastTileDims;
   if (lastDim < outer.size() && outer[lastDim])
     space.collectTileDims(outer[lastDim], lastTileDims);
@@ -49,9 +50,22 @@ Materializer::Strip Materializer::makeStrip(Value value, const Coords &coords, C
       sizes.push_back(emitIndex(value.getLoc(), size));
   }
   Type element = getElementTypeOrSelf(value.getType());
+  tile::MemoryAttr memory;
+  int64_t panel = file.getMostVectors() * file.lanes;
+  if (residency.inPanels && shape.size() > 1 &&
+      (ShapedType::isDynamic(shape.back()) || shape.back() > panel)) {
+    MLIRContext *context = builder.getContext();
+    SmallVector<AffineExpr> physical;
+    AffineExpr columns = getAffineDimExpr(shape.size() - 1, context);
+    physical.push_back(columns.floorDiv(panel));
+    for (unsigned dim = 0; dim + 1 < shape.size(); ++dim)
+      physical.push_back(getAffineDimExpr(dim, context));
+    physical.push_back(columns % panel);
+    memory = tile::MemoryAttr::get(context, AffineMap::get(shape.size(), 0, physical, context), {});
+  }
   setInsertionPoint();
-  strip.view =
-      tile::AllocOp::create(builder, value.getLoc(), tile::ViewType::get(shape, element), sizes);
+  strip.view = tile::AllocOp::create(builder, value.getLoc(),
+                                     tile::ViewType::get(shape, element, memory), sizes);
   return strip;
 }
 
@@ -66,11 +80,14 @@ Coords Materializer::getPlace(const Strip &strip, const Coords &coords) {
 
 LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
   Location loc = value.getLoc();
-  // Chunks along the value's own last dimension, which is contiguous where it comes from, and
-  // along the strip's, if that is another. Plain loops along the rest.
-  unsigned lastDim = strip.outer.size() - 1;
-  unsigned lastInStrip = resident.lookup(value);
-  bool transposes = lastDim != lastInStrip;
+  // Chunks along the dimension that is contiguous where the value comes from, and along the
+  // strip's, if that is another. Plain loops along the rest.
+  Residency residency = resident.lookup(value);
+  bool transposes = residency.sourceDim != residency.lastDim;
+  int64_t rows = 1;
+  for (const Strip::Axis &axis : strip.axes)
+    if (axis.isTileDim)
+      rows *= space.getExtent(axis.dim);
   SmallVector<unsigned> swept;
   for (unsigned dim = 0; dim < strip.outer.size(); ++dim)
     if (!strip.outer[dim])
@@ -115,8 +132,9 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
     unsigned dim = swept[position];
     AffineExpr size = getSize(value, dim);
     auto constant = dyn_cast<AffineConstantExpr>(size);
-    bool isChunked = dim == lastDim || dim == lastInStrip;
-    int64_t chunk = !isChunked ? 1 : transposes ? options.transposeChunk : options.fillChunk;
+    bool isChunked = dim == residency.sourceDim || dim == residency.lastDim;
+    // A square of one vector per row is transposed in registers.
+    int64_t chunk = !isChunked ? 1 : transposes ? file.lanes : file.getColumns(rows);
     if (constant)
       chunk = std::max<int64_t>(1, std::min(chunk, constant.getValue()));
     // One loop over `count` tiles of `extent` elements from `base` on.
@@ -125,9 +143,11 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
       bounds.scale = isMasked ? 1 : extent;
       bounds.upper = isMasked ? space.constant(0) : size - base - extent;
       AffineExpr counter = openLoop(loc, count, {}, /*sweeps=*/true, nullptr, bounds);
-      // Like the dimension it runs along, before or after others.
-      AffineExpr element =
-          space.addTileDim(extent, getLevel(), IndexSpace::kReducedPosition - 64 + dim);
+      // Like the dimension it runs along, before or after others; what is contiguous is last.
+      unsigned order = IndexSpace::kReducedPosition - 64 + dim;
+      if (dim == residency.sourceDim)
+        order = IndexSpace::kReducedPosition - 1;
+      AffineExpr element = space.addTileDim(extent, getLevel(), order);
       coords[dim] = base + counter * extent + element;
       if (isMasked)
         valid.push_back(size - 1 - coords[dim]);

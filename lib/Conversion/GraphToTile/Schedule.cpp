@@ -115,9 +115,7 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   }
   SmallVector<unsigned> inner; // loops that go inside all others
   if (vectorDim) {
-    // Several vectors along the columns share each broadcast of a row's element: as many as
-    // leave registers for six or more rows.
-    int64_t columns = (file.registers >= 32 ? 4 : 2) * file.lanes;
+    int64_t columns = file.getMostVectors() * file.lanes;
     // A packed operand is read panel by panel.
     if (product)
       if (int64_t panel = getPanel(kernel, *product); panel != 0)

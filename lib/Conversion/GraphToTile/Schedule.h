@@ -8,17 +8,11 @@
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_SCHEDULE_H
 
 #include "Analysis.h"
+#include "Materializer.h"
 
 #include "dialects/Tile/IR/Tile.h"
 
 namespace sectile {
-
-/// Register file of the level a schedule is for.
-struct RegisterFile {
-  /// Lanes of a vector of 32-bit elements.
-  int64_t lanes = 16;
-  int64_t registers = 32;
-};
 
 /// The sizes of a root dimension: how much of it a block computes, and a register tile.
 struct DimSizes {

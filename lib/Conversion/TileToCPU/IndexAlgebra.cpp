@@ -13,7 +13,9 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <functional>
 #include <numeric>
+#include <set>
 
 using namespace mlir;
 using namespace sectile::cpu;
@@ -213,6 +215,21 @@ Poly IndexAlgebra::divide(const Poly &a, const Poly &b, bool remainder) {
   IntRange range = getRange(rest);
   if (range.lo && range.hi && *range.lo >= 0 && *range.hi < c)
     return remainder ? rest : quotient;
+  // floor((g x + r) / (g d)) = floor(x / d) where 0 <= r < g: the finest parts leave first.
+  std::set<int64_t, std::greater<>> divisors;
+  for (const auto &term : rest.terms)
+    divisors.insert(std::gcd(c, term.second));
+  for (int64_t g : divisors) {
+    Poly coarse(floorOf(rest.constant, g)), fine(rest.constant - coarse.constant * g);
+    for (const auto &[monomial, k] : rest.terms)
+      (k % g == 0 ? coarse : fine).terms.emplace(monomial, k % g == 0 ? k / g : k);
+    IntRange fineRange = getRange(fine);
+    if (g == 1 || fine.isConstant() || !fineRange.lo || !fineRange.hi || *fineRange.lo < 0 ||
+        *fineRange.hi >= g)
+      continue;
+    Poly inner = divide(coarse, Poly(c / g), remainder);
+    return remainder ? inner * Poly(g) + fine : quotient + inner;
+  }
   // floor((g x + r) / (g c)) = floor((x + floor(r / g)) / c)
   int64_t g = c;
   for (const auto &term : rest.terms)
