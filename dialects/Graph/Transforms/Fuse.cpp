@@ -10,14 +10,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Work.h"
+
 #include "dialects/Graph/Transforms/Passes.h"
 
-#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace sectile::graph {
 #define GEN_PASS_DEF_GRAPHFUSEPASS
@@ -52,15 +54,6 @@ struct Group {
   unsigned size = 0;
 };
 
-bool sumsProducts(linalg::LinalgOp op) {
-  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1 || op.getNumDpsInputs() < 2)
-    return false;
-  SmallVector<Operation *> combiners;
-  Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
-  return reduced && combiners.size() == 1 && isa<arith::AddFOp, arith::AddIOp>(combiners[0]) &&
-         isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp());
-}
-
 OpKind classify(Operation *op) {
   if (isa<tensor::EmptyOp>(op))
     return OpKind::Free;
@@ -79,14 +72,14 @@ OpKind classify(Operation *op) {
       bool moves = body->without_terminator().empty() && linalgOp.getNumDpsInputs() == 1;
       return moves ? OpKind::Movement : OpKind::Elementwise;
     }
-    return sumsProducts(linalgOp) ? OpKind::Contraction : OpKind::Reduction;
+    return graph::sumsProducts(linalgOp) ? OpKind::Contraction : OpKind::Reduction;
   }
   return OpKind::Other;
 }
 
 class Fuser {
 public:
-  explicit Fuser(func::FuncOp func) : func(func) {}
+  Fuser(func::FuncOp func, const DeviceModel &device) : func(func), device(device) {}
 
   void run() {
     for (Operation &op : llvm::reverse(func.getBody().front())) {
@@ -114,6 +107,9 @@ private:
     group.hasContraction |= kind == OpKind::Contraction;
     group.hasReduction |= kind == OpKind::Reduction;
   }
+
+  /// What a block of a kernel computes, about: rows and columns of a product, other elements.
+  static constexpr double kBlockRows = 96, kBlockColumns = 64, kBlockElements = 8192;
 
   /// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
   static constexpr unsigned kMostOps = 128;
@@ -161,7 +157,7 @@ private:
       }
     }
     if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
-        (kind == OpKind::Elementwise && feedsContraction && isNormalisedProduct(op))) {
+        (kind == OpKind::Elementwise && feedsContraction && gainsFromChain(op, group))) {
       group.operandChain.insert(op);
       return number;
     }
@@ -218,29 +214,98 @@ private:
            inputMap.getResults().back() == outputMap.getResults().back();
   }
 
-  /// Whether `op` normalises the elements of a product by a reduction over them: it gets both the
-  /// product's elements one by one and what they reduce to.
-  bool isNormalisedProduct(Operation *op) {
-    llvm::SetVector<Operation *> elementwise, all;
-    auto follow = [&](llvm::SetVector<Operation *> &work, bool throughReductions) {
-      work.insert(op);
-      for (unsigned i = 0; i < work.size() && work.size() < 32; ++i) {
-        OpKind kind = classify(work[i]);
-        bool goesOn = kind == OpKind::Elementwise || kind == OpKind::Movement ||
-                      (throughReductions && kind == OpKind::Reduction);
-        if (!goesOn)
+  /// The operand of the group's product through which it reads the result of `op`.
+  OpOperand *findProductOperand(Operation *op, const Group &group) {
+    for (OpOperand &use : op->getUses()) {
+      if (classify(use.getOwner()) == OpKind::Contraction)
+        return &use;
+      if (group.readers.contains(use.getOwner()))
+        return findProductOperand(use.getOwner(), group);
+    }
+    return nullptr;
+  }
+
+  /// The ops from `op` back to the products that it is computed from, as far as nobody else needs
+  /// them: what would join the kernel of the product that reads `op`.
+  llvm::SetVector<Operation *> collectChain(Operation *op) {
+    llvm::SetVector<Operation *> chain;
+    chain.insert(op);
+    // Users come later in the block than the op itself: one walk back sees them first.
+    for (Operation *other = op->getPrevNode(); other; other = other->getPrevNode()) {
+      OpKind kind = classify(other);
+      if (kind == OpKind::Free || kind == OpKind::Other || chain.size() >= kMostOps)
+        continue;
+      bool feeds = false, onlyChain = true;
+      for (Operation *user : other->getUsers()) {
+        if (isa<tensor::DimOp>(user))
           continue;
-        for (Value operand : work[i]->getOperands())
-          if (Operation *def = operand.getDefiningOp())
-            work.insert(def);
+        feeds |= chain.contains(user) && classify(user) != OpKind::Contraction;
+        onlyChain &= chain.contains(user);
       }
+      if (feeds && onlyChain)
+        chain.insert(other);
+    }
+    return chain;
+  }
+
+  /// Whether a product should compute its operand `op` itself, strip by strip of rows: the
+  /// normalised scores of an attention. Worth it where the scores, which never reach memory then,
+  /// cost more to move than is lost by having blocks of rows only.
+  bool gainsFromChain(Operation *op, const Group &group) {
+    llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
+    for (Operation *other : chain)
+      (classify(other) == OpKind::Contraction ? products : rest).insert(other);
+    bool reduces =
+        llvm::any_of(rest, [](Operation *other) { return classify(other) == OpKind::Reduction; });
+    OpOperand *operand = findProductOperand(op, group);
+    if (products.empty() || !reduces || !operand)
+      return false;
+    auto product = cast<linalg::LinalgOp>(operand->getOwner());
+    llvm::SetVector<Operation *> consumer;
+    consumer.insert(product);
+    double apart = 0;
+    auto price = [&](llvm::SetVector<Operation *> &ops, double blocks) {
+      KernelWork work = graph::estimateWork(ops);
+      work.blocks = blocks;
+      return predictCycles(work, device);
     };
-    follow(elementwise, false);
-    follow(all, true);
-    auto has = [](llvm::SetVector<Operation *> &ops, OpKind kind) {
-      return llvm::any_of(ops, [&](Operation *other) { return classify(other) == kind; });
+    auto allLoops = [](linalg::LinalgOp op) {
+      SmallVector<unsigned> loops;
+      for (AffineExpr expr : op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getResults())
+        if (auto loop = dyn_cast<AffineDimExpr>(expr))
+          loops.push_back(loop.getPosition());
+      return loops;
     };
-    return has(elementwise, OpKind::Contraction) && has(all, OpKind::Reduction);
+    auto productBlocks = [&](linalg::LinalgOp op) {
+      SmallVector<unsigned> loops = allLoops(op);
+      unsigned columns = loops.pop_back_val();
+      return std::max(1.0, graph::countBlocks(op, {columns}, kBlockColumns)) *
+             graph::countBlocks(op, loops, kBlockRows);
+    };
+    for (Operation *other : products) {
+      llvm::SetVector<Operation *> one;
+      one.insert(other);
+      apart += price(one, productBlocks(cast<linalg::LinalgOp>(other)));
+    }
+    auto last = dyn_cast<linalg::LinalgOp>(op);
+    SmallVector<unsigned> rows = graph::getSharedLoops(product, *operand);
+    double rowBlocks = graph::countBlocks(product, rows, kBlockRows);
+    apart += price(rest,
+                   last ? graph::countBlocks(last, allLoops(last), 1) / kBlockElements : rowBlocks);
+    apart += price(consumer, productBlocks(product));
+    llvm::SetVector<Operation *> joined(chain);
+    joined.insert(product);
+    double together = price(joined, rowBlocks);
+    std::string numbers = llvm::formatv("predicted {0:e2} cycles together in {1:f0} blocks, {2:e2} "
+                                        "apart",
+                                        together, rowBlocks, apart);
+    if (together <= apart) {
+      remark::passed(op->getLoc(), remark::RemarkOpts::name("chain").category("graph-fuse"))
+          << "joins the product that reads it: " << numbers;
+      return true;
+    }
+    missed(op, "the product that reads it would be slower: " + numbers);
+    return false;
   }
 
   /// Whether every element of op's result is used by one element of each consumer in the group.
@@ -265,12 +330,20 @@ private:
   }
 
   func::FuncOp func;
+  const DeviceModel &device;
   SmallVector<Group> groups;
   llvm::MapVector<Operation *, unsigned> groupOf;
 };
 
 struct GraphFusePass : graph::impl::GraphFusePassBase<GraphFusePass> {
-  void runOnOperation() override { Fuser(getOperation()).run(); }
+  using GraphFusePassBase::GraphFusePassBase;
+
+  void runOnOperation() override {
+    FailureOr<DeviceModel> model = DeviceModel::parse(getOperation(), device);
+    if (failed(model))
+      return signalPassFailure();
+    Fuser(getOperation(), *model).run();
+  }
 };
 
 } // namespace

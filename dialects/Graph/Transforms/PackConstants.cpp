@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/Transforms/Passes.h"
-#include "sectile/CostModel/RegisterTile.h"
+#include "sectile/CostModel/Kernel.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,7 +28,8 @@ static int64_t knownOr(int64_t extent, int64_t otherwise) {
 }
 
 /// The width of a panel: that of the register tile which suits the product best.
-static int64_t choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned columnLoop) {
+static int64_t choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned columnLoop,
+                           const CoreModel &core) {
   SmallVector<int64_t> loops = op.getStaticLoopRanges();
   AffineMap map = op.getMatchingIndexingMap(packed);
   ProductShape shape{1, knownOr(loops[columnLoop], 4096), 1};
@@ -41,12 +42,13 @@ static int64_t choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned colu
       shape.rows *= knownOr(loops[loop], 128);
   }
   int64_t lanes = 16;
-  int64_t columns = chooseRegisterTile(shape, CoreModel()).columns;
+  int64_t columns = chooseRegisterTile(shape, core).columns;
   return (columns + lanes - 1) / lanes * lanes;
 }
 
 /// The layout for operand `input` of product `op`, or null if it is not the column operand.
-static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input) {
+static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input,
+                                      const CoreModel &core) {
   AffineMap map = op.getMatchingIndexingMap(input);
   auto type = cast<RankedTensorType>(input->get().getType());
   if (!type.hasStaticShape() || !map.isProjectedPermutation(/*allowZeroInResults=*/true))
@@ -80,7 +82,7 @@ static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input) {
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
   for (auto [loop, dim] : loops)
     (kinds[loop] == utils::IteratorType::parallel ? outer : reduced).push_back(dim);
-  int64_t panel = choosePanel(op, input, columns);
+  int64_t panel = choosePanel(op, input, columns, core);
   SmallVector<AffineExpr> physical(outer);
   physical.push_back(columnDim.floorDiv(panel));
   llvm::append_range(physical, reduced);
@@ -90,7 +92,7 @@ static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input) {
 }
 
 /// The layout that all uses of a kernel's argument agree on, or null.
-static tile::MemoryAttr choosePacking(BlockArgument argument) {
+static tile::MemoryAttr choosePacking(BlockArgument argument, const CoreModel &core) {
   tile::MemoryAttr packing;
   for (OpOperand &use : argument.getUses()) {
     auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
@@ -101,7 +103,7 @@ static tile::MemoryAttr choosePacking(BlockArgument argument) {
     if (!reduced || combiners.size() != 1 ||
         !isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp()))
       return {};
-    tile::MemoryAttr wanted = choosePacking(op, &use);
+    tile::MemoryAttr wanted = choosePacking(op, &use, core);
     if (!wanted || (packing && packing != wanted))
       return {};
     packing = wanted;
@@ -111,8 +113,13 @@ static tile::MemoryAttr choosePacking(BlockArgument argument) {
 
 namespace {
 struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPackConstantsPass> {
+  using GraphPackConstantsPassBase::GraphPackConstantsPassBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    FailureOr<DeviceModel> model = DeviceModel::parse(module, device);
+    if (failed(model))
+      return signalPassFailure();
     // Arguments that every launch passes a constant for.
     llvm::DenseMap<StringAttr, SmallVector<bool>> isConstant;
     module.walk([&](graph::LaunchOp launch) {
@@ -128,7 +135,7 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
         continue;
       for (auto [number, constant] : llvm::enumerate(it->second))
         if (constant)
-          if (tile::MemoryAttr packing = choosePacking(kernel.getArgument(number)))
+          if (tile::MemoryAttr packing = choosePacking(kernel.getArgument(number), model->core))
             kernel.setArgAttr(number, graph::kMemoryAttr, packing);
     }
   }

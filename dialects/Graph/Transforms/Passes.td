@@ -49,13 +49,19 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
       of a product;
     * a contraction joins a group of elementwise ops that follow its result one to one;
     * other reductions join groups without contraction;
-    * a chain that ends in a reduction over a contraction joins the contraction that consumes
-      it (attention, in whatever ops it is written).
+    * a chain of elementwise ops and reductions over a contraction joins the contraction that
+      consumes it (attention, in whatever ops it is written), if the cost model says so: what the
+      chain computes then stays on chip, but only blocks of rows run in parallel.
     Every decision is a remark.
 
     Postcondition: each group has one result. Constants and fills belong to no group; they are
     cloned where they are used.
   }];
+  let options = [
+    Option<"device", "device", "std::string", "\"\"",
+           "parameters of the device that differ from the defaults, as in "
+           "`launchCycles=1e6,memoryBytesPerCycle=2` (see DeviceModel)">
+  ];
 }
 
 def GraphOutlinePass : Pass<"graph-outline", "::mlir::ModuleOp"> {
@@ -84,6 +90,10 @@ def GraphPackConstantsPass : Pass<"graph-pack-constants", "::mlir::ModuleOp"> {
 
     Precondition: `graph-outline`.
   }];
+  let options = [
+    Option<"device", "device", "std::string", "\"\"",
+           "parameters of the device that differ from the defaults, as for graph-fuse">
+  ];
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 

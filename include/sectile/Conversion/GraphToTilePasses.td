@@ -29,7 +29,9 @@ def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
     Option<"level", "level", "std::string", "\"avx512\"",
            "name of the instruction-set level, and of the nested module">,
     Option<"lanes", "lanes", "int64_t", "16", "32-bit lanes of a vector register">,
-    Option<"registers", "registers", "int64_t", "32", "vector registers">
+    Option<"registers", "registers", "int64_t", "32", "vector registers">,
+    Option<"device", "device", "std::string", "\"\"",
+           "parameters of the device that differ from the defaults, as for graph-fuse">
   ];
   let dependentDialects = [
     "::sectile::tile::TileDialect", "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",

@@ -30,7 +30,7 @@ static tile::ViewType getViewType(RankedTensorType type, tile::MemoryAttr memory
 }
 
 static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
-                                     const RegisterFile &file) {
+                                     const RegisterFile &file, const DeviceModel &device) {
   FailureOr<RegionAnalysis> analysis = analyseRegion(source);
   if (failed(analysis))
     return failure();
@@ -45,7 +45,7 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
 
   auto schedule = source->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
   if (!schedule)
-    schedule = chooseSchedule(source, *analysis, file);
+    schedule = chooseSchedule(source, *analysis, file, device);
   auto target = tile::KernelOp::create(builder, source.getLoc(), source.getSymName(),
                                        builder.getFunctionType(types, {}), schedule);
   target.setNodesAttr(source.getNodesAttr());
@@ -67,11 +67,14 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    FailureOr<DeviceModel> model = DeviceModel::parse(module, device);
+    if (failed(model))
+      return signalPassFailure();
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     auto nested = ModuleOp::create(builder, module.getLoc(), StringRef(level));
     builder.setInsertionPointToStart(nested.getBody());
     for (auto kernel : module.getOps<graph::KernelOp>())
-      if (failed(writeTileKernel(kernel, builder, {lanes, registers})))
+      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, *model)))
         return signalPassFailure();
   }
 };

@@ -7,8 +7,6 @@
 
 #include "Schedule.h"
 
-#include "sectile/CostModel/RegisterTile.h"
-
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -57,8 +55,12 @@ static constexpr int64_t kBlockElements = 8192;
 /// bytes apart, would evict each other from an 8-way cache.
 static constexpr int64_t kMaxRows = 8;
 
-/// Rows that a block computes with one panel.
+/// Rows that a block computes with one panel at most, so that a row of blocks has several even
+/// where nothing is known of its length; four times as many where a block stages an operand.
 static constexpr int64_t kBlockRows = 96;
+
+/// Cycles to transpose an element into a panel, about.
+static constexpr double kStageCycles = 0.5;
 
 /// Whether rows of the product's left operand lie so far apart that they share cache sets.
 static bool mayAlias(linalg::LinalgOp op) {
@@ -88,8 +90,16 @@ static int64_t getPanel(graph::KernelOp kernel, const ReductionInfo &product) {
   return 0;
 }
 
+/// Elements of a staged operand that one block copies: those of its last two dimensions.
+static double countStagedElements(Value value) {
+  double elements = 1;
+  for (int64_t size : cast<RankedTensorType>(value.getType()).getShape().take_back(2))
+    elements *= ShapedType::isDynamic(size) ? 1024 : size;
+  return elements;
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
-                                           const RegisterFile &file) {
+                                           const RegisterFile &file, const DeviceModel &device) {
   unsigned rank = analysis.rank;
   auto type = cast<RankedTensorType>(kernel.getResultTypes().front());
   // Unknown extents are taken to be large.
@@ -133,24 +143,50 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
         rowDims.push_back(dim);
     int64_t vectors = (sizes[*vectorDim].reg + file.lanes - 1) / file.lanes;
     // Accumulators, the columns' vectors and one broadcast fit the register file.
-    int64_t most = std::max<int64_t>((file.registers - vectors - 1) / vectors, 1);
+    int64_t mostRows = std::max<int64_t>((file.registers - vectors - 1) / vectors, 1);
     if (mayAlias(product->op))
-      most = std::min(most, kMaxRows);
+      mostRows = std::min(mostRows, kMaxRows);
     // Rows of a tile come from the last row dimension, and, where that is short, the one before.
     for (unsigned dim : llvm::reverse(rowDims)) {
-      sizes[dim].reg = type.isDynamicDim(dim) ? most : splitEvenly(extent(dim), most);
-      most /= sizes[dim].reg;
+      sizes[dim].reg = type.isDynamicDim(dim) ? mostRows : splitEvenly(extent(dim), mostRows);
+      mostRows /= sizes[dim].reg;
       inner.insert(inner.begin(), dim);
-      if (most < 2 || sizes[dim].reg < extent(dim))
+      if (mostRows < 2 || sizes[dim].reg < extent(dim))
         break;
     }
-    int64_t budget = kBlockRows;
-    for (unsigned dim : llvm::reverse(inner)) {
-      sizes[dim].block = std::min(roundUp(std::max<int64_t>(budget, 1), sizes[dim].reg),
-                                  roundUp(extent(dim), sizes[dim].reg));
-      budget /= sizes[dim].block;
-    }
     sizes[*vectorDim].block = sizes[*vectorDim].reg;
+    TileRow row;
+    int64_t regRows = 1;
+    for (unsigned dim = 0; dim < rank; ++dim) {
+      int64_t tiles = (extent(dim) + sizes[dim].reg - 1) / sizes[dim].reg;
+      if (llvm::is_contained(inner, dim)) {
+        row.tiles *= tiles;
+        regRows *= sizes[dim].reg;
+      } else if (!analysis.swept.test(dim)) {
+        row.copies *= tiles;
+      }
+    }
+    double depth = 1;
+    linalg::LinalgOp op = product->op;
+    SmallVector<int64_t> loops = op.getStaticLoopRanges();
+    for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction)
+        depth *= ShapedType::isDynamic(loops[loop]) ? 1024 : loops[loop];
+    row.cycles = depth * regRows * vectors / device.core.multiplyAdds;
+    row.setupCycles = depth * sizes[*vectorDim].reg * 4 / device.core.thirdCacheBytesPerCycle;
+    int64_t most = kBlockRows;
+    for (auto [value, residency] : analysis.resident)
+      if (residency.inPanels) {
+        row.setupCycles += countStagedElements(value) * kStageCycles;
+        most = 4 * kBlockRows;
+      }
+    int64_t budget = chooseTilesPerBlock(row, std::max<int64_t>(most / regRows, 1), device);
+    for (unsigned dim : llvm::reverse(inner)) {
+      int64_t tiles = (extent(dim) + sizes[dim].reg - 1) / sizes[dim].reg;
+      tiles = std::min(std::max<int64_t>(budget, 1), tiles);
+      sizes[dim].block = tiles * sizes[dim].reg;
+      budget /= tiles;
+    }
     inner.insert(inner.begin(), *vectorDim);
   } else if (vectorDim) {
     int64_t budget = kBlockElements;

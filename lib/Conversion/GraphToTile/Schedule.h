@@ -11,6 +11,7 @@
 #include "Materializer.h"
 
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/CostModel/Kernel.h"
 
 namespace sectile {
 
@@ -20,9 +21,9 @@ struct DimSizes {
 };
 
 /// Chooses sizes for all root dimensions (named d0, d1, ...) and the order of the loops inside
-/// a block (choice `order`, outermost first).
+/// a block (choice `order`, outermost first); asks the cost model how many tiles a block takes.
 tile::ScheduleAttr chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
-                                  const RegisterFile &file);
+                                  const RegisterFile &file, const DeviceModel &device);
 
 /// What a schedule says of root dimension `dim`; both sizes are 1 if it says nothing.
 DimSizes getDimSizes(tile::ScheduleAttr schedule, unsigned dim);

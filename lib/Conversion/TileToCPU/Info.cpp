@@ -39,8 +39,21 @@ static int64_t countOwnOperations(Operation *op) {
   return elements(op->getResult(0).getType());
 }
 
-/// Operations of one run of `block`. Loops count their trips where those depend on the kernel's
-/// arguments, else as one; of branches the dearer side counts.
+/// Whether `value` follows from the kernel's arguments and the block's coordinates.
+static bool isKnownAtStart(Value value, KernelOp kernel) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return cast<BlockArgument>(value).getOwner() == &kernel.getBody().front();
+  if (isa<BlockIdOp>(op))
+    return true;
+  return isPure(op) && op->getNumRegions() == 0 &&
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return isa<ViewType>(operand.getType()) || isKnownAtStart(operand, kernel);
+         });
+}
+
+/// Operations of one run of `block`. Loops count their trips where those are known at the start
+/// of the kernel's block, else as one; of branches the dearer side counts.
 FailureOr<Value> KernelEmitter::countOperations(Block &block) {
   int64_t own = 0;
   Value total;
@@ -54,6 +67,9 @@ FailureOr<Value> KernelEmitter::countOperations(Block &block) {
       if (failed(body))
         return failure();
       Value trips = builder.constant(loc, 1);
+      for (Value bound : {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
+        if (isKnownAtStart(bound, kernel) && failed(emitUniformSlice(loop, bound)))
+          return failure();
       Poly span = polyOf(loop.getUpperBound()) - polyOf(loop.getLowerBound());
       Poly step = polyOf(loop.getStep());
       if (builder.isBound(span) && builder.isBound(step)) {
@@ -97,6 +113,15 @@ LogicalResult KernelEmitter::emitInfo() {
       return failure();
     for (Value extent : ids.getGrid())
       blocks = blocks * polyOf(extent);
+  }
+  // The first block stands for all: it is as large as any.
+  if (BlockIdOp ids = kernel.getBlockId()) {
+    for (Value id : ids.getIds()) {
+      Tile tile = makeTile(id.getType());
+      tile.parts = {builder.constant(loc, 0)};
+      setTile(id, std::move(tile));
+    }
+    emitted.insert(ids);
   }
   FailureOr<Poly> scratchBytes = layOutScratch();
   if (failed(scratchBytes))

@@ -1,5 +1,5 @@
-// RUN: sectile-opt %s --pass-pipeline='builtin.module(sectile-graph,sectile-tile)' | FileCheck %s
-// RUN: sectile verify %s
+// RUN: sectile-opt %s --pass-pipeline='builtin.module(func.func(graph-simplify,graph-fuse{device=cores=1}),graph-outline,sectile-tile)' | FileCheck %s
+// RUN: sectile verify %s --pipeline='builtin.module(func.func(graph-simplify,graph-fuse{device=cores=1}),graph-outline,sectile-tile)'
 
 // The keys of these scores are read through a transposition: their columns lie a row apart in
 // memory. They are staged once per block, transposed in registers, into panels that the product

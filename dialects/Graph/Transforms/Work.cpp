@@ -1,0 +1,100 @@
+//===- Work.cpp - what a set of ops would do as one kernel -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Work.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace sectile;
+
+/// What an extent that is known only at run time counts as.
+static constexpr double kTypicalExtent = 128;
+
+/// Vector operations that an elementary function takes, about.
+static constexpr double kFunctionOps = 12;
+
+static double knownExtent(int64_t extent) {
+  return ShapedType::isDynamic(extent) ? kTypicalExtent : static_cast<double>(extent);
+}
+
+static double countElements(RankedTensorType type) {
+  double elements = 1;
+  for (int64_t extent : type.getShape())
+    elements *= knownExtent(extent);
+  return elements;
+}
+
+static double countBytes(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.getElementType().isIntOrFloat())
+    return 0;
+  return countElements(type) * ((type.getElementTypeBitWidth() + 7) / 8);
+}
+
+bool graph::sumsProducts(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1 || op.getNumDpsInputs() < 2)
+    return false;
+  SmallVector<Operation *> combiners;
+  Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
+  return reduced && combiners.size() == 1 && isa<arith::AddFOp, arith::AddIOp>(combiners[0]) &&
+         isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp());
+}
+
+SmallVector<unsigned> graph::getSharedLoops(linalg::LinalgOp product, OpOperand &input) {
+  AffineMap map = product.getMatchingIndexingMap(&input);
+  SmallVector<unsigned> loops;
+  for (AffineExpr expr : product.getMatchingIndexingMap(product.getDpsInitOperand(0)).getResults())
+    if (auto loop = dyn_cast<AffineDimExpr>(expr); loop && map.isFunctionOfDim(loop.getPosition()))
+      loops.push_back(loop.getPosition());
+  return loops;
+}
+
+KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops) {
+  KernelWork work;
+  llvm::SetVector<Value> read;
+  for (Operation *op : ops) {
+    for (Value operand : op->getOperands())
+      if (Operation *def = operand.getDefiningOp(); !def || !ops.contains(def))
+        read.insert(operand);
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !ops.contains(user); }))
+        work.bytes += countBytes(result);
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (!linalgOp)
+      continue;
+    double iterations = 1;
+    for (int64_t extent : linalgOp.getStaticLoopRanges())
+      iterations *= knownExtent(extent);
+    if (sumsProducts(linalgOp)) {
+      work.multiplyAdds += iterations;
+      continue;
+    }
+    for (Operation &inner : linalgOp.getBlock()->without_terminator())
+      work.elementOps +=
+          iterations * (isa<math::MathDialect>(inner.getDialect()) ? kFunctionOps : 1);
+  }
+  for (Value value : read)
+    // Initial values are constants that are folded into the kernel.
+    if (!value.getDefiningOp<tensor::EmptyOp>() && !value.getDefiningOp<linalg::FillOp>())
+      work.bytes += countBytes(value);
+  return work;
+}
+
+double graph::countBlocks(linalg::LinalgOp op, ArrayRef<unsigned> loops, double tile) {
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  double blocks = 1;
+  for (unsigned loop : loops)
+    blocks *= loop == loops.back() ? std::ceil(knownExtent(extents[loop]) / tile)
+                                   : knownExtent(extents[loop]);
+  return blocks;
+}

@@ -1,0 +1,35 @@
+//===- Work.h - what a set of ops would do as one kernel -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_DIALECTS_GRAPH_TRANSFORMS_WORK_H
+#define SECTILE_DIALECTS_GRAPH_TRANSFORMS_WORK_H
+
+#include "sectile/CostModel/Kernel.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace sectile::graph {
+
+/// Whether `op` sums products: a contraction, in whatever form it is written.
+bool sumsProducts(mlir::linalg::LinalgOp op);
+
+/// Loops of `product` that index its result and its operand `input`: rows, if columns are what
+/// the other operand brings in.
+llvm::SmallVector<unsigned> getSharedLoops(mlir::linalg::LinalgOp product, mlir::OpOperand &input);
+
+/// Arithmetic and traffic of `ops` as one kernel: tensors that come from outside are read once,
+/// tensors that others use are written once. `blocks` is left at 1. Extents known only at run
+/// time are taken to be of a typical size.
+KernelWork estimateWork(const llvm::SetVector<mlir::Operation *> &ops);
+
+/// Blocks of a grid over the given loops of `op`, with `tile` elements of the last one in each
+/// block, or over all elements of its result.
+double countBlocks(mlir::linalg::LinalgOp op, llvm::ArrayRef<unsigned> loops, double tile);
+
+} // namespace sectile::graph
+
+#endif // SECTILE_DIALECTS_GRAPH_TRANSFORMS_WORK_H
