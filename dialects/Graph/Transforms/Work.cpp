@@ -38,7 +38,8 @@ static double countBytes(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || !type.getElementType().isIntOrFloat())
     return 0;
-  return countElements(type) * ((type.getElementTypeBitWidth() + 7) / 8);
+  int64_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
+  return countElements(type) * static_cast<double>(bytes);
 }
 
 bool graph::sumsProducts(linalg::LinalgOp op) {
