@@ -24,6 +24,8 @@ void sectile::buildGraphPipeline(OpPassManager &passes) {
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  // Stages are kernels of their own, or part of one: before fusion too.
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.

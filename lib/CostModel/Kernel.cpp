@@ -21,6 +21,7 @@ mlir::FailureOr<DeviceModel> DeviceModel::parse(mlir::Operation *op, llvm::Strin
   const std::pair<llvm::StringRef, double *> keys[] = {
       {"cores", &device.cores},
       {"memoryBytesPerCycle", &device.memoryBytesPerCycle},
+      {"coreBytesPerCycle", &device.coreBytesPerCycle},
       {"launchCycles", &device.launchCycles},
       {"blockCycles", &device.blockCycles},
       {"secondCacheBytesPerCycle", &device.core.secondCacheBytesPerCycle},
@@ -50,8 +51,10 @@ double sectile::predictCycles(const KernelWork &work, const DeviceModel &device)
   double compute =
       (work.multiplyAdds / (lanes * device.core.multiplyAdds) + work.elementOps / lanes) * waves /
       blocks;
+  double bandwidth = std::min(device.memoryBytesPerCycle,
+                              device.coreBytesPerCycle * std::min(blocks, device.cores));
   return device.launchCycles + waves * device.blockCycles +
-         std::max(compute, work.bytes / device.memoryBytesPerCycle);
+         std::max(compute, work.bytes / bandwidth);
 }
 
 int64_t sectile::chooseTilesPerBlock(const TileRow &row, int64_t most, const DeviceModel &device) {

@@ -51,7 +51,7 @@ struct Group {
   llvm::SmallDenseSet<Operation *> operandChain;
   /// Data movement through which a product of the group reads an operand.
   llvm::SmallDenseSet<Operation *> readers;
-  unsigned size = 0;
+  llvm::SetVector<Operation *> ops;
 };
 
 OpKind classify(Operation *op) {
@@ -103,7 +103,7 @@ private:
   void join(Operation *op, OpKind kind, unsigned number) {
     Group &group = groups[number];
     groupOf[op] = number;
-    ++group.size;
+    group.ops.insert(op);
     group.hasContraction |= kind == OpKind::Contraction;
     group.hasReduction |= kind == OpKind::Reduction;
   }
@@ -139,8 +139,8 @@ private:
     if (!number)
       return std::nullopt;
     Group &group = groups[*number];
-    if (group.size >= kMostOps) {
-      missed(op, "the kernel holds " + std::to_string(group.size) + " ops already");
+    if (group.ops.size() >= kMostOps) {
+      missed(op, "the kernel holds " + std::to_string(group.ops.size()) + " ops already");
       return std::nullopt;
     }
     bool feedsContraction = false, feedsPad = false, inChain = false;
@@ -193,6 +193,8 @@ private:
         missed(op, "the kernel holds a product");
         return std::nullopt;
       }
+      if (!gainsFromReduction(op, group))
+        return std::nullopt;
       return number;
     case OpKind::Free:
     case OpKind::Other:
@@ -305,6 +307,27 @@ private:
       return true;
     }
     missed(op, "the product that reads it would be slower: " + numbers);
+    return false;
+  }
+
+  /// Whether a kernel without products should compute reduction `op` itself: it then reads what
+  /// both read once, but whatever the reduction's result does not follow is one block's work.
+  bool gainsFromReduction(Operation *op, const Group &group) {
+    llvm::SetVector<Operation *> joined(group.ops), alone;
+    joined.insert(op);
+    alone.insert(op);
+    auto price = [&](const llvm::SetVector<Operation *> &ops) {
+      KernelWork work = graph::estimateWork(ops);
+      work.blocks = graph::countBlocks(ops, kBlockElements);
+      return predictCycles(work, device);
+    };
+    double together = price(joined), apart = price(group.ops) + price(alone);
+    if (together <= apart)
+      return true;
+    missed(op, llvm::formatv("computing it in its consumer's kernel would be slower: predicted "
+                             "{0:e2} cycles together in {1:f0} blocks, {2:e2} apart",
+                             together, graph::countBlocks(joined, kBlockElements), apart)
+                   .str());
     return false;
   }
 

@@ -39,6 +39,41 @@ def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::F
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::FuncOp"> {
+  let summary = "reduce in two stages where one would leave the device idle";
+  let description = [{
+    A reduction to few elements has few blocks. Where the cost model finds that too few, one
+    reduction loop is cut into parts: a first reduction per part, in parallel, and a second one
+    over the parts. A loop that has about as many iterations as parts are wanted is taken as it
+    is; otherwise an even division is preferred, and failing that the last part is padded by the
+    combiner's neutral element.
+
+    Reductions by one combiner with a neutral element qualify, products excepted; every decision
+    is a remark.
+
+    Before and after, with two parts:
+    ```mlir
+    %s = linalg.reduce { arith.addf } ins(%x : tensor<65536xf32>) outs(%init : tensor<f32>) dimensions = [0]
+    ```
+    ```mlir
+    %e = tensor.expand_shape %x [[0, 1]] output_shape [2, 32768] : tensor<65536xf32> into tensor<2x32768xf32>
+    %p = linalg.reduce { arith.addf } ins(%e : tensor<2x32768xf32>) outs(%zeros : tensor<2xf32>) dimensions = [1]
+    %s = linalg.reduce { arith.addf } ins(%p : tensor<2xf32>) outs(%init : tensor<f32>) dimensions = [0]
+    ```
+
+    Precondition: static extents of the loops; a reduction over extents known only at run time
+    stays whole. `graph-fuse` usually follows.
+  }];
+  let options = [
+    Option<"device", "device", "std::string", "\"\"",
+           "parameters of the device that differ from the defaults, as for graph-fuse">,
+    Option<"reassociate", "reassociate", "bool", "true",
+           "whether sums and products of floats may be formed in another order (not in --fp=strict)">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
   let summary = "decide which ops become one kernel";
   let description = [{

@@ -99,3 +99,19 @@ double graph::countBlocks(linalg::LinalgOp op, ArrayRef<unsigned> loops, double 
                                    : knownExtent(extents[loop]);
   return blocks;
 }
+
+double graph::countBlocks(const llvm::SetVector<Operation *> &ops, double tile) {
+  double most = INFINITY, iterations = 1;
+  for (Operation *op : ops) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (!linalgOp)
+      continue;
+    double own = 1;
+    for (int64_t extent : linalgOp.getStaticLoopRanges())
+      own *= knownExtent(extent);
+    iterations = std::max(iterations, own);
+    if (linalgOp.getNumReductionLoops() != 0)
+      most = std::min(most, countElements(cast<RankedTensorType>(op->getResult(0).getType())));
+  }
+  return std::max(std::min(most, std::floor(iterations / tile)), 1.0);
+}

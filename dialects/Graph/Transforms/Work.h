@@ -30,6 +30,10 @@ KernelWork estimateWork(const llvm::SetVector<mlir::Operation *> &ops);
 /// block, or over all elements of its result.
 double countBlocks(mlir::linalg::LinalgOp op, llvm::ArrayRef<unsigned> loops, double tile);
 
+/// Blocks of a kernel of `ops` without products: none with less than about `tile` elements to
+/// work on, and no more than any reduction among them has results.
+double countBlocks(const llvm::SetVector<mlir::Operation *> &ops, double tile);
+
 } // namespace sectile::graph
 
 #endif // SECTILE_DIALECTS_GRAPH_TRANSFORMS_WORK_H

@@ -30,9 +30,9 @@ struct DeviceModel {
   /// Cores that a kernel may expect. An ahead-of-time compiler does not know the machine: eight
   /// keeps a kernel from being serial, and asks for no more blocks than small machines fill.
   double cores = 8;
-  /// Memory traffic of all cores together, beyond the caches, bytes per cycle (measured on a
-  /// 2-core Zen 4: 25 to 30 GB/s at 3.5 GHz for one core, twice that for all).
-  double memoryBytesPerCycle = 16;
+  /// Memory traffic beyond the caches, in bytes per cycle: of all cores together, and what one
+  /// core can ask for (measured on a Zen 4: 25 to 30 GB/s at 3.5 GHz for one core).
+  double memoryBytesPerCycle = 16, coreBytesPerCycle = 8;
   /// Starting a kernel on all cores and waiting for the last one.
   double launchCycles = 3000;
   /// Starting a block: its address arithmetic, the first misses, the shared counter.

@@ -28,6 +28,10 @@
 using namespace mlir;
 using namespace sectile;
 
+/// Floats that are added to one partial sum in sequence: rounding errors grow with their number.
+/// Longer sums are formed in blocks, whose sums are then added.
+static constexpr int64_t kMostSequential = 64;
+
 namespace {
 /// result = combine(carried, reduced) with an associative, commutative combine.
 struct Combiner {
@@ -354,10 +358,37 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
       return success();
     };
     if (chunkLoop == loop) {
-      AffineExpr full = size.floorDiv(chunk);
+      AffineExpr full = space.simplify(size.floorDiv(chunk)), done = space.constant(0);
       auto constant = dyn_cast<AffineConstantExpr>(size);
-      if (failed(run(full, chunk, size - chunk,
-                     [&](AffineExpr counter) { iterCoords[loop] = counter * chunk + chunkDim; },
+      auto fullConstant = dyn_cast<AffineConstantExpr>(full);
+      bool isLong = !fullConstant || fullConstant.getValue() > kMostSequential;
+      if (isLong && isa<arith::AddFOp>(combiner->op)) {
+        AffineExpr blocks = space.simplify(full.floorDiv(kMostSequential));
+        SmallVector<Value> args;
+        AffineExpr block = openLoop(loc, blocks, {partial[0].value}, /*sweeps=*/true, &args,
+                                    {0, chunk * kMostSequential, size - chunk * kMostSequential});
+        SmallVector<TileValue> outside{{args[0], partial[0].dims}};
+        Value zero = arith::ConstantOp::create(builder, loc, combiner->neutral);
+        partial = {{broadcastTo(loc, {zero, {}}, partialDims), partialDims}};
+        if (failed(run(space.constant(kMostSequential), chunk,
+                       size - chunk - block * (chunk * kMostSequential),
+                       [&](AffineExpr counter) {
+                         iterCoords[loop] =
+                             (block * kMostSequential + counter) * chunk + chunkDim;
+                       },
+                       {})))
+          return failure();
+        setInsertionPoint();
+        FailureOr<TileValue> sum = applyElementwise(combiner->op, {outside[0], partial[0]});
+        if (failed(sum))
+          return failure();
+        partial = {{closeLoop({sum->value})[0], partialDims}};
+        done = blocks * kMostSequential;
+      }
+      if (failed(run(space.simplify(full - done), chunk, size - chunk - done * chunk,
+                     [&](AffineExpr counter) {
+                       iterCoords[loop] = (done + counter) * chunk + chunkDim;
+                     },
                      {})))
         return failure();
       if ((constant && constant.getValue() % chunk != 0) || (!constant && chunk > 1))

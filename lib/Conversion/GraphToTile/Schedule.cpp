@@ -98,6 +98,23 @@ static double countStagedElements(Value value) {
   return elements;
 }
 
+/// Elements that go into one of the roots' elements, other than along swept dimensions.
+static int64_t countReducedElements(const RegionAnalysis &analysis,
+                                    llvm::function_ref<int64_t(unsigned)> extent) {
+  int64_t most = 1, swept = 1;
+  for (const ReductionInfo &info : analysis.reductions) {
+    linalg::LinalgOp op = info.op;
+    int64_t elements = 1;
+    for (auto [size, kind] : llvm::zip_equal(op.getStaticLoopRanges(), op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction)
+        elements *= ShapedType::isDynamic(size) ? 128 : std::max<int64_t>(size, 1);
+    most = std::max(most, elements);
+  }
+  for (unsigned dim : analysis.swept.set_bits())
+    swept *= extent(dim);
+  return std::max<int64_t>(most / swept, 1);
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                            const RegisterFile &file, const DeviceModel &device) {
   unsigned rank = analysis.rank;
@@ -189,7 +206,8 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     }
     inner.insert(inner.begin(), *vectorDim);
   } else if (vectorDim) {
-    int64_t budget = kBlockElements;
+    // What counts is what a block works on: an element of a reduction's result stands for many.
+    int64_t budget = std::max<int64_t>(kBlockElements / countReducedElements(analysis, extent), 1);
     for (unsigned dim = rank; dim-- > 0;) {
       DimSizes &size = sizes[dim];
       size.block = std::min(roundUp(extent(dim), size.reg), roundUp(budget, size.reg));
