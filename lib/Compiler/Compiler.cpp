@@ -91,7 +91,10 @@ public:
       if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
         return emitError(loc, "cannot write '") << options.dumpDir << "': " << code.message();
     report("graph");
-    if (failed(dump("import", module)) || failed(runPipeline(module, buildGraphPipeline)) ||
+    if (failed(dump("import", module)) ||
+        failed(runPipeline(
+            module,
+            [&](OpPassManager &passes) { buildGraphPipeline(passes, options.floatMode); })) ||
         failed(dump("graph", module)))
       return failure();
     if (options.emit == EmitKind::Graph)
@@ -178,8 +181,9 @@ private:
   LogicalResult compileLevel(const CpuLevel &level) {
     report(level.name);
     OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
-    if (failed(
-            runPipeline(*copy, [&](OpPassManager &passes) { buildTilePipeline(passes, level); })) ||
+    if (failed(runPipeline(
+            *copy,
+            [&](OpPassManager &passes) { buildTilePipeline(passes, level, options.floatMode); })) ||
         failed(dump(("tile-" + level.name).str(), *copy)))
       return failure();
     auto nested = copy->lookupSymbol<ModuleOp>(level.name);

@@ -19,13 +19,15 @@
 using namespace mlir;
 using namespace sectile;
 
-void sectile::buildGraphPipeline(OpPassManager &passes) {
+void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  graph::GraphSplitReductionsPassOptions split;
+  split.reassociate = floatMode != FloatMode::Strict;
   // Stages are kernels of their own, or part of one: before fusion too.
-  passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass(split));
   passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.
@@ -33,11 +35,12 @@ void sectile::buildGraphPipeline(OpPassManager &passes) {
   passes.addPass(graph::createGraphPackConstantsPass());
 }
 
-void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level) {
+void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode) {
   GraphToTilePassOptions options;
   options.level = level.name.str();
   options.lanes = level.getLanes(4);
   options.registers = level.vectorRegisters;
+  options.strict = floatMode == FloatMode::Strict;
   passes.addPass(createGraphToTilePass(options));
   OpPassManager &nested = passes.nest<ModuleOp>();
   // Single-trip loops and constant coordinates disappear here.
@@ -59,7 +62,8 @@ void sectile::buildHostPipeline(OpPassManager &passes) {
 
 void sectile::registerPipelines() {
   PassPipelineRegistration<> graphPipeline(
-      "sectile-graph", "from an imported model to launches of fused regions", buildGraphPipeline);
+      "sectile-graph", "from an imported model to launches of fused regions",
+      [](OpPassManager &passes) { buildGraphPipeline(passes); });
   PassPipelineRegistration<> tilePipeline(
       "sectile-tile", "tile programs of all fused regions, for the level avx512",
       [](OpPassManager &passes) { buildTilePipeline(passes, *lookupCpuLevel("avx512")); });

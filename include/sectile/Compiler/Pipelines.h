@@ -17,6 +17,7 @@
 #ifndef SECTILE_COMPILER_PIPELINES_H
 #define SECTILE_COMPILER_PIPELINES_H
 
+#include "sectile/Conversion/TileToCPU/TileToCPU.h"
 #include "sectile/Target/CpuLevel.h"
 
 namespace mlir {
@@ -25,9 +26,10 @@ class OpPassManager;
 
 namespace sectile {
 
-void buildGraphPipeline(mlir::OpPassManager &passes);
+void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default);
 /// Leaves a nested module named after `level` that holds the tile programs.
-void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level);
+void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
+                       FloatMode floatMode = FloatMode::Default);
 /// Up to the memory plan; the second part lowers to the LLVM dialect and drops the kernels.
 void buildPlanPipeline(mlir::OpPassManager &passes);
 void buildHostPipeline(mlir::OpPassManager &passes);

@@ -30,6 +30,8 @@ def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
            "name of the instruction-set level, and of the nested module">,
     Option<"lanes", "lanes", "int64_t", "16", "32-bit lanes of a vector register">,
     Option<"registers", "registers", "int64_t", "32", "vector registers">,
+    Option<"strict", "strict", "bool", "false",
+           "contract nothing and form sums in the order of their loops (--fp=strict)">,
     Option<"device", "device", "std::string", "\"\"",
            "parameters of the device that differ from the defaults, as for graph-fuse">
   ];

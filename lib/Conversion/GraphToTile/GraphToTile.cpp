@@ -30,7 +30,8 @@ static tile::ViewType getViewType(RankedTensorType type, tile::MemoryAttr memory
 }
 
 static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
-                                     const RegisterFile &file, const DeviceModel &device) {
+                                     const RegisterFile &file, const DeviceModel &device,
+                                     bool strict) {
   FailureOr<RegionAnalysis> analysis = analyseRegion(source);
   if (failed(analysis))
     return failure();
@@ -49,7 +50,7 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
   auto target = tile::KernelOp::create(builder, source.getLoc(), source.getSymName(),
                                        builder.getFunctionType(types, {}), schedule);
   target.setNodesAttr(source.getNodesAttr());
-  Materializer materializer(source, target, file);
+  Materializer materializer(source, target, file, strict);
   for (auto [value, residency] : analysis->resident)
     materializer.setResident(value, residency);
   ValueRange results =
@@ -74,7 +75,7 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
     auto nested = ModuleOp::create(builder, module.getLoc(), StringRef(level));
     builder.setInsertionPointToStart(nested.getBody());
     for (auto kernel : module.getOps<graph::KernelOp>())
-      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, *model)))
+      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, *model, strict)))
         return signalPassFailure();
   }
 };

@@ -176,7 +176,8 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
   int64_t elements = ShapedType::getNumElements(getExtents(dims));
   std::optional<unsigned> chunkLoop;
   // One vector of partial results per element of the tile must fit the registers.
-  if (combiner && elements <= file.registers) {
+  bool keepsOrder = strict && combiner && isa<arith::AddFOp, arith::MulFOp>(combiner->op);
+  if (combiner && elements <= file.registers && !keepsOrder) {
     for (OpOperand *input : op.getDpsInputOperands()) {
       AffineMap map = op.getMatchingIndexingMap(input);
       if (map.getNumResults() == 0)
@@ -373,8 +374,7 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
         if (failed(run(space.constant(kMostSequential), chunk,
                        size - chunk - block * (chunk * kMostSequential),
                        [&](AffineExpr counter) {
-                         iterCoords[loop] =
-                             (block * kMostSequential + counter) * chunk + chunkDim;
+                         iterCoords[loop] = (block * kMostSequential + counter) * chunk + chunkDim;
                        },
                        {})))
           return failure();
@@ -385,11 +385,10 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
         partial = {{closeLoop({sum->value})[0], partialDims}};
         done = blocks * kMostSequential;
       }
-      if (failed(run(space.simplify(full - done), chunk, size - chunk - done * chunk,
-                     [&](AffineExpr counter) {
-                       iterCoords[loop] = (done + counter) * chunk + chunkDim;
-                     },
-                     {})))
+      if (failed(run(
+              space.simplify(full - done), chunk, size - chunk - done * chunk,
+              [&](AffineExpr counter) { iterCoords[loop] = (done + counter) * chunk + chunkDim; },
+              {})))
         return failure();
       if ((constant && constant.getValue() % chunk != 0) || (!constant && chunk > 1))
         if (failed(run(size.ceilDiv(chunk) - full, 1, space.constant(0),

@@ -16,8 +16,9 @@
 using namespace mlir;
 using namespace sectile;
 
-Materializer::Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file)
-    : source(source), target(target), file(file), space(source.getContext()),
+Materializer::Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file,
+                           bool strict)
+    : source(source), target(target), file(file), strict(strict), space(source.getContext()),
       builder(source.getContext()) {
   frames.emplace_back(&target.getBody().front());
 }

@@ -80,7 +80,8 @@ struct RegisterFile {
 
 class Materializer {
 public:
-  Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file);
+  /// With `strict`, nothing is contracted and sums are formed in the order of their loops.
+  Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file, bool strict);
 
   IndexSpace &getSpace() { return space; }
   mlir::OpBuilder &getBuilder() { return builder; }
@@ -195,6 +196,7 @@ private:
   graph::KernelOp source;
   tile::KernelOp target;
   RegisterFile file;
+  bool strict;
   IndexSpace space;
   mlir::OpBuilder builder;
   llvm::SmallVector<Frame> frames;

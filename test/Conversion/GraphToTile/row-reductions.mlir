@@ -53,3 +53,9 @@ graph.kernel @softmax(%x: tensor<?x512xf32>) -> tensor<?x512xf32> attributes {no
   } -> tensor<?x512xf32>
   graph.return %r : tensor<?x512xf32>
 }
+
+// In strict mode nothing may be contracted, and sums keep their order: no partial sums.
+// RUN: sectile-opt %s --pass-pipeline='builtin.module(graph-to-tile{strict=true})' | FileCheck %s --check-prefix=STRICT
+// STRICT: tile.kernel
+// STRICT-NOT: fastmath
+// STRICT-NOT: arith.addf {{.*}} : tensor
