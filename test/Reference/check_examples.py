@@ -1,6 +1,6 @@
 """Checks the examples of the generated reference: check_examples.py SECTILE_OPT PAGE.md...
 
-Every ```mlir block must parse and verify. Under a pass, two blocks with the single word "becomes"
+Every ```mlir block must parse, verify and survive a round trip through text and bytecode. Under a pass, two blocks with the single word "becomes"
 between them are what the pass reads and what it leaves: it is run and the results are compared, both
 printed by sectile-opt after `cse` (which also drops what is dead). Where the second block only
 declares functions, the pass must leave functions of these names and types.
@@ -49,7 +49,7 @@ def check_page(program, path):
         if not blocks:
             yield name, "has no example"
         for block in blocks:
-            yield name, run(program, block[1])[1]
+            yield name, run(program, block[1], "--verify-roundtrip")[1]
         for first, second in zip(blocks, blocks[1:]):
             if section[first.end():second.start()].strip() == "becomes":
                 yield name, check_pass(program, name, first[1], second[1])
