@@ -12,9 +12,12 @@
 #include "Roots.h"
 #include "Schedule.h"
 
+#include "sectile/Report/Remarks.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Remarks.h"
 
 namespace sectile {
 #define GEN_PASS_DEF_GRAPHTOTILEPASS
@@ -30,7 +33,7 @@ static tile::ViewType getViewType(RankedTensorType type, tile::MemoryAttr memory
 }
 
 static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
-                                     const RegisterFile &file) {
+                                     const RegisterFile &file, StringRef level) {
   FailureOr<RegionAnalysis> analysis = analyseRegion(source);
   if (failed(analysis))
     return failure();
@@ -46,6 +49,11 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
   auto schedule = source->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
   if (!schedule)
     schedule = chooseSchedule(source, *analysis, file);
+  if (auto remark = remark::analysis(
+          source.getLoc(), remark::RemarkOpts::name("schedule").category("graph-to-tile")))
+    remark << remark::metric(kKernelRemarkKey, source.getSymName().str())
+           << remark::metric(kLevelRemarkKey, level.str())
+           << explainSchedule(source, *analysis, file, schedule);
   auto target = tile::KernelOp::create(builder, source.getLoc(), source.getSymName(),
                                        builder.getFunctionType(types, {}), schedule);
   target.setNodesAttr(source.getNodesAttr());
@@ -71,7 +79,7 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
     auto nested = ModuleOp::create(builder, module.getLoc(), StringRef(level));
     builder.setInsertionPointToStart(nested.getBody());
     for (auto kernel : module.getOps<graph::KernelOp>())
-      if (failed(writeTileKernel(kernel, builder, {lanes, registers})))
+      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, level)))
         return signalPassFailure();
   }
 };
