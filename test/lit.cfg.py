@@ -17,3 +17,4 @@ config.environment["PYTHONPATH"] = os.path.join(config.sectile_source, "python")
 config.excludes = ["corpus", "unit", "lit.cfg.py"]
 config.substitutions.append(("%sectile_source", config.sectile_source))
 config.substitutions.append(("%python", "/usr/bin/python3"))
+config.substitutions.append(("%sectile_build", config.sectile_build))

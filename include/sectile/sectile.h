@@ -313,13 +313,27 @@ SECTILE_API sectile_status sectile_package_get_level(const sectile_package *pack
 typedef struct sectile_kernel_code_info {
   size_t size;         /* sizeof(sectile_kernel_code_info), set by the caller */
   uint32_t vector_ops; /* in innermost loops: instructions on vectors */
-  uint32_t scalar_ops; /* in innermost loops: arithmetic on scalars */
+  uint32_t scalar_ops; /* in innermost loops: arithmetic and stores on scalars */
+  uint32_t num_loops;  /* innermost loops; 0 where the package does not tell */
+  uint32_t reserved;
 } sectile_kernel_code_info;
 
 /** Fills *info; SECTILE_INVALID_ARGUMENT if an index is out of range. */
 SECTILE_API sectile_status sectile_package_get_kernel_code(const sectile_package *package,
                                                            uint32_t level, uint32_t kernel,
                                                            sectile_kernel_code_info *info);
+
+/** One innermost loop of a kernel's code, after optimisation. */
+typedef struct sectile_loop_info {
+  size_t size;         /* sizeof(sectile_loop_info), set by the caller */
+  uint32_t vector_ops; /* instructions on vectors */
+  uint32_t scalar_ops; /* arithmetic and stores on scalars */
+} sectile_loop_info;
+
+/** Fills *info; SECTILE_INVALID_ARGUMENT if an index is out of range. */
+SECTILE_API sectile_status sectile_package_get_loop(const sectile_package *package, uint32_t level,
+                                                    uint32_t kernel, uint32_t loop,
+                                                    sectile_loop_info *info);
 
 /*===----------------------------------------------------------------------===*
  * Contexts

@@ -43,34 +43,43 @@ static void collectData(Value *value, const Loop &loop, SmallPtrSetImpl<Instruct
     collectData(operand, loop, data);
 }
 
-LoopStats sectile::countInnermostLoops(Function &function) {
+static LoopStats countLoop(const Loop &loop) {
+  LoopStats stats;
+  SmallPtrSet<Instruction *, 16> data;
+  auto isLiveOut = [&](const Instruction &instruction) {
+    return any_of(instruction.users(),
+                  [&](const User *user) { return !loop.contains(cast<Instruction>(user)); });
+  };
+  for (BasicBlock *block : loop.blocks())
+    for (Instruction &instruction : *block) {
+      if (isVector(instruction)) {
+        ++stats.vectorOps;
+        continue;
+      }
+      bool isFloat = instruction.getType()->isFloatingPointTy();
+      if (auto *store = dyn_cast<StoreInst>(&instruction)) {
+        ++stats.scalarOps;
+        collectData(store->getValueOperand(), loop, data);
+      } else if (isFloat && (isLiveOut(instruction) || isArithmetic(instruction))) {
+        collectData(&instruction, loop, data);
+      }
+    }
+  for (Instruction *instruction : data)
+    stats.scalarOps += isArithmetic(*instruction);
+  return stats;
+}
+
+FunctionStats sectile::countInnermostLoops(Function &function) {
   DominatorTree dominators(function);
   LoopInfo loops(dominators);
-  LoopStats stats;
+  FunctionStats stats;
   for (Loop *loop : loops.getLoopsInPreorder()) {
     if (!loop->isInnermost())
       continue;
-    SmallPtrSet<Instruction *, 16> data;
-    auto collectLiveOut = [&](Instruction &instruction) {
-      return !instruction.getType()->isVectorTy() && any_of(instruction.users(), [&](User *user) {
-        return !loop->contains(cast<Instruction>(user));
-      });
-    };
-    for (BasicBlock *block : loop->blocks())
-      for (Instruction &instruction : *block) {
-        if (isVector(instruction)) {
-          ++stats.vectorOps;
-          continue;
-        }
-        if (auto *store = dyn_cast<StoreInst>(&instruction))
-          collectData(store->getValueOperand(), *loop, data);
-        else if (instruction.getType()->isFloatingPointTy() && collectLiveOut(instruction))
-          collectData(&instruction, *loop, data);
-        else if (instruction.getType()->isFloatingPointTy() && isArithmetic(instruction))
-          collectData(&instruction, *loop, data);
-      }
-    for (Instruction *instruction : data)
-      stats.scalarOps += isArithmetic(*instruction);
+    LoopStats counts = countLoop(*loop);
+    stats.total.vectorOps += counts.vectorOps;
+    stats.total.scalarOps += counts.scalarOps;
+    stats.loops.push_back(counts);
   }
   return stats;
 }

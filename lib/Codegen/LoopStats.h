@@ -16,8 +16,8 @@ class Function;
 
 namespace sectile {
 
-/// Counts over all innermost loops of `function`.
-LoopStats countInnermostLoops(llvm::Function &function);
+/// Counts over the innermost loops of `function`.
+FunctionStats countInnermostLoops(llvm::Function &function);
 
 } // namespace sectile
 

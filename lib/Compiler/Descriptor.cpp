@@ -27,7 +27,8 @@ using namespace sectile;
 
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
-                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_package_descriptor) == 136,
+                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_package_descriptor) == 152 &&
+                  sizeof(sectile_abi_loop) == 8,
               "the directives below follow the structures member by member");
 
 namespace {
@@ -143,12 +144,36 @@ std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
     writer.quad(quoted(run));
     writer.quad(messages[number]);
     writer.word(level.failures[number].size());
-    LoopStats stats = level.stats.lookup(run);
+    LoopStats stats = level.stats.lookup(run).total;
     writer.word(stats.vectorOps);
     writer.word(stats.scalarOps);
     writer.word(0);
   }
   return label;
+}
+
+/// The tables `loops` and `loop_ends`.
+std::pair<std::string, std::string> writeLoops(Writer &writer, ArrayRef<KernelSummary> kernels,
+                                               ArrayRef<CompiledLevel> levels) {
+  SmallVector<uint32_t> ends;
+  uint32_t end = 0;
+  std::string loops = writer.begin();
+  for (const CompiledLevel &level : levels)
+    for (const KernelSummary &kernel : kernels) {
+      auto it = level.stats.find(kernel.name + cpu::kRunSuffix.str() + level.symbolSuffix);
+      if (it != level.stats.end())
+        for (const LoopStats &loop : it->second.loops) {
+          writer.word(loop.vectorOps);
+          writer.word(loop.scalarOps);
+          ++end;
+        }
+      ends.push_back(end);
+    }
+  std::string table = writer.begin();
+  for (uint32_t value : ends)
+    writer.word(value);
+  writer.directive("\t.p2align 3");
+  return {loops, table};
 }
 
 } // namespace
@@ -182,6 +207,7 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
     writer.quad(level.level->requiredFeatures);
     writer.quad(code);
   }
+  auto [loops, loopEnds] = writeLoops(writer, kernels, levels);
   std::string target = writer.begin();
   writer.string("cpu");
   writer.word(kernels.size());
@@ -215,6 +241,8 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.quad(constantsBytes);
   writer.quad(constantsHash);
   writer.quad(uint64_t(0)); // weights_file
+  writer.quad(loops);
+  writer.quad(loopEnds);
   writer.directive("\t.size " SECTILE_PACKAGE_SYMBOL ", . - " SECTILE_PACKAGE_SYMBOL);
   writer.flush();
   std::string text = writer.finish();

@@ -26,7 +26,7 @@ struct CompiledLevel {
   std::string symbolSuffix;
   /// By kernel: messages of its checks.
   std::vector<std::vector<std::string>> failures;
-  llvm::StringMap<LoopStats> stats;
+  llvm::StringMap<FunctionStats> stats;
 };
 
 /// The descriptor as assembly text; see sectile/Package/Abi.h for what it lays out. The

@@ -8,6 +8,7 @@
 #include "Descriptor.h"
 
 #include <cinttypes>
+#include <cstddef>
 #include <cstring>
 
 namespace sectile::runtime {
@@ -35,6 +36,7 @@ private:
   bool checkTargets();
   bool checkLevel(const sectile_abi_target &target, const sectile_abi_level &level);
   bool checkConstants();
+  bool checkLoops();
 
   const sectile_package_descriptor &package;
   Message &message;
@@ -176,6 +178,22 @@ bool Checker::checkConstants() {
   return true;
 }
 
+bool Checker::checkLoops() {
+  if (package.size < sizeof package || !package.loop_ends)
+    return true;
+  uint32_t end = 0;
+  size_t number = 0;
+  for (uint32_t t = 0; t < package.num_targets; ++t) {
+    const sectile_abi_target &target = package.targets[t];
+    for (size_t i = 0; i < size_t(target.num_levels) * target.num_kernels; ++i, ++number) {
+      if (package.loop_ends[number] < end)
+        return refuse("loops of kernel %zu end before they begin", number);
+      end = package.loop_ends[number];
+    }
+  }
+  return end == 0 || package.loops || refuse("loops are counted, but not there");
+}
+
 sectile_status Checker::check() {
   if (package.magic != SECTILE_PACKAGE_MAGIC)
     return fail(message, SECTILE_INVALID_PACKAGE,
@@ -185,10 +203,12 @@ sectile_status Checker::check() {
     return fail(message, SECTILE_UNSUPPORTED,
                 "package has ABI version %u, but this runtime (%s) reads version %u", package.abi,
                 sectile_version(), SECTILE_PACKAGE_ABI);
-  if (package.size < sizeof(sectile_package_descriptor))
+  // What was added since, readers use only where the size covers it.
+  constexpr size_t kFirstSize = offsetof(sectile_package_descriptor, loops);
+  if (package.size < kFirstSize)
     return fail(message, SECTILE_INVALID_PACKAGE,
                 "damaged package: expects a descriptor of at least %zu bytes, but got %" PRIu64,
-                sizeof(sectile_package_descriptor), package.size);
+                kFirstSize, package.size);
   bool good = true;
   if (package.reserved != 0)
     good = refuse("expects a reserved field to be 0, but got %u", package.reserved);
@@ -196,7 +216,7 @@ sectile_status Checker::check() {
     good = refuse("it lacks compiler version, model name or options");
   good = good && checkTensors("inputs", package.num_inputs, package.inputs) &&
          checkTensors("outputs", package.num_outputs, package.outputs) && checkSymbols() &&
-         checkAliases() && checkTargets() && checkConstants();
+         checkAliases() && checkTargets() && checkConstants() && checkLoops();
   return good ? SECTILE_OK : SECTILE_INVALID_PACKAGE;
 }
 

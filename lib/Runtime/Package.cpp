@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 using namespace sectile::runtime;
 
@@ -292,6 +293,20 @@ sectile_status sectile_package_get_level(const sectile_package *package, uint32_
   return writeResult(info, result);
 }
 
+/// The innermost loops of one kernel's code; none where the package does not tell.
+static std::span<const sectile_abi_loop> loopsOf(const sectile_package &package, uint32_t level,
+                                                 uint32_t kernel) {
+  const sectile_package_descriptor &descriptor = *package.descriptor;
+  if (descriptor.size < sizeof descriptor || !descriptor.loop_ends)
+    return {};
+  size_t number = 0;
+  for (const sectile_abi_target *target = descriptor.targets; target != package.target; ++target)
+    number += size_t(target->num_levels) * target->num_kernels;
+  number += size_t(level) * package.target->num_kernels + kernel;
+  uint32_t begin = number == 0 ? 0 : descriptor.loop_ends[number - 1];
+  return {descriptor.loops + begin, descriptor.loop_ends[number] - begin};
+}
+
 sectile_status sectile_package_get_kernel_code(const sectile_package *package, uint32_t level,
                                                uint32_t kernel, sectile_kernel_code_info *info) {
   if (level >= package->target->num_levels || kernel >= package->target->num_kernels)
@@ -300,5 +315,19 @@ sectile_status sectile_package_get_kernel_code(const sectile_package *package, u
   sectile_kernel_code_info result = {};
   result.vector_ops = code.vector_ops;
   result.scalar_ops = code.scalar_ops;
+  result.num_loops = static_cast<uint32_t>(loopsOf(*package, level, kernel).size());
+  return writeResult(info, result);
+}
+
+sectile_status sectile_package_get_loop(const sectile_package *package, uint32_t level,
+                                        uint32_t kernel, uint32_t loop, sectile_loop_info *info) {
+  if (level >= package->target->num_levels || kernel >= package->target->num_kernels)
+    return SECTILE_INVALID_ARGUMENT;
+  std::span<const sectile_abi_loop> loops = loopsOf(*package, level, kernel);
+  if (loop >= loops.size())
+    return SECTILE_INVALID_ARGUMENT;
+  sectile_loop_info result = {};
+  result.vector_ops = loops[loop].vector_ops;
+  result.scalar_ops = loops[loop].scalar_ops;
   return writeResult(info, result);
 }

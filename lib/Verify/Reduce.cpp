@@ -288,7 +288,8 @@ SmallVector<Operation *> Reducer::getCandidates(func::FuncOp function) {
   return ops;
 }
 
-/// Whether the last pass changes a result of `candidate`, on which the passes before it run.
+/// Whether the last pass changes a result of `candidate`, and the passes before it do not: a step
+/// must not trade one fault for another.
 bool Reducer::stillFails(ModuleOp candidate) {
   if (trialsLeft == 0)
     return false;
@@ -309,7 +310,10 @@ bool Reducer::stillFails(ModuleOp candidate) {
   OwningOpRef<ModuleOp> after(before->clone());
   if (failed(runPipeline(*after, passes.back())))
     return false;
-  return compareModules(*before, *after, samples, options).kind == Verdict::Different;
+  if (compareModules(*before, *after, samples, options).kind != Verdict::Different)
+    return false;
+  return passes.size() == 1 ||
+         compareModules(candidate, *before, samples, options).kind != Verdict::Different;
 }
 
 bool Reducer::attempt(Change change) {

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Pass/Pass.h"
 
 #include <span>
@@ -36,8 +37,14 @@ struct TestCorruptPass : PassWrapper<TestCorruptPass, OperationPass<ModuleOp>> {
   StringRef getDescription() const final { return "change one thing that it must not change"; }
 
   void runOnOperation() override {
+    // Where there are tile kernels, the regions they were made from are not executed any more.
+    bool hasTiles = getOperation()
+                        ->walk([](tile::KernelOp) { return WalkResult::interrupt(); })
+                        .wasInterrupted();
     SmallVector<std::function<void()>> places;
     getOperation().walk([&](Operation *op) {
+      if ((hasTiles && !op->getParentOfType<tile::KernelOp>()) || !isOfNode(op))
+        return;
       if (std::function<void()> change = getChange(op))
         places.push_back(change);
     });
@@ -45,6 +52,18 @@ struct TestCorruptPass : PassWrapper<TestCorruptPass, OperationPass<ModuleOp>> {
     int64_t place = number < 0 ? count + number : number;
     if (place >= 0 && place < count)
       places[place]();
+  }
+
+  /// Whether `op` came from the model's node that the fault is asked for in.
+  bool isOfNode(Operation *op) {
+    return node.empty() || op->getLoc()
+                               ->walk([&](Location loc) {
+                                 auto name = dyn_cast<NameLoc>(loc);
+                                 return name && name.getName() == StringRef(node)
+                                            ? WalkResult::interrupt()
+                                            : WalkResult::advance();
+                               })
+                               .wasInterrupted();
   }
 
   /// How to corrupt `op`, or nothing if it has no such thing.
@@ -56,16 +75,21 @@ struct TestCorruptPass : PassWrapper<TestCorruptPass, OperationPass<ModuleOp>> {
     return getMaskChange(op);
   }
 
+  /// Gives `op` another value for the first constant it uses; other users keep theirs.
   static std::function<void()> getConstantChange(Operation *op) {
-    auto constant = dyn_cast<arith::ConstantOp>(op);
-    auto real = constant ? dyn_cast<FloatAttr>(constant.getValue()) : FloatAttr();
-    // An infinity changed stays one.
-    if (!real || !real.getValue().isFinite())
-      return nullptr;
-    return [=]() mutable {
-      double value = real.getValueAsDouble();
-      constant.setValueAttr(FloatAttr::get(real.getType(), value * 1.25 + 0.5));
-    };
+    for (OpOperand &operand : op->getOpOperands()) {
+      FloatAttr value;
+      // An infinity changed stays one.
+      if (!matchPattern(operand.get(), m_Constant(&value)) || !value.getValue().isFinite())
+        continue;
+      return [op, value, use = &operand] {
+        OpBuilder builder(op);
+        use->set(arith::ConstantOp::create(
+            builder, op->getLoc(),
+            FloatAttr::get(value.getType(), value.getValueAsDouble() * 1.25 + 0.5)));
+      };
+    }
+    return nullptr;
   }
 
   /// The map with its last dimension taken for zero in one result; null if it uses none.
@@ -120,6 +144,7 @@ struct TestCorruptPass : PassWrapper<TestCorruptPass, OperationPass<ModuleOp>> {
   Option<int64_t> number{*this, "number",
                          llvm::cl::desc("which one, from 0; from the last, -1, backwards"),
                          llvm::cl::init(0)};
+  Option<std::string> node{*this, "node", llvm::cl::desc("only in ops of this node of the model")};
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 
     test/models/run_models.py --sectile=build/bin/sectile [--small] [--verify] [--only NAME,..]
 
+Inner loops of the scaled-down models must be vector code, but for those that docs/scalar-loops.md lists.
 Static models run with several seeds, dynamic ones at several sizes of one package. The bound on the
 error is twice ONNX Runtime's own (see sectile_reference.compare), where that is installed.
 The last line is "N passed, N failed, N skipped" (runs).
@@ -13,6 +14,7 @@ The last line is "N passed, N failed, N skipped" (runs).
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -34,6 +36,8 @@ from sectile_reference.compare import (  # noqa: E402
     Draw, draws_needed, judge_draws, load_outputs, stand_in,
 )  # fmt: skip
 from sectile_reference.peer import find_python, run_peer  # noqa: E402
+
+from scalar_loops import find_problems, read_list  # noqa: E402
 
 SIZES: Dict[Tuple[str, ...], Sequence[Tuple[int, ...]]] = {
     ("batch", "seq"): [(2, 7), (1, 1), (3, 31), (0, 5), (1, 32)],
@@ -82,6 +86,13 @@ def call(command: List[str], seconds: int) -> Tuple[Optional[str], float, int]:
         return None, wall, peak
     text = output.decode(errors="replace").strip().splitlines()
     return f"status {process.returncode}: " + " | ".join(text[-3:]), wall, peak
+
+
+def check_loops(sectile: str, package: str, name: str, tally: Tally) -> None:
+    """Refuses scalar inner loops that docs/scalar-loops.md does not list."""
+    text = subprocess.run([sectile, "inspect", package, "--json"], check=True, capture_output=True)
+    problems = find_problems(name, json.loads(text.stdout), read_list())
+    tally.note(not problems, f"{name}: inner loops" + "".join(f"; {p}" for p in problems))
 
 
 def cases(name: str, model: onnx.ModelProto, seeds: int) -> List[Tuple[int, Dict[str, int]]]:
@@ -177,6 +188,8 @@ def main() -> int:
             tally.note(False, f"{name}: compile: {problem}")
             continue
         print(f"{name}: compiled in {wall:.1f} s, peak so far {peak / 1e6:.0f} MB", flush=True)
+        if arguments.small:
+            check_loops(arguments.sectile, package, name, tally)
         model = onnx.load(path)
         for seed, dims in cases(name, model, arguments.seeds):
             label = f"{name} seed {seed} " + ",".join(f"{k}={v}" for k, v in dims.items())

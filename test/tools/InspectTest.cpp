@@ -17,6 +17,7 @@ TEST(Inspect, PrintsTables) {
   expectContains(result.out, "  a  f32[n]\n");
   expectContains(result.out, "base (in use)");
   expectContains(result.out, "75.0%");
+  expectContains(result.out, "  add           base  100.0%, 0.0%\n");
   expectContains(result.out, "f32[?] + f32[?] | block = [64] | /layer/Add");
   result = runProgram({"inspect", packagePath("cache")});
   expectContains(result.out,
@@ -30,6 +31,7 @@ TEST(Inspect, PrintsJson) {
   ProgramResult result = runProgram({"inspect", packagePath("add"), "--json"});
   EXPECT_EQ(result.status, 0) << result.err;
   expectContains(result.out, "\"vector_share\": 0.7500");
+  expectContains(result.out, "\"scalar_ops\": 1\n");
   expectContains(result.out, "\"symbols\": [\n    \"n\"\n  ]");
   result = runProgram({"inspect", packagePath("gather"), "--json"});
   expectContains(result.out, "\"constants_bytes\": 20");

@@ -12,6 +12,7 @@
 
 #include "sectile/Compiler/Compiler.h"
 #include "sectile/Registration/Registration.h"
+#include "sectile/Report/Explain.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -20,6 +21,7 @@
 #include "llvm/Support/Path.h"
 
 #include <cstdio>
+#include <optional>
 #include <unistd.h>
 
 namespace sectile::tools {
@@ -37,6 +39,10 @@ constexpr Option kOptions[] = {
      "package (default), or text: graph, tile, llvm, asm; '-' writes to\n"
      "standard output"},
     {"fp", Option::Value, "MODE", "default, strict or fast"},
+    {"explain", Option::Flag, nullptr,
+     "prints what each kernel holds, why it ends where it does, how constants\n"
+     "are laid out and which schedules were chosen (with -o -: on standard\n"
+     "error)"},
     {"dump-dir", Option::Value, "DIR", "writes the IR of every stage there"},
     {"quiet", Option::Flag, nullptr, "no progress"},
     {"host", Option::Planned, nullptr, nullptr},
@@ -127,13 +133,20 @@ int compileMain(std::span<char *const> arguments) {
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
   DiagnosticPrinter printer(context, path);
+  std::optional<Explanation> explanation;
+  if (args->has("explain"))
+    explanation.emplace(context);
   Result<mlir::OwningOpRef<mlir::ModuleOp>> module = importModel(path, *args, context);
   if (!module)
     return report(module.failure());
   if (!*module)
     return kRefused;
   options->modelName = ::llvm::sys::path::stem(path).str();
-  switch (compileModule(**module, output, *options)) {
+  CompileStatus status = compileModule(**module, output, *options);
+  // After an error too: it may be why.
+  if (explanation)
+    explanation->print(output == "-" ? llvm::errs() : llvm::outs());
+  switch (status) {
   case CompileStatus::Success:
     return kSuccess;
   case CompileStatus::Refused:

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 
 namespace sectile::tools {
 
@@ -41,11 +42,45 @@ sectile_kernel_code_info codeOf(const Model &model, uint32_t level, uint32_t ker
 
 /// The share of innermost-loop arithmetic that is done on vectors; none where
 /// there is no such arithmetic.
-std::optional<double> vectorShare(const sectile_kernel_code_info &code) {
-  double all = double(code.vector_ops) + double(code.scalar_ops);
+template <typename Counts>
+std::optional<double> vectorShare(const Counts &counts) {
+  double all = double(counts.vector_ops) + double(counts.scalar_ops);
   if (all == 0)
     return std::nullopt;
-  return double(code.vector_ops) / all;
+  return double(counts.vector_ops) / all;
+}
+
+std::vector<sectile_loop_info> loopsOf(const Model &model, uint32_t level, uint32_t kernel) {
+  std::vector<sectile_loop_info> loops(codeOf(model, level, kernel).num_loops);
+  for (uint32_t i = 0; i < loops.size(); ++i) {
+    loops[i].size = sizeof loops[i];
+    sectile_package_get_loop(model.package(), level, kernel, i, &loops[i]);
+  }
+  return loops;
+}
+
+/// E.g. "100.0% x 3, 50.0%": the share of each loop, in the order of the code.
+std::string describeLoops(const std::vector<sectile_loop_info> &loops) {
+  std::string text;
+  for (size_t i = 0; i < loops.size();) {
+    char share[16] = "-";
+    auto format = [](const sectile_loop_info &loop, char (&out)[16]) {
+      std::optional<double> value = vectorShare(loop);
+      value ? snprintf(out, sizeof out, "%.1f%%", 100 * *value) : snprintf(out, sizeof out, "-");
+    };
+    format(loops[i], share);
+    size_t end = i + 1;
+    for (char next[16]; end < loops.size(); ++end) {
+      format(loops[end], next);
+      if (strcmp(next, share) != 0)
+        break;
+    }
+    text += (i == 0 ? "" : ", ") + std::string(share);
+    if (end - i > 1)
+      text += " x " + std::to_string(end - i);
+    i = end;
+  }
+  return text;
 }
 
 /// E.g. "f32[batch,2*seq+1,768]".
@@ -95,6 +130,12 @@ void printKernels(const Model &model) {
     }
     printf("  %s | %s | %s\n", kernel.description, kernel.schedule, kernel.nodes);
   }
+  printf("\ninnermost loops (vector share of each, in the order of the code)\n");
+  for (uint32_t k = 0; k < model.kernels.size(); ++k)
+    for (uint32_t l = 0; l < model.levels.size(); ++l)
+      if (std::string loops = describeLoops(loopsOf(model, l, k)); !loops.empty())
+        printf("  %-*s  %10s  %s\n", int(width), model.kernels[k].name, model.levels[l].name,
+               loops.c_str());
 }
 
 void printTables(const Model &model) {
@@ -181,6 +222,17 @@ void writeKernels(JsonWriter &json, const Model &model) {
       json.integer(code.scalar_ops);
       json.key("vector_share");
       share ? json.number(*share, 4) : json.null();
+      json.key("loops");
+      json.beginArray();
+      for (const sectile_loop_info &loop : loopsOf(model, l, k)) {
+        json.beginObject();
+        json.key("vector_ops");
+        json.integer(loop.vector_ops);
+        json.key("scalar_ops");
+        json.integer(loop.scalar_ops);
+        json.endObject();
+      }
+      json.endArray();
       json.endObject();
     }
     json.endArray();

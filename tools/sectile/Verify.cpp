@@ -152,10 +152,11 @@ std::string getDefaultPipeline(mlir::MLIRContext &context, llvm::StringRef level
   return text;
 }
 
-std::string printModule(mlir::ModuleOp module) {
+/// The IR as text; files keep locations, which are the names of the model's nodes.
+std::string printModule(mlir::ModuleOp module, bool withLocations = true) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  module.print(stream);
+  module.print(stream, mlir::OpPrintingFlags().enableDebugInfo(withLocations));
   return text + "\n";
 }
 
@@ -229,7 +230,7 @@ Result<Done> explain(mlir::ModuleOp model, const verify::Report &report,
   if (settings.trials) {
     mlir::OwningOpRef<mlir::ModuleOp> reduced =
         verify::reduceModel(model, passes, makeSamples, settings.options, settings.trials);
-    std::string text = printModule(*reduced);
+    std::string text = printModule(*reduced, !settings.dumpDir.empty());
     printf("reduced to %u ops%s\n", verify::countOps(*reduced),
            settings.dumpDir.empty() ? ":" : ", see reduced.mlir");
     if (settings.dumpDir.empty())

@@ -76,7 +76,7 @@ LogicalResult LaunchOp::verify() {
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
-    return emitOpError("expects a graph.kernel named ") << getKernelAttr();
+    return emitOpError("expects a graph.kernel named ") << getKernelAttr() << ", but found none";
   if (TypeRange(kernel.getArgumentTypes()) != getInputs().getTypes() ||
       TypeRange(kernel.getResultTypes()) != getResultTypes())
     return emitOpError("expects the kernel's type ")

@@ -31,9 +31,13 @@ def Graph_KernelOp : Graph_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove,
     nodes it implements.
 
     ```mlir
-    graph.kernel @linear_relu(%x: tensor<?x64xf32>, %w: tensor<64x32xf32>) -> tensor<?x32xf32>
-        attributes {nodes = ["fc1", "relu1"]} {
-      ...
+    graph.kernel @linear(%x: tensor<?x64xf32>, %w: tensor<64x32xf32>, %n: index) -> tensor<?x32xf32>
+        attributes {nodes = ["fc1"]} {
+      %zero = arith.constant 0.0 : f32
+      %empty = tensor.empty(%n) : tensor<?x32xf32>
+      %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x32xf32>) -> tensor<?x32xf32>
+      %r = linalg.matmul ins(%x, %w : tensor<?x64xf32>, tensor<64x32xf32>)
+                         outs(%init : tensor<?x32xf32>) -> tensor<?x32xf32>
       graph.return %r : tensor<?x32xf32>
     }
     ```
@@ -56,6 +60,16 @@ def Graph_KernelOp : Graph_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove,
 
 def Graph_ReturnOp : Graph_Op<"return", [Pure, HasParent<"KernelOp">, ReturnLike, Terminator]> {
   let summary = "ends a fused region";
+  let description = [{
+    `values` are the kernel's results.
+
+    ```mlir
+    graph.kernel @pass(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+      graph.return %x : tensor<?x4xf32>
+    }
+    ```
+    Constraints: 1. `values` have the kernel's result types.
+  }];
   let arguments = (ins Variadic<AnyRankedTensor>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
   let hasVerifier = 1;
@@ -66,14 +80,20 @@ def Graph_LaunchOp : Graph_Op<"launch", [
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "runs a fused region";
   let description = [{
-    `sizes` are the dynamic extents of the results, in order: whoever runs the kernel
-    allocates them before it starts.
+    `inputs` are the kernel's arguments. `sizes` are the dynamic extents of the results, in
+    order: whoever runs the kernel allocates them before it starts.
 
     ```mlir
-    %y = graph.launch @linear_relu(%x, %w) sizes [%n]
-         : (tensor<?x64xf32>, tensor<64x32xf32>) -> tensor<?x32xf32>
+    graph.kernel @pass(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+      graph.return %x : tensor<?x4xf32>
+    }
+    func.func @main(%x: tensor<?x4xf32>, %n: index) -> tensor<?x4xf32> {
+      %y = graph.launch @pass(%x) sizes [%n] : (tensor<?x4xf32>) -> tensor<?x4xf32>
+      return %y : tensor<?x4xf32>
+    }
     ```
-    Constraints: 1. types agree with the kernel's; 2. one size per dynamic extent.
+    Constraints: 1. `kernel` names a `graph.kernel`, with whose types the launch's agree;
+    2. one size per dynamic extent.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs,
                        Variadic<Index>:$sizes);
@@ -88,13 +108,16 @@ def Graph_LaunchOp : Graph_Op<"launch", [
 def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "runs a fused region on buffers";
   let description = [{
-    What `graph.launch` becomes when memory is planned: operands are the kernel's arguments
+    What `graph.launch` becomes when memory is planned: `args` are the kernel's arguments
     followed by one buffer per result, tensors as contiguous memrefs. The first `num_inputs`
     operands are read only, and no buffer overlaps one that is written.
 
     ```mlir
-    graph.dispatch @linear_relu(%x, %w, %y) num_inputs 2
-      : memref<?x64xf32>, memref<64x32xf32>, memref<?x32xf32>
+    func.func @run(%x: memref<?x64xf32>, %w: memref<64x32xf32>, %y: memref<?x32xf32>) {
+      graph.dispatch @linear(%x, %w, %y) num_inputs 2
+        : memref<?x64xf32>, memref<64x32xf32>, memref<?x32xf32>
+      return
+    }
     ```
     Constraints: 1. operands are memrefs or index; 2. `num_inputs` is at most their number.
   }];
@@ -122,7 +145,10 @@ def Graph_BroadcastOp : Graph_Op<"broadcast", [
     Where extents are known to be 1 or equal, plain `linalg` maps say the same better.
 
     ```mlir
-    %y = graph.broadcast %x sizes [%m, %n] : tensor<?xf32> -> tensor<?x?xf32>
+    func.func @stretch(%x: tensor<?xf32>, %m: index, %n: index) -> tensor<?x?xf32> {
+      %y = graph.broadcast %x sizes [%m, %n] : tensor<?xf32> -> tensor<?x?xf32>
+      return %y : tensor<?x?xf32>
+    }
     ```
     Constraints: 1. the result's rank is not smaller; 2. one size per dynamic extent;
     3. element types agree; 4. static extents are 1 or equal.
@@ -143,7 +169,11 @@ def Graph_CheckOp : Graph_Op<"check", [MemoryEffects<[MemWrite]>]> {
     it. Placeholders %0.. stand for `values`.
 
     ```mlir
-    graph.check %ok, "node 'add_1': expects extents %0 and %1 to be equal or 1" (%a, %b)
+    func.func @main(%a: index, %b: index) {
+      %ok = arith.cmpi eq, %a, %b : index
+      graph.check %ok, "node 'add_1': expects extents %0 and %1 to be equal" (%a, %b)
+      return
+    }
     ```
   }];
   let arguments = (ins I1:$condition, StrAttr:$message, Variadic<Index>:$values);
@@ -164,7 +194,11 @@ def Graph_GatherOp : Graph_Op<"gather", [
     [-extent, extent) is a status that names the node, never an access.
 
     ```mlir
-    %e = graph.gather %table[%ids] axis 0 : tensor<1000x64xf32>, tensor<2x8xi64> -> tensor<2x8x64xf32>
+    func.func @embed(%table: tensor<1000x64xf32>, %ids: tensor<2x8xi64>) -> tensor<2x8x64xf32> {
+      %e = graph.gather %table[%ids] axis 0
+           : tensor<1000x64xf32>, tensor<2x8xi64> -> tensor<2x8x64xf32>
+      return %e : tensor<2x8x64xf32>
+    }
     ```
     Constraints: 1. `axis` is inside the source's rank; 2. the result has the shape above;
     3. indices are integers; element types agree.

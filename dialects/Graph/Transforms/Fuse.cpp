@@ -13,6 +13,7 @@
 #include "Work.h"
 
 #include "dialects/Graph/Transforms/Passes.h"
+#include "sectile/Report/Remarks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -20,6 +21,8 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/FormatVariadic.h"
+
+#include <map>
 
 namespace sectile::graph {
 #define GEN_PASS_DEF_GRAPHFUSEPASS
@@ -97,6 +100,7 @@ public:
     for (auto [op, group] : groupOf)
       // Numbered in the order of execution.
       op->setAttr(graph::kGroupAttr, builder.getI64IntegerAttr(groups.size() - 1 - group));
+    explain();
   }
 
 private:
@@ -114,9 +118,59 @@ private:
   /// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
   static constexpr unsigned kMostOps = 128;
 
-  void missed(Operation *op, const llvm::Twine &why) {
-    remark::missed(op->getLoc(), remark::RemarkOpts::name("fuse").category("graph-fuse"))
-        << why.str();
+  void missed(Operation *op, const llvm::Twine &why) { reasons[op] = why.str(); }
+
+  /// Leaves two remarks on every kernel: what it holds, and why it is not part of the next one.
+  void explain() {
+    constexpr std::pair<OpKind, const char *> kNames[] = {{OpKind::Contraction, "contractions"},
+                                                          {OpKind::Reduction, "reductions"},
+                                                          {OpKind::Elementwise, "elementwise"},
+                                                          {OpKind::Movement, "movements"},
+                                                          {OpKind::Pad, "pads"}};
+    SmallVector<SmallVector<Operation *>> members(groups.size());
+    for (auto [op, group] : llvm::reverse(groupOf))
+      members[group].push_back(op);
+    // Zero where a size is known only at run time.
+    auto bytesOf = [](Operation *op) {
+      int64_t bytes = 0;
+      for (Type type : op->getResultTypes())
+        if (auto tensor = dyn_cast<RankedTensorType>(type);
+            tensor && tensor.hasStaticShape() && tensor.getElementType().isIntOrFloat())
+          bytes += tensor.getNumElements() * ((tensor.getElementTypeBitWidth() + 7) / 8);
+      return bytes;
+    };
+    for (size_t number = 0; number < groups.size(); ++number) {
+      const Group &group = groups[groups.size() - 1 - number];
+      ArrayRef<Operation *> ops = members[groups.size() - 1 - number];
+      SmallVector<Location> locs;
+      int64_t kept = 0;
+      std::map<OpKind, int64_t> counts;
+      for (Operation *op : ops) {
+        locs.push_back(op->getLoc());
+        ++counts[classify(op)];
+        if (op != group.root)
+          kept += bytesOf(op);
+      }
+      {
+        auto holds = remark::passed(FusedLoc::get(func.getContext(), locs),
+                                    remark::RemarkOpts::name("holds").category("graph-fuse"));
+        holds << remark::metric(kGroupRemarkKey, number);
+        holds << remark::add("{0} {1}", ops.size(), ops.size() == 1 ? "op" : "ops");
+        for (auto [kind, name] : kNames)
+          if (counts[kind] != 0)
+            holds << remark::metric(name, counts[kind]);
+        if (kept != 0)
+          holds << remark::metric("bytes never stored", kept);
+      }
+      Operation *root = group.root;
+      auto ends =
+          remark::missed(root->getLoc(), remark::RemarkOpts::name("ends").category("graph-fuse"));
+      ends << remark::metric(kGroupRemarkKey, number)
+           << remark::add("{0}",
+                          reasons.contains(root) ? reasons[root] : "nothing uses its result");
+      if (int64_t stored = bytesOf(root); stored != 0)
+        ends << remark::metric("bytes stored", stored);
+    }
   }
 
   /// The group that all users of `op` are in and that can absorb it.
@@ -356,6 +410,8 @@ private:
   const DeviceModel &device;
   SmallVector<Group> groups;
   llvm::MapVector<Operation *, unsigned> groupOf;
+  /// Why ops did not join the kernel of their users.
+  llvm::DenseMap<Operation *, std::string> reasons;
 };
 
 struct GraphFusePass : graph::impl::GraphFusePassBase<GraphFusePass> {

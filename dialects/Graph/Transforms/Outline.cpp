@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/Transforms/Passes.h"
+#include "sectile/Report/Remarks.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -13,6 +14,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/OperationSupport.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSet.h"
 
 #include <map>
@@ -86,7 +88,7 @@ public:
         groups[number.getInt()].push_back(&op);
     unsigned next = 0;
     for (auto &[number, ops] : groups)
-      if (failed(outline(ops, next++)))
+      if (failed(outline(ops, number, next++)))
         return failure();
     // Sizes may be computed after the group they belong to.
     sortTopologically(&func.getBody().front());
@@ -94,7 +96,7 @@ public:
   }
 
 private:
-  LogicalResult outline(ArrayRef<Operation *> ops, unsigned number) {
+  LogicalResult outline(ArrayRef<Operation *> ops, int64_t group, unsigned number) {
     llvm::SmallPtrSet<Operation *, 8> members(ops.begin(), ops.end());
     SmallVector<Value> results;
     for (Operation *op : ops)
@@ -174,6 +176,9 @@ private:
     graph::ReturnOp::create(builder, loc, returned);
 
     kernel = shareKernel(kernel);
+    remark::analysis(loc, remark::RemarkOpts::name("becomes").category("graph-outline"))
+        << remark::metric(kGroupRemarkKey, group)
+        << remark::metric(kKernelRemarkKey, kernel.getSymName().str());
 
     OpBuilder host(ops.back());
     SmallVector<Value> sizes;

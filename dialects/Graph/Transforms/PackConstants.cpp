@@ -7,12 +7,14 @@
 
 #include "dialects/Graph/Transforms/Passes.h"
 #include "sectile/CostModel/Kernel.h"
+#include "sectile/Report/Remarks.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 
 namespace sectile::graph {
 #define GEN_PASS_DEF_GRAPHPACKCONSTANTSPASS
@@ -27,9 +29,23 @@ static int64_t knownOr(int64_t extent, int64_t otherwise) {
   return ShapedType::isDynamic(extent) ? otherwise : std::max<int64_t>(extent, 1);
 }
 
+namespace {
+/// How a constant is laid out, or why it stays row-major.
+struct Packing {
+  tile::MemoryAttr memory;
+  std::string reason;
+};
+
+/// Columns of a panel, and the cycles that the cost model predicts for the product with it.
+struct Panel {
+  int64_t columns;
+  double cycles;
+};
+} // namespace
+
 /// The width of a panel: that of the register tile which suits the product best.
-static int64_t choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned columnLoop,
-                           const CoreModel &core) {
+static Panel choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned columnLoop,
+                         const CoreModel &core) {
   SmallVector<int64_t> loops = op.getStaticLoopRanges();
   AffineMap map = op.getMatchingIndexingMap(packed);
   ProductShape shape{1, knownOr(loops[columnLoop], 4096), 1};
@@ -42,17 +58,18 @@ static int64_t choosePanel(linalg::LinalgOp op, OpOperand *packed, unsigned colu
       shape.rows *= knownOr(loops[loop], 128);
   }
   int64_t lanes = 16;
-  int64_t columns = chooseRegisterTile(shape, core).columns;
-  return (columns + lanes - 1) / lanes * lanes;
+  RegisterTile tile = chooseRegisterTile(shape, core);
+  return {(tile.columns + lanes - 1) / lanes * lanes, predictCycles(shape, tile, core)};
 }
 
-/// The layout for operand `input` of product `op`, or null if it is not the column operand.
-static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input,
-                                      const CoreModel &core) {
+/// The layout for operand `input` of product `op`, if it is the column operand.
+static Packing choosePacking(linalg::LinalgOp op, OpOperand *input, const CoreModel &core) {
   AffineMap map = op.getMatchingIndexingMap(input);
   auto type = cast<RankedTensorType>(input->get().getType());
-  if (!type.hasStaticShape() || !map.isProjectedPermutation(/*allowZeroInResults=*/true))
-    return {};
+  if (!type.hasStaticShape())
+    return {{}, "its size is known only at run time"};
+  if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
+    return {{}, "the product reads it by more than one loop per dimension"};
   // Columns are the last loop of the result; the operand must follow them.
   auto resultType = cast<RankedTensorType>(op->getResult(0).getType());
   AffineMap resultMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
@@ -60,10 +77,10 @@ static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input,
   while (last > 0 && resultType.getDimSize(last) == 1)
     --last;
   if (last < 0)
-    return {};
+    return {{}, "the product is a scalar"};
   unsigned columns = cast<AffineDimExpr>(resultMap.getResult(last)).getPosition();
   if (!map.isFunctionOfDim(columns))
-    return {};
+    return {{}, "it is not the column operand of the product"};
   SmallVector<AffineExpr> outer, reduced;
   AffineExpr columnDim;
   SmallVector<std::pair<unsigned, AffineExpr>> loops;
@@ -82,30 +99,36 @@ static tile::MemoryAttr choosePacking(linalg::LinalgOp op, OpOperand *input,
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
   for (auto [loop, dim] : loops)
     (kinds[loop] == utils::IteratorType::parallel ? outer : reduced).push_back(dim);
-  int64_t panel = choosePanel(op, input, columns, core);
+  Panel panel = choosePanel(op, input, columns, core);
   SmallVector<AffineExpr> physical(outer);
-  physical.push_back(columnDim.floorDiv(panel));
+  physical.push_back(columnDim.floorDiv(panel.columns));
   llvm::append_range(physical, reduced);
-  physical.push_back(columnDim % panel);
-  return tile::MemoryAttr::get(op->getContext(),
-                               AffineMap::get(type.getRank(), 0, physical, op->getContext()), {});
+  physical.push_back(columnDim % panel.columns);
+  return {tile::MemoryAttr::get(op->getContext(),
+                                AffineMap::get(type.getRank(), 0, physical, op->getContext()), {}),
+          llvm::formatv("in panels of {0} columns, with which the product is predicted to take "
+                        "{1:F0} cycles",
+                        panel.columns, panel.cycles)};
 }
 
-/// The layout that all uses of a kernel's argument agree on, or null.
-static tile::MemoryAttr choosePacking(BlockArgument argument, const CoreModel &core) {
-  tile::MemoryAttr packing;
+/// The layout that all uses of a kernel's argument agree on. Without a reason either, no product
+/// reads the argument.
+static Packing choosePacking(BlockArgument argument, const CoreModel &core) {
+  Packing packing;
   for (OpOperand &use : argument.getUses()) {
     auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
     if (!op || op.getNumReductionLoops() == 0 || !op.isDpsInput(&use) || op->getNumResults() != 1)
-      return {};
+      return {{}, packing.memory ? "not only products read it" : ""};
     SmallVector<Operation *> combiners;
     Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
     if (!reduced || combiners.size() != 1 ||
         !isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp()))
-      return {};
-    tile::MemoryAttr wanted = choosePacking(op, &use, core);
-    if (!wanted || (packing && packing != wanted))
-      return {};
+      return {{}, packing.memory ? "not only products read it" : ""};
+    Packing wanted = choosePacking(op, &use, core);
+    if (!wanted.memory)
+      return wanted;
+    if (packing.memory && packing.memory != wanted.memory)
+      return {{}, "its products want different layouts"};
     packing = wanted;
   }
   return packing;
@@ -133,11 +156,25 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
       auto it = isConstant.find(kernel.getSymNameAttr());
       if (it == isConstant.end())
         continue;
-      for (auto [number, constant] : llvm::enumerate(it->second))
-        if (constant)
-          if (tile::MemoryAttr packing = choosePacking(kernel.getArgument(number), model->core))
-            kernel.setArgAttr(number, graph::kMemoryAttr, packing);
+      for (auto [number, constant] : llvm::enumerate(it->second)) {
+        if (!constant)
+          continue;
+        Packing packing = choosePacking(kernel.getArgument(number), model->core);
+        if (packing.memory)
+          kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
+        explain(kernel, number, packing);
+      }
     }
+  }
+
+  static void explain(graph::KernelOp kernel, unsigned argument, const Packing &packing) {
+    if (packing.reason.empty())
+      return;
+    auto opts = remark::RemarkOpts::name("packs").category("graph-pack-constants");
+    (packing.memory ? remark::passed(kernel.getLoc(), opts) : remark::missed(kernel.getLoc(), opts))
+        << remark::metric(kKernelRemarkKey, kernel.getSymName().str())
+        << remark::add("constant argument {0} {1}{2}", argument,
+                       packing.memory ? "" : "stays row-major: ", packing.reason);
   }
 };
 } // namespace

@@ -19,6 +19,25 @@ def GraphSimplifyPass : Pass<"graph-simplify", "::mlir::func::FuncOp"> {
 
     Postcondition: no `tensor.dim` of a tensor that an op of this function computes, where that
     op tells its shape.
+
+    ```mlir
+    func.func @main(%x: tensor<?x4xf32> {graph.dims = ["n", "4"]}) -> index {
+      %c0 = arith.constant 0 : index
+      %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+      %e = tensor.empty(%n) : tensor<?x4xf32>
+      %t = linalg.map { math.exp } ins(%x : tensor<?x4xf32>) outs(%e : tensor<?x4xf32>)
+      %m = tensor.dim %t, %c0 : tensor<?x4xf32>
+      return %m : index
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @main(%x: tensor<?x4xf32> {graph.dims = ["n", "4"]}) -> index {
+      %c0 = arith.constant 0 : index
+      %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+      return %n : index
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect",
                            "::mlir::tensor::TensorDialect"];
@@ -34,7 +53,48 @@ def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::F
     of the graph, to be fused into a neighbour.
 
     Reduction loops of convolutions are ordered kernel positions first, channels last, which is
-    the order of memory.
+    the order of memory. Each convolution or pooling rewritten, and each transposition left,
+    is a remark.
+
+    Precondition: `graph-simplify`, which usually also follows.
+
+    ```mlir
+    func.func @main(%x: tensor<1x8x6x6xf32>) -> tensor<1x8x5x5xf32> {
+      %low = arith.constant 0xFF800000 : f32
+      %e = tensor.empty() : tensor<1x8x5x5xf32>
+      %f = linalg.fill ins(%low : f32) outs(%e : tensor<1x8x5x5xf32>) -> tensor<1x8x5x5xf32>
+      %k = tensor.empty() : tensor<2x2xf32>
+      %y = linalg.pooling_nchw_max ins(%x, %k : tensor<1x8x6x6xf32>, tensor<2x2xf32>)
+                                   outs(%f : tensor<1x8x5x5xf32>) -> tensor<1x8x5x5xf32>
+      return %y : tensor<1x8x5x5xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    #x = affine_map<(n, c, h, w, kh, kw) -> (n, h + kh, w + kw, c)>
+    #k = affine_map<(n, c, h, w, kh, kw) -> (kh, kw)>
+    #y = affine_map<(n, c, h, w, kh, kw) -> (n, h, w, c)>
+    func.func @main(%x: tensor<1x8x6x6xf32>) -> tensor<1x8x5x5xf32> {
+      %e = tensor.empty() : tensor<1x6x6x8xf32>
+      %xt = linalg.transpose ins(%x : tensor<1x8x6x6xf32>) outs(%e : tensor<1x6x6x8xf32>)
+                             permutation = [0, 2, 3, 1]
+      %low = arith.constant 0xFF800000 : f32
+      %r = tensor.empty() : tensor<1x8x5x5xf32>
+      %k = tensor.empty() : tensor<2x2xf32>
+      %g = tensor.empty() : tensor<1x5x5x8xf32>
+      %f = linalg.fill ins(%low : f32) outs(%g : tensor<1x5x5x8xf32>) -> tensor<1x5x5x8xf32>
+      %p = linalg.generic {indexing_maps = [#x, #k, #y], iterator_types = [
+             "parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+           ins(%xt, %k : tensor<1x6x6x8xf32>, tensor<2x2xf32>) outs(%f : tensor<1x5x5x8xf32>) {
+      ^bb0(%a: f32, %b: f32, %c: f32):
+        %m = arith.maximumf %c, %a : f32
+        linalg.yield %m : f32
+      } -> tensor<1x5x5x8xf32>
+      %y = linalg.transpose ins(%p : tensor<1x5x5x8xf32>) outs(%r : tensor<1x8x5x5xf32>)
+                            permutation = [0, 3, 1, 2]
+      return %y : tensor<1x8x5x5xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
@@ -89,8 +149,28 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
       chain computes then stays on chip, but only blocks of rows run in parallel.
     Every decision is a remark.
 
-    Postcondition: each group has one result. Constants and fills belong to no group; they are
-    cloned where they are used.
+    Precondition: `graph-propagate-layouts`. Postcondition: each group has one result. Constants
+    and fills belong to no group; they are cloned where they are used. `graph-outline` follows.
+
+    ```mlir
+    func.func @main(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+      %e = tensor.empty() : tensor<8x4xf32>
+      %t = linalg.map { math.exp } ins(%x : tensor<8x4xf32>) outs(%e : tensor<8x4xf32>)
+      %r = linalg.map { math.absf } ins(%t : tensor<8x4xf32>) outs(%e : tensor<8x4xf32>)
+      return %r : tensor<8x4xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @main(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+      %e = tensor.empty() : tensor<8x4xf32>
+      %t = linalg.map { math.exp } ins(%x : tensor<8x4xf32>) outs(%e : tensor<8x4xf32>)
+           {graph.group = 0 : i64}
+      %r = linalg.map { math.absf } ins(%t : tensor<8x4xf32>) outs(%e : tensor<8x4xf32>)
+           {graph.group = 0 : i64}
+      return %r : tensor<8x4xf32>
+    }
+    ```
   }];
   let options = [
     Option<"device", "device", "std::string", "\"\"",
@@ -106,7 +186,29 @@ def GraphOutlinePass : Pass<"graph-outline", "::mlir::ModuleOp"> {
     Tensors and sizes that a group uses become its arguments; splat constants and fills are
     cloned into it, other constants become arguments. Groups with equal bodies share a kernel.
 
-    Precondition: `graph-fuse`.
+    Precondition: `graph-fuse`. Postcondition: what is left of the function are launches, sizes
+    and constants.
+
+    ```mlir
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %e = tensor.empty() : tensor<8xf32>
+      %t = linalg.map { math.exp } ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>)
+           {graph.group = 0 : i64}
+      return %t : tensor<8xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %t = graph.launch @k0_map(%x) sizes [] : (tensor<8xf32>) -> tensor<8xf32>
+      return %t : tensor<8xf32>
+    }
+    graph.kernel @k0_map(%x: tensor<8xf32>) -> tensor<8xf32> attributes {nodes = []} {
+      %e = tensor.empty() : tensor<8xf32>
+      %t = linalg.map { math.exp } ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>)
+      graph.return %t : tensor<8xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::sectile::graph::GraphDialect"];
 }
@@ -123,7 +225,45 @@ def GraphPackConstantsPass : Pass<"graph-pack-constants", "::mlir::ModuleOp"> {
 
     The panel is as wide as the register tile that the cost model prefers for the product.
 
-    Precondition: `graph-outline`.
+    Every constant operand of a product is a remark: the panel, or why it stays as it is.
+
+    Precondition: `graph-outline`. `graph-to-tile` and `graph-plan-memory` follow.
+
+    ```mlir
+    func.func @main(%x: tensor<96x8xf32>) -> tensor<96x128xf32> {
+      %w = arith.constant dense_resource<w> : tensor<8x128xf32>
+      %y = graph.launch @k(%x, %w) sizes []
+           : (tensor<96x8xf32>, tensor<8x128xf32>) -> tensor<96x128xf32>
+      return %y : tensor<96x128xf32>
+    }
+    graph.kernel @k(%x: tensor<96x8xf32>, %w: tensor<8x128xf32>) -> tensor<96x128xf32> {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<96x128xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<96x128xf32>) -> tensor<96x128xf32>
+      %m = linalg.matmul ins(%x, %w : tensor<96x8xf32>, tensor<8x128xf32>)
+                         outs(%f : tensor<96x128xf32>) -> tensor<96x128xf32>
+      graph.return %m : tensor<96x128xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    #panels = #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
+    func.func @main(%x: tensor<96x8xf32>) -> tensor<96x128xf32> {
+      %w = arith.constant dense_resource<w> : tensor<8x128xf32>
+      %y = graph.launch @k(%x, %w) sizes []
+           : (tensor<96x8xf32>, tensor<8x128xf32>) -> tensor<96x128xf32>
+      return %y : tensor<96x128xf32>
+    }
+    graph.kernel @k(%x: tensor<96x8xf32>, %w: tensor<8x128xf32> {graph.memory = #panels})
+        -> tensor<96x128xf32> {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<96x128xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<96x128xf32>) -> tensor<96x128xf32>
+      %m = linalg.matmul ins(%x, %w : tensor<96x8xf32>, tensor<8x128xf32>)
+                         outs(%f : tensor<96x128xf32>) -> tensor<96x128xf32>
+      graph.return %m : tensor<96x128xf32>
+    }
+    ```
   }];
   let options = [
     Option<"device", "device", "std::string", "\"\"",

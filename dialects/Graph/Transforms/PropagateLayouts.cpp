@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 
 namespace sectile::graph {
 #define GEN_PASS_DEF_GRAPHPROPAGATELAYOUTSPASS
@@ -95,6 +96,12 @@ private:
     SmallVector<OpFoldResult> sizes =
         permute<OpFoldResult>(tensor::getMixedSizes(builder, value.getLoc(), value), perm);
     Value init = tensor::EmptyOp::create(builder, value.getLoc(), sizes, type.getElementType());
+    auto left = remark::missed(
+        value.getLoc(), remark::RemarkOpts::name("transpose").category("graph-propagate-layouts"));
+    left << remark::add("is transposed to {0}",
+                        perm == ArrayRef(kToLast) ? "[n, h, w, c]" : "[n, c, h, w]");
+    if (type.hasStaticShape())
+      left << remark::metric("elements", type.getNumElements());
     return linalg::TransposeOp::create(builder, value.getLoc(), value, init, perm)
         .getResult()
         .front();
@@ -195,6 +202,10 @@ private:
       op->getResult(0).replaceAllUsesWith(made.getResult(0));
     }
     replaced.insert(op);
+    if (windowed)
+      remark::passed(op.getLoc(),
+                     remark::RemarkOpts::name("channels-last").category("graph-propagate-layouts"))
+          << remark::add("works on [n, h, w, c]");
   }
 
   static bool isConstant(Value value) { return matchPattern(value, m_Constant()); }

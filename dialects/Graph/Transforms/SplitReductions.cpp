@@ -145,8 +145,7 @@ std::optional<Cut> chooseCut(const Reduction &reduction, const DeviceModel &devi
                  price(results * parts, results, mostBlocks);
   std::string numbers = llvm::formatv("predicted {0:e2} cycles in {1} parts, {2:e2} in one", split,
                                       cut->parts, whole);
-  remark::RemarkOpts options =
-      remark::RemarkOpts::name("split").category("graph-split-reductions");
+  remark::RemarkOpts options = remark::RemarkOpts::name("split").category("graph-split-reductions");
   if (split < whole) {
     remark::passed(op->getLoc(), options) << "is reduced in two stages: " << numbers;
     return cut;
@@ -258,8 +257,7 @@ private:
         from.push_back(shifted(loop));
     }
     SmallVector<int64_t> partial{cut.parts};
-    for (AffineExpr expr :
-         op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getResults()) {
+    for (AffineExpr expr : op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getResults()) {
       unsigned loop = cast<AffineDimExpr>(expr).getPosition();
       to.push_back(shifted(loop));
       partial.push_back(extents[loop]);

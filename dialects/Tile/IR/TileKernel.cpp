@@ -112,7 +112,7 @@ void BlockIdOp::print(OpAsmPrinter &printer) {
 
 LogicalResult BlockIdOp::verify() {
   if (getIds().size() != getGrid().size())
-    return emitOpError("expects one result per grid dimension, ")
-           << getGrid().size() << ", but got " << getIds().size();
+    return emitOpError("expects ")
+           << getGrid().size() << " results, one per grid dimension, but got " << getIds().size();
   return success();
 }

@@ -129,8 +129,9 @@ static LogicalResult verifyTransfer(TransferOp op, Type tileType) {
            << rank << " tile coordinates and " << numIndices << " index values, but got "
            << map.getNumDims() << " dimensions";
   if (map.getNumSymbols() != op.getMapOperands().size())
-    return op.emitOpError("expects one operand per map symbol, ")
-           << map.getNumSymbols() << ", but got " << op.getMapOperands().size();
+    return op.emitOpError("expects ")
+           << map.getNumSymbols() << " map operands, one per symbol, but got "
+           << op.getMapOperands().size();
   if (map.getNumResults() != view.getRank())
     return op.emitOpError("expects a map of ")
            << view.getRank() << " results, the view's rank, but got " << map.getNumResults();
@@ -139,8 +140,9 @@ static LogicalResult verifyTransfer(TransferOp op, Type tileType) {
       return op.emitOpError("expects a mask of ")
              << rank << " dimensions, the tile's rank, but got " << set->getNumDims();
     if (set->getNumSymbols() != op.getSetOperands().size())
-      return op.emitOpError("expects one operand per mask symbol, ")
-             << set->getNumSymbols() << ", but got " << op.getSetOperands().size();
+      return op.emitOpError("expects ")
+             << set->getNumSymbols() << " mask operands, one per symbol, but got "
+             << op.getSetOperands().size();
   }
   for (Value index : op.getIndices()) {
     auto type = cast<RankedTensorType>(index.getType());
@@ -157,7 +159,8 @@ LogicalResult LoadOp::verify() {
   if (failed(verifyTransfer(*this, getType())))
     return failure();
   if (getWhere().has_value() != getFill().has_value())
-    return emitOpError("expects a fill exactly when there is a mask");
+    return emitOpError("expects a mask and a fill, or neither, but got only a ")
+           << (getFill() ? "fill" : "mask");
   if (getFill() && getFill()->getType() != getView().getType().getElementType())
     return emitOpError("expects a fill of type ")
            << getView().getType().getElementType() << ", but got " << getFill()->getType();
@@ -238,7 +241,7 @@ LogicalResult DotOp::verify() {
 
 LogicalResult ReduceOp::verify() {
   if (getInputs().empty())
-    return emitOpError("expects at least one tile");
+    return emitOpError("expects at least one tile, but got none");
   ArrayRef<int64_t> shape = shapeOf(getInputs()[0].getType());
   for (Value input : getInputs())
     if (shapeOf(input.getType()) != shape)
@@ -411,8 +414,8 @@ static LogicalResult verifySpace(Operation *op, unsigned dims, unsigned symbols,
     return op->emitOpError("expects ")
            << shapeOf(tile).size() << " dimensions, the tile's rank, but got " << dims;
   if (symbols != op->getNumOperands())
-    return op->emitOpError("expects one operand per symbol, ")
-           << symbols << ", but got " << op->getNumOperands();
+    return op->emitOpError("expects ")
+           << symbols << " operands, one per symbol, but got " << op->getNumOperands();
   return success();
 }
 

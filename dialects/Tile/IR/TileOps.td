@@ -48,7 +48,11 @@ def Tile_KernelOp : Tile_Op<"kernel", [
       %t = tile.load %x at affine_map<(t)[b] -> (b * 64 + t)>[%b]
            where affine_set<(t)[b, n] : (n - b * 64 - t - 1 >= 0)>[%b, %n] else 0.0 : f32
            : !tile.view<?xf32> -> tensor<64xf32>
-      ...
+      %zero = arith.constant dense<0.0> : tensor<64xf32>
+      %r = arith.maximumf %t, %zero : tensor<64xf32>
+      tile.store %r, %y at affine_map<(t)[b] -> (b * 64 + t)>[%b]
+            where affine_set<(t)[b, n] : (n - b * 64 - t - 1 >= 0)>[%b, %n]
+            : tensor<64xf32>, !tile.view<?xf32>
       tile.return
     }
     ```
@@ -80,6 +84,15 @@ def Tile_KernelOp : Tile_Op<"kernel", [
 
 def Tile_ReturnOp : Tile_Op<"return", [Pure, HasParent<"KernelOp">, Terminator]> {
   let summary = "ends a kernel";
+  let description = [{
+    Nothing is returned: a kernel stores.
+
+    ```mlir
+    tile.kernel @nothing() {
+      tile.return
+    }
+    ```
+  }];
   let assemblyFormat = "attr-dict";
 }
 
@@ -91,8 +104,12 @@ def Tile_BlockIdOp : Tile_Op<"block_id", [Pure, HasParent<"KernelOp">]> {
     in the linearised order. An extent of zero means that no block runs.
 
     ```mlir
-    %i, %j = tile.block_id grid [%m_blocks, %n_blocks]
+    tile.kernel @grid(%m_blocks: index, %n_blocks: index) {
+      %i, %j = tile.block_id grid [%m_blocks, %n_blocks]
+      tile.return
+    }
     ```
+    Constraints: 1. one result per grid dimension.
   }];
   let arguments = (ins Variadic<Index>:$grid);
   let results = (outs Variadic<Index>:$ids);
@@ -106,6 +123,17 @@ def Tile_BlockIdOp : Tile_Op<"block_id", [Pure, HasParent<"KernelOp">]> {
 
 def Tile_DimOp : Tile_Op<"dim", [Pure]> {
   let summary = "extent of a view";
+  let description = [{
+    The extent of dimension `dim`. Folds to a constant where the type tells it.
+
+    ```mlir
+    tile.kernel @rows(%x: !tile.view<?x64xf32>) {
+      %n = tile.dim %x, 0 : !tile.view<?x64xf32>
+      tile.return
+    }
+    ```
+    Constraints: 1. `dim` is below the view's rank.
+  }];
   let arguments = (ins Tile_ViewType:$view, ConfinedAttr<I64Attr, [IntNonNegative]>:$dim);
   let results = (outs Index:$extent);
   let assemblyFormat = "$view `,` $dim attr-dict `:` type($view)";
@@ -117,13 +145,16 @@ def Tile_ViewOp : Tile_Op<"view", [Pure, AttrSizedOperandSegments]> {
   let summary = "another window on the same memory";
   let description = [{
     `map` takes coordinates of the result to coordinates of `source`: subviews, strides,
-    transpositions, broadcasts, reshapes. `sizes` gives the result's dynamic extents.
-    Transfers absorb it by composing maps.
+    transpositions, broadcasts, reshapes; `map_operands` are its symbols. `sizes` gives the
+    result's dynamic extents. Transfers absorb it by composing maps.
 
     ```mlir
     // Column %j of a matrix, as a vector.
-    %c = tile.view %x at affine_map<(d0)[s0] -> (d0, s0)>[%j] sizes []
-         : !tile.view<16x32xf32> -> !tile.view<16xf32>
+    tile.kernel @column(%x: !tile.view<16x32xf32>, %j: index) {
+      %c = tile.view %x at affine_map<(d0)[s0] -> (d0, s0)>[%j] sizes []
+           : !tile.view<16x32xf32> -> !tile.view<16xf32>
+      tile.return
+    }
     ```
     Constraints:
     1. the map has one dimension per dimension of the result, one symbol per index operand
@@ -145,11 +176,16 @@ def Tile_AllocOp : Tile_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "memory private to the block";
   let description = [{
     Uninitialised, 64-byte aligned, alive until the block ends. On CPUs it is scratch of the
-    thread that runs the block, on GPUs shared memory. Sizes may depend only on kernel arguments.
+    thread that runs the block, on GPUs shared memory. `sizes` are the dynamic extents and may
+    depend only on kernel arguments.
 
     ```mlir
-    %strip = tile.alloc [%n] : !tile.view<6x?xf32>
+    tile.kernel @strip(%n: index) {
+      %strip = tile.alloc [%n] : !tile.view<6x?xf32>
+      tile.return
+    }
     ```
+    Constraints: 1. one size per dynamic extent; 2. strides are static.
   }];
   let arguments = (ins Variadic<Index>:$sizes);
   let results = (outs Tile_ViewType:$result);
@@ -187,12 +223,16 @@ def Tile_LoadOp : Tile_TransferOp<"load", [
     A rank-0 load yields the scalar itself.
 
     ```mlir
-    %a = tile.load %x at affine_map<(t0, t1)[s0, s1] -> (s0 + t0, s1 + t1)>[%i, %k]
-         : !tile.view<128x64xf32> -> tensor<6x16xf32>
-    // 16 rows chosen by a tile of indices.
-    %g = tile.load %x at affine_map<(t0, t1, g)[s0] -> (g, s0 + t1)>[%k] indices (%idx : tensor<16x8xi64>)
-         : !tile.view<128x64xf32> -> tensor<16x8xf32>
-    %s = tile.load %p at affine_map<()[s0] -> (s0)>[%i] : !tile.view<8xi64> -> i64
+    tile.kernel @loads(%x: !tile.view<128x64xf32>, %p: !tile.view<8xi64>, %i: index, %k: index) {
+      %a = tile.load %x at affine_map<(t0, t1)[s0, s1] -> (s0 + t0, s1 + t1)>[%i, %k]
+           : !tile.view<128x64xf32> -> tensor<6x16xf32>
+      // 4 rows chosen by a tile of indices.
+      %rows = arith.constant dense<[[3], [0], [7], [5]]> : tensor<4x1xi64>
+      %g = tile.load %x at affine_map<(t0, t1, g)[s0] -> (g, s0 + t1)>[%k]
+           indices (%rows : tensor<4x1xi64>) : !tile.view<128x64xf32> -> tensor<4x1xf32>
+      %s = tile.load %p at affine_map<()[s0] -> (s0)>[%i] : !tile.view<8xi64> -> i64
+      tile.return
+    }
     ```
     Constraints:
     1. the result has static shape and the view's element type;
@@ -225,8 +265,12 @@ def Tile_StoreOp : Tile_TransferOp<"store", [
     tiles (a scatter) the values must name different places.
 
     ```mlir
-    tile.store %t, %y at affine_map<(t0)[s0] -> (s0 + t0)>[%i]
-      : tensor<16xf32>, !tile.view<128xf32>
+    tile.kernel @zero(%y: !tile.view<128xf32>, %i: index) {
+      %t = arith.constant dense<0.0> : tensor<16xf32>
+      tile.store %t, %y at affine_map<(t0)[s0] -> (s0 + t0)>[%i]
+        : tensor<16xf32>, !tile.view<128xf32>
+      tile.return
+    }
     ```
     Constraints: as for `tile.load`, without a fill.
   }];
@@ -257,7 +301,11 @@ def Tile_DotOp : Tile_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
     for a given schedule.
 
     ```mlir
-    %d = tile.dot %a, %b, %c : tensor<6x1xf32>, tensor<1x64xf32> -> tensor<6x64xf32>
+    func.func @step(%a: tensor<6x1xf32>, %b: tensor<1x64xf32>, %c: tensor<6x64xf32>)
+        -> tensor<6x64xf32> {
+      %d = tile.dot %a, %b, %c : tensor<6x1xf32>, tensor<1x64xf32> -> tensor<6x64xf32>
+      return %d : tensor<6x64xf32>
+    }
     ```
     Constraints:
     1. all three have rank 2 and agree in m, k and n;
@@ -282,14 +330,17 @@ def Tile_ReduceOp : Tile_Op<"reduce", [
     choice, fixed for a given schedule. Removing all dimensions gives scalars.
 
     ```mlir
-    %s = tile.reduce %t dims [1] : tensor<4x64xf32> -> tensor<4xf32> {
-    ^bb0(%a: f32, %b: f32):
-      %c = arith.addf %a, %b : f32
-      tile.yield %c : f32
+    func.func @sum(%t: tensor<4x64xf32>) -> tensor<4xf32> {
+      %s = tile.reduce %t dims [1] : tensor<4x64xf32> -> tensor<4xf32> {
+      ^bb0(%a: f32, %b: f32):
+        %c = arith.addf %a, %b : f32
+        tile.yield %c : f32
+      }
+      return %s : tensor<4xf32>
     }
     ```
     Constraints:
-    1. operands have one shape; `dims` is strictly increasing and inside their rank;
+    1. there is an operand; operands have one shape; `dims` is strictly increasing and inside their rank;
     2. results have the shape without `dims` and the operands' element types in order;
     3. the region takes and yields scalars of those types.
   }];
@@ -304,6 +355,20 @@ def Tile_ReduceOp : Tile_Op<"reduce", [
 
 def Tile_YieldOp : Tile_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"ReduceOp">]> {
   let summary = "yields combined values";
+  let description = [{
+    `values` are the combined values, one per operand of the `tile.reduce` around it.
+
+    ```mlir
+    func.func @largest(%t: tensor<64xi32>) -> i32 {
+      %s = tile.reduce %t dims [0] : tensor<64xi32> -> i32 {
+      ^bb0(%a: i32, %b: i32):
+        %c = arith.maxsi %a, %b : i32
+        tile.yield %c : i32
+      }
+      return %s : i32
+    }
+    ```
+  }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";
 }
@@ -318,7 +383,10 @@ def Tile_BroadcastOp : Tile_Op<"broadcast", [Pure]> {
     `dims` names the result's dimensions that `source` lacks. From a scalar, all of them.
 
     ```mlir
-    %b = tile.broadcast %v dims [0] : tensor<64xf32> -> tensor<6x64xf32>
+    func.func @repeat(%v: tensor<64xf32>) -> tensor<6x64xf32> {
+      %b = tile.broadcast %v dims [0] : tensor<64xf32> -> tensor<6x64xf32>
+      return %b : tensor<6x64xf32>
+    }
     ```
     Constraints:
     1. `dims` is strictly increasing and inside the result's rank;
@@ -337,7 +405,10 @@ def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
     result[..., t_i, ...] has at dimension i the source's dimension `perm[i]`.
 
     ```mlir
-    %b = tile.transpose %a perm [1, 0] : tensor<4x16xf32> -> tensor<16x4xf32>
+    func.func @transpose(%a: tensor<4x16xf32>) -> tensor<16x4xf32> {
+      %b = tile.transpose %a perm [1, 0] : tensor<4x16xf32> -> tensor<16x4xf32>
+      return %b : tensor<16x4xf32>
+    }
     ```
     Constraints: 1. `perm` is a permutation of the rank; 2. shapes agree with it.
   }];
@@ -351,8 +422,13 @@ def Tile_TransposeOp : Tile_Op<"transpose", [Pure]> {
 def Tile_ReshapeOp : Tile_Op<"reshape", [Pure]> {
   let summary = "the same elements in row-major order with other extents";
   let description = [{
+    result[t] = source[s], where t and s have the same number in row-major order.
+
     ```mlir
-    %b = tile.reshape %a : tensor<4x16xf32> -> tensor<64xf32>
+    func.func @flatten(%a: tensor<4x16xf32>) -> tensor<64xf32> {
+      %b = tile.reshape %a : tensor<4x16xf32> -> tensor<64xf32>
+      return %b : tensor<64xf32>
+    }
     ```
     Constraints: 1. equal element counts and element types.
   }];
@@ -367,10 +443,13 @@ def Tile_ReshapeOp : Tile_Op<"reshape", [Pure]> {
 def Tile_CoordOp : Tile_Op<"coord", [Pure]> {
   let summary = "a function of each element's coordinates";
   let description = [{
-    result[t] = map(t)[operands], in the result's integer or index element type.
+    result[t] = map(t)[map_operands], in the result's integer or index element type.
 
     ```mlir
-    %i = tile.coord affine_map<(t0)[s0] -> (s0 + t0)>[%n0] : tensor<16xi64>
+    func.func @columns(%n0: index) -> tensor<16xi64> {
+      %i = tile.coord affine_map<(t0)[s0] -> (s0 + t0)>[%n0] : tensor<16xi64>
+      return %i : tensor<16xi64>
+    }
     ```
     Constraints: 1. one map dimension per tile dimension, one symbol per operand, one result;
     2. integer or index elements.
@@ -384,10 +463,13 @@ def Tile_CoordOp : Tile_Op<"coord", [Pure]> {
 def Tile_MaskOp : Tile_Op<"mask", [Pure]> {
   let summary = "which elements of a tile satisfy an integer set";
   let description = [{
-    result[t] = set(t)[operands], as i1.
+    result[t] = set(t)[map_operands], as i1.
 
     ```mlir
-    %m = tile.mask affine_set<(t0)[n, i] : (n - i - t0 - 1 >= 0)>[%n, %i] : tensor<16xi1>
+    func.func @inside(%n: index, %i: index) -> tensor<16xi1> {
+      %m = tile.mask affine_set<(t0)[n, i] : (n - i - t0 - 1 >= 0)>[%n, %i] : tensor<16xi1>
+      return %m : tensor<16xi1>
+    }
     ```
     Constraints: 1. one set dimension per tile dimension, one symbol per operand; 2. i1 elements.
   }];
@@ -406,8 +488,11 @@ def Tile_AssertOp : Tile_Op<"assert", [MemoryEffects<[MemWrite]>]> {
     before it is used).
 
     ```mlir
-    tile.assert %ok, "node 'gather_3': index %0 is out of range [-%1, %1)" (%i, %n : tensor<8xi64>, index)
-      : tensor<8xi1>
+    func.func @bounds(%ok: tensor<8xi1>, %i: tensor<8xi64>, %n: index) {
+      tile.assert %ok, "node 'gather_3': index %0 is out of range [-%1, %1)"
+        (%i, %n : tensor<8xi64>, index) : tensor<8xi1>
+      return
+    }
     ```
     Constraints: 1. i1 elements; 2. at most 4 values, scalars or tiles of the condition's shape.
   }];

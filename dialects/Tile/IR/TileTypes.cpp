@@ -100,8 +100,9 @@ LogicalResult MemoryAttr::verify(function_ref<InFlightDiagnostic()> emitError, A
                  use[1].kind != PhysicalDim::Kind::Whole && use[0].kind != use[1].kind;
     if (!whole && !split)
       return emitError() << "expects dimension " << i
-                         << " to appear once as itself or once each as floordiv and mod of one "
-                            "factor";
+                         << " once as itself or once each as floordiv and mod of one factor, but "
+                            "got "
+                         << AffineMapAttr::get(map);
   }
   return success();
 }
@@ -191,7 +192,7 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess() || parser.parseKeyword(&word))
     return {};
   if (!word.consume_front("v") || word.getAsInteger(10, version)) {
-    parser.emitError(loc, "expects a schedule version such as v1");
+    parser.emitError(loc, "expects a schedule version such as v1, but got '") << word << "'";
     return {};
   }
   if (parser.parseComma() || parser.parseKeyword("dims") || parser.parseEqual() ||

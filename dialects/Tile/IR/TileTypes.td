@@ -26,10 +26,19 @@ def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
 
     Example, panels of 64 columns of a [K, N] matrix, each panel stored [K][64]:
     ```mlir
-    #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
+    #panels = #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
+    #rows = #tile.memory<(d0, d1) -> (d0, d1), strides = [?, 1]>
+    tile.kernel @views(%w: !tile.view<?x100xf32, #panels>, %x: !tile.view<?x64xf32, #rows>) {
+      tile.return
+    }
     ```
+    Constraints:
+    1. the map has no symbols; one stride per physical dimension, or none;
+    2. physical coordinates have the form d, d floordiv c or d mod c, c positive;
+    3. every dimension appears once as itself, or once each as floordiv and mod of one factor.
   }];
-  let parameters = (ins "::mlir::AffineMap":$map, ArrayRefParameter<"int64_t">:$strides);
+  let parameters = (ins AttrParameter<"::mlir::AffineMap", "coordinates to physical coordinates">:$map,
+                        ArrayRefParameter<"int64_t", "elements per step, or none: row-major">:$strides);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -44,11 +53,17 @@ def Tile_ScheduleAttr : AttrDef<Tile_Dialect, "Schedule"> {
     Both print sorted by name, so that equal schedules have equal text and equal hashes.
 
     ```mlir
-    #tile.schedule<v1, dims = {k = [1], m = [96, 6], n = [64, 64]}, choices = {order = ["n", "m"]}>
+    #schedule = #tile.schedule<v1, dims = {k = [1], m = [96, 6], n = [64, 64]},
+                               choices = {order = ["n", "m"]}>
+    tile.kernel @product() schedule #schedule {
+      tile.return
+    }
     ```
+    Constraints: 1. the version is 1; 2. sizes are lists of positive integers.
   }];
-  let parameters = (ins "int64_t":$version, "::mlir::DictionaryAttr":$dims,
-                        "::mlir::DictionaryAttr":$choices);
+  let parameters = (ins AttrParameter<"int64_t", "of this text">:$version,
+                        AttrParameter<"::mlir::DictionaryAttr", "sizes by dimension">:$dims,
+                        AttrParameter<"::mlir::DictionaryAttr", "all else by name">:$choices);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -69,12 +84,18 @@ def Tile_ViewType : TypeDef<Tile_Dialect, "View"> {
     the buffer is row-major and contiguous. Elements of type i1 take one byte, 0 or 1.
 
     ```mlir
-    !tile.view<?x4096xf16>
-    !tile.view<4096x11008xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>>
+    !x = !tile.view<?x4096xf16>
+    !w = !tile.view<4096x11008xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>>
+    tile.kernel @linear(%x: !x, %w: !w) {
+      tile.return
+    }
     ```
+    Constraints: 1. elements are integers, index or floats; 2. extents are not negative;
+    3. the layout's map has one dimension per dimension of the view.
   }];
-  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$elementType,
-                        OptionalParameter<"::sectile::tile::MemoryAttr">:$memory);
+  let parameters = (ins ArrayRefParameter<"int64_t", "extents">:$shape,
+                        TypeParameter<"::mlir::Type", "of an element">:$elementType,
+                        OptionalParameter<"::sectile::tile::MemoryAttr", "the layout">:$memory);
   let builders = [
     TypeBuilderWithInferredContext<(ins "::llvm::ArrayRef<int64_t>":$shape,
                                         "::mlir::Type":$elementType,

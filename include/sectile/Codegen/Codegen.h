@@ -22,15 +22,22 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace sectile {
 
-/// Instructions in the innermost loops of a function, counted in optimised LLVM IR.
+/// Instructions in an innermost loop, or several, counted in optimised LLVM IR.
 struct LoopStats {
   /// Instructions that take or give vectors.
   uint32_t vectorOps = 0;
-  /// Arithmetic on scalars that ends up in data, not in addresses or loop control.
+  /// Arithmetic and stores on scalars that are data, not addresses or loop control.
   uint32_t scalarOps = 0;
+};
+
+/// The innermost loops of a function.
+struct FunctionStats {
+  LoopStats total;
+  std::vector<LoopStats> loops;
 };
 
 struct ObjectCode {
@@ -39,7 +46,7 @@ struct ObjectCode {
   /// Text, where it was asked for.
   std::string assembly, llvmText;
   /// By function, suffix included.
-  llvm::StringMap<LoopStats> stats;
+  llvm::StringMap<FunctionStats> stats;
 };
 
 struct CodegenOptions {

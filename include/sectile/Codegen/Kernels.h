@@ -18,7 +18,7 @@ struct KernelObjects {
   /// Text, where it was asked for.
   std::string assembly, llvmText;
   /// By function, suffix included.
-  llvm::StringMap<LoopStats> stats;
+  llvm::StringMap<FunctionStats> stats;
   /// Per kernel, in the order of the module: messages of its checks.
   std::vector<std::vector<std::string>> failures;
 };

@@ -23,7 +23,41 @@ def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
     Precondition: regions as `graph-outline` leaves them: results of one shape, constants other
     than splats passed as arguments, `graph.dims` naming equal extents.
     Postcondition: every tile is small enough for a register file; memory is touched through
-    views only. `canonicalize`, `cse` and `loop-invariant-code-motion` usually follow.
+    views only. `canonicalize`, `cse` and `loop-invariant-code-motion` usually follow. The
+    schedule chosen for each kernel is a remark.
+
+    ```mlir
+    graph.kernel @double(%x: tensor<64xf32>) -> tensor<64xf32> {
+      %e = tensor.empty() : tensor<64xf32>
+      %r = linalg.map { arith.addf } ins(%x, %x : tensor<64xf32>, tensor<64xf32>)
+                                     outs(%e : tensor<64xf32>)
+      graph.return %r : tensor<64xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    graph.kernel @double(%x: tensor<64xf32>) -> tensor<64xf32> {
+      %e = tensor.empty() : tensor<64xf32>
+      %r = linalg.map { arith.addf } ins(%x, %x : tensor<64xf32>, tensor<64xf32>)
+                                     outs(%e : tensor<64xf32>)
+      graph.return %r : tensor<64xf32>
+    }
+    module @avx512 {
+      tile.kernel @double(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>)
+          schedule #tile.schedule<v1, dims = {d0 = [64, 64]}, choices = {}> {
+        %c0 = arith.constant 0 : index
+        %c1 = arith.constant 1 : index
+        scf.for %i = %c0 to %c1 step %c1 {
+          %t = tile.load %x at affine_map<(d0)[s0] -> (d0 + s0 * 64)>[%i]
+               : !tile.view<64xf32> -> tensor<64xf32>
+          %r = arith.addf %t, %t fastmath<contract> : tensor<64xf32>
+          tile.store %r, %y at affine_map<(d0)[s0] -> (d0 + s0 * 64)>[%i]
+                : tensor<64xf32>, !tile.view<64xf32>
+        }
+        tile.return
+      }
+    }
+    ```
   }];
   let options = [
     Option<"level", "level", "std::string", "\"avx512\"",

@@ -29,7 +29,26 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
     Constants are laid out one after the other, 64-byte aligned, in the section of constants; the
     module attribute `graph.constants` lists them in that order (see `PlannedConstant`).
 
-    Precondition: `graph-outline`, then `graph-simplify`.
+    Precondition: `graph-outline`, then `graph-simplify`. `host-to-llvm` follows.
+
+    ```mlir
+    func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["n", "4"]})
+        -> tensor<?x4xf32> {
+      %c0 = arith.constant 0 : index
+      %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+      %y = graph.launch @k(%x) sizes [%n] : (tensor<?x4xf32>) -> tensor<?x4xf32>
+      return %y : tensor<?x4xf32>
+    }
+    graph.kernel @k(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+      graph.return %x : tensor<?x4xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func private @sectile_prepare(%n: index) -> (index, index, index, index)
+    func.func private @sectile_run(%x: memref<?x4xf32>, %y: memref<?x4xf32>, %arena: memref<?xi8>,
+                                   %constants: memref<?xi8>)
+    ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect", "::sectile::graph::GraphDialect"];
@@ -45,6 +64,33 @@ def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {
     status other than zero ends the program at once and is returned.
 
     The kernels themselves are dropped from the module.
+
+    Precondition: `graph-plan-memory`. Postcondition: ops of the LLVM dialect only.
+
+    ```mlir
+    module attributes {graph.constants = [], graph.interface = {inputs = [
+        {dims = ["4"], name = "x", type = tensor<4xf32>} ], outputs = [
+        {dims = ["4"], name = "y", type = tensor<4xf32>} ], symbols = []}} {
+      func.func @sectile_prepare() -> (index, index) {
+        %c4 = arith.constant 4 : index
+        %c0 = arith.constant 0 : index
+        return %c4, %c0 : index, index
+      }
+      func.func @sectile_run(%x: memref<4xf32>, %y: memref<4xf32>, %arena: memref<?xi8>,
+                             %constants: memref<?xi8>) {
+        graph.dispatch @k(%x, %y) num_inputs 1 : memref<4xf32>, memref<4xf32>
+        return
+      }
+      graph.kernel @k(%x: tensor<4xf32>) -> tensor<4xf32> {
+        graph.return %x : tensor<4xf32>
+      }
+    }
+    ```
+    becomes
+    ```mlir
+    llvm.func @sectile_host_prepare(!llvm.ptr) -> i32
+    llvm.func @sectile_host_run(!llvm.ptr) -> i32
+    ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
 }

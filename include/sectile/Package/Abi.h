@@ -131,8 +131,15 @@ typedef struct sectile_abi_kernel_code {
   const char *const *failures; /* messages; "%0".."%3" stand for values */
   int32_t num_failures;
   uint32_t vector_ops; /* in innermost loops: instructions on vectors */
-  uint32_t scalar_ops; /* in innermost loops: arithmetic on scalars */
+  uint32_t scalar_ops; /* in innermost loops: arithmetic and stores on scalars */
 } sectile_abi_kernel_code;
+
+/** One innermost loop of a kernel's code, after optimisation. */
+typedef struct sectile_abi_loop {
+  uint32_t vector_ops; /* instructions on vectors */
+  uint32_t
+      scalar_ops; /* arithmetic and stores on scalars that are data, not addresses or control */
+} sectile_abi_loop;
 
 /** All kernels compiled for one instruction-set level. */
 typedef struct sectile_abi_level {
@@ -225,6 +232,12 @@ typedef struct sectile_package_descriptor {
   uint64_t constants_bytes;
   uint64_t constants_hash; /* XXH3-64 of the constants, seed 0 */
   const char *weights_file;
+  /* Not in the first packages, whose descriptors end here. */
+  /** Innermost loops of all kernels, kernel by kernel, level by level, target by
+   * target. Those of kernel number i in that order end before loop_ends[i] and
+   * begin where the kernel before ends. Both are null where nothing was counted. */
+  const sectile_abi_loop *loops;
+  const uint32_t *loop_ends;
 } sectile_package_descriptor;
 
 #ifdef __cplusplus

@@ -12,9 +12,12 @@
 #include "Roots.h"
 #include "Schedule.h"
 
+#include "sectile/Report/Remarks.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Remarks.h"
 
 namespace sectile {
 #define GEN_PASS_DEF_GRAPHTOTILEPASS
@@ -31,7 +34,7 @@ static tile::ViewType getViewType(RankedTensorType type, tile::MemoryAttr memory
 
 static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
                                      const RegisterFile &file, const DeviceModel &device,
-                                     bool strict) {
+                                     StringRef level, bool strict) {
   FailureOr<RegionAnalysis> analysis = analyseRegion(source);
   if (failed(analysis))
     return failure();
@@ -47,6 +50,11 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
   auto schedule = source->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
   if (!schedule)
     schedule = chooseSchedule(source, *analysis, file, device);
+  if (auto remark = remark::analysis(
+          source.getLoc(), remark::RemarkOpts::name("schedule").category("graph-to-tile")))
+    remark << remark::metric(kKernelRemarkKey, source.getSymName().str())
+           << remark::metric(kLevelRemarkKey, level.str())
+           << explainSchedule(source, *analysis, file, schedule);
   auto target = tile::KernelOp::create(builder, source.getLoc(), source.getSymName(),
                                        builder.getFunctionType(types, {}), schedule);
   target.setNodesAttr(source.getNodesAttr());
@@ -75,7 +83,7 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
     auto nested = ModuleOp::create(builder, module.getLoc(), StringRef(level));
     builder.setInsertionPointToStart(nested.getBody());
     for (auto kernel : module.getOps<graph::KernelOp>())
-      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, *model, strict)))
+      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, *model, level, strict)))
         return signalPassFailure();
   }
 };

@@ -25,6 +25,11 @@ struct DimSizes {
 tile::ScheduleAttr chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                   const RegisterFile &file, const DeviceModel &device);
 
+/// Says in a clause, with figures, what led to a schedule that `chooseSchedule` made, or what one
+/// written by hand amounts to.
+std::string explainSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
+                            const RegisterFile &file, tile::ScheduleAttr schedule);
+
 /// What a schedule says of root dimension `dim`; both sizes are 1 if it says nothing.
 DimSizes getDimSizes(tile::ScheduleAttr schedule, unsigned dim);
 /// Whether every block computes the whole of root dimension `dim` (choice `sweep`).

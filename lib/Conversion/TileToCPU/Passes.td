@@ -34,11 +34,17 @@ def TileToCPUPass : Pass<"tile-to-cpu", "::mlir::ModuleOp"> {
     Postcondition: no tile op is left. `cpu-expand-math` follows.
 
     ```mlir
-    tile.kernel @copy(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) { ... }
-    // becomes
-    func.func @copy.run(%bufs: !llvm.ptr, %sizes: !llvm.ptr, %begin: i64, %end: i64,
-                        %scratch: !llvm.ptr, %values: !llvm.ptr) -> i32
-    func.func @copy.info(%bufs: !llvm.ptr, %sizes: !llvm.ptr, %out: !llvm.ptr)
+    tile.kernel @copy(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) {
+      %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<64xf32> -> tensor<64xf32>
+      tile.store %t, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf32>, !tile.view<64xf32>
+      tile.return
+    }
+    ```
+    becomes
+    ```mlir
+    func.func private @copy.run(%bufs: !llvm.ptr, %sizes: !llvm.ptr, %begin: i64, %end: i64,
+                                %scratch: !llvm.ptr, %values: !llvm.ptr) -> i32
+    func.func private @copy.info(%bufs: !llvm.ptr, %sizes: !llvm.ptr, %out: !llvm.ptr)
     ```
   }];
   let options = [
@@ -57,8 +63,8 @@ def ExpandMathPass : Pass<"cpu-expand-math", "::mlir::ModuleOp"> {
   let summary = "Replace functions of math by arithmetic";
   let description = [{
     Elementary functions on f32 and f64, scalars and vectors alike, become polynomials and bit
-    operations. No call of a mathematical library remains. Errors are bounded, see
-    docs/numerics of each function in MathF32.cpp; denormals, infinities and NaN behave as IEEE 754
+    operations. No call of a mathematical library remains. Errors are bounded, as stated for
+    each function in MathFunctions.h; denormals, infinities and NaN behave as IEEE 754
     asks of correctly rounded functions. What the machine does natively (sqrt, floor, fma, ...)
     stays.
 
@@ -67,17 +73,29 @@ def ExpandMathPass : Pass<"cpu-expand-math", "::mlir::ModuleOp"> {
     LLVM's own. An op that has neither is an error naming it and the level.
 
     ```mlir
-    %y = math.exp %x : vector<16xf32>
-    // becomes  2^n * p(r),  n = round(x / ln 2),  r = x - n ln 2
+    func.func @f(%x: vector<16xf32>) -> vector<16xf32> {
+      %y = math.rsqrt %x : vector<16xf32>
+      return %y : vector<16xf32>
+    }
     ```
+    becomes
+    ```mlir
+    func.func @f(%x: vector<16xf32>) -> vector<16xf32> {
+      %root = math.sqrt %x : vector<16xf32>
+      %one = arith.constant dense<1.0> : vector<16xf32>
+      %y = arith.divf %one, %root : vector<16xf32>
+      return %y : vector<16xf32>
+    }
+    ```
+    math.exp becomes 2^n p(r) with n = round(x / ln 2), r = x - n ln 2 and a polynomial p.
   }];
   let options = [
     Option<"levelName", "level", "std::string", "\"avx512\"",
            "instruction-set level: sse4, avx2, avx512 or avx512vnni">
   ];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
 

@@ -79,6 +79,20 @@ TEST(Package, DescribesItself) {
   ASSERT_EQ(sectile_package_get_kernel_code(package.get(), 0, 0, &code), SECTILE_OK);
   EXPECT_EQ(code.vector_ops, 3u);
   EXPECT_EQ(code.scalar_ops, 1u);
+  EXPECT_EQ(code.num_loops, 2u);
+  auto loop = makeOptions<sectile_loop_info>();
+  ASSERT_EQ(sectile_package_get_loop(package.get(), 0, 0, 1, &loop), SECTILE_OK);
+  EXPECT_EQ(loop.vector_ops, 0u);
+  EXPECT_EQ(loop.scalar_ops, 1u);
+  EXPECT_EQ(sectile_package_get_loop(package.get(), 0, 0, 2, &loop), SECTILE_INVALID_ARGUMENT);
+  EXPECT_EQ(sectile_package_get_loop(package.get(), 0, 1, 0, &loop), SECTILE_INVALID_ARGUMENT);
+}
+
+TEST(Package, ReadsDescriptorsFromBeforeLoopsWereCounted) {
+  PackageHandle package = loadPackage("gather");
+  auto code = makeOptions<sectile_kernel_code_info>();
+  ASSERT_EQ(sectile_package_get_kernel_code(package.get(), 0, 0, &code), SECTILE_OK);
+  EXPECT_EQ(code.num_loops, 0u);
 }
 
 TEST(Package, FillsOnlyWhatTheCallerKnows) {
@@ -158,6 +172,7 @@ TEST(Package, RefusesBadDescriptors) {
       {"bad-rank", SECTILE_INVALID_PACKAGE, "expects a rank from 0 to 64, but got -1"},
       {"bad-alias", SECTILE_INVALID_PACKAGE, "names input 7 of 1"},
       {"bad-kernel", SECTILE_INVALID_PACKAGE, "kernel 'k' has no code at level 'base'"},
+      {"bad-loops", SECTILE_INVALID_PACKAGE, "loops are counted, but not there"},
       {"bad-prepare", SECTILE_INVALID_PACKAGE, "target 'cpu' has no host program"},
       {"bad-target", SECTILE_UNSUPPORTED, "its first is 'sm_90'"},
       {"bad-count", SECTILE_INVALID_PACKAGE, "expects an array of 3 symbols, but got null"},

@@ -101,7 +101,7 @@ std::unique_ptr<LoadedKernel> LoadedKernel::compile(StringRef text, StringRef na
   kernel->runFunction = reinterpret_cast<decltype(runFunction)>(dlsym(kernel->handle, run.c_str()));
   kernel->infoFunction =
       reinterpret_cast<decltype(infoFunction)>(dlsym(kernel->handle, info.c_str()));
-  kernel->stats = object->stats[run];
+  kernel->stats = object->stats[run].total;
   kernel->assembly = std::move(object->assembly);
   kernel->failures = object->failures[0];
   return kernel;

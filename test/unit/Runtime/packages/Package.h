@@ -22,10 +22,15 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
+/* How much of the descriptor the package knows. */
+#ifndef PACKAGE_SIZE
+#define PACKAGE_SIZE sizeof(sectile_package_descriptor)
+#endif
+
 /* The fields that all test packages share. */
 #define PACKAGE_HEADER                                                                             \
-  .magic = SECTILE_PACKAGE_MAGIC, .abi = SECTILE_PACKAGE_ABI,                                      \
-  .size = sizeof(sectile_package_descriptor), .compiler_version = "test", .options = "--test"
+  .magic = SECTILE_PACKAGE_MAGIC, .abi = SECTILE_PACKAGE_ABI, .size = PACKAGE_SIZE,                \
+  .compiler_version = "test", .options = "--test"
 
 #define INPUTS(ARRAY) .inputs = ARRAY, .num_inputs = COUNT(ARRAY)
 #define OUTPUTS(ARRAY) .outputs = ARRAY, .num_outputs = COUNT(ARRAY)

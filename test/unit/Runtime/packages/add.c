@@ -70,11 +70,13 @@ static const sectile_abi_kernel kernels[] = {
     {"add", "/layer/Add", "f32[?] + f32[?]", "block = [64]"}};
 static const sectile_abi_kernel_code code[] = {
     {.info = addInfo, .run = addRun, .vector_ops = 3, .scalar_ops = 1}};
+static const sectile_abi_loop loops[] = {{3, 0}, {0, 1}};
+static const uint32_t loopEnds[] = {2};
 static const sectile_abi_level levels[] = {{"base", 0, code}};
 static const sectile_abi_target targets[] = {
     {.name = "cpu", KERNELS(kernels), LEVELS(levels), .prepare = prepare, .run = run}};
 
 EXPORTED const sectile_package_descriptor sectile_package = {
-    PACKAGE_HEADER,   .model_name = "add", INPUTS(inputs),
-    OUTPUTS(outputs), SYMBOLS(symbols),    TARGETS(targets),
+    PACKAGE_HEADER,   .model_name = "add", INPUTS(inputs), OUTPUTS(outputs),
+    SYMBOLS(symbols), TARGETS(targets),    .loops = loops, .loop_ends = loopEnds,
 };

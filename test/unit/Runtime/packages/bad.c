@@ -30,11 +30,27 @@ static const sectile_abi_tensor tensors[] = {{"x", BAD_DTYPE, BAD_RANK, dims, ex
 #endif
 static const sectile_abi_alias aliases[] = {{.input = BAD_ALIAS, .capacity = 8}};
 
+#ifdef BAD_LOOPS
+static void kernelInfo(void *const *bufs, const int64_t *sizes, sectile_abi_launch_info *out) {
+  (void)bufs, (void)sizes, (void)out;
+}
+static int32_t runKernel(void *const *bufs, const int64_t *sizes, int64_t begin, int64_t end,
+                         void *scratch, int64_t *values) {
+  (void)bufs, (void)sizes, (void)begin, (void)end, (void)scratch, (void)values;
+  return 0;
+}
+static const uint32_t loopEnds[] = {1};
+#define BAD_KERNEL
+#else
+#define kernelInfo NULL
+#define runKernel NULL
+#endif
+
 #ifndef BAD_KERNEL
 static const sectile_abi_level levels[] = {{"base", 0, NULL}};
 #else
 static const sectile_abi_kernel kernels[] = {{"k", "", "", ""}};
-static const sectile_abi_kernel_code code[] = {{.info = NULL}};
+static const sectile_abi_kernel_code code[] = {{.info = kernelInfo, .run = runKernel}};
 static const sectile_abi_level kernelLevels[] = {{"base", 0, code}};
 #endif
 
@@ -92,6 +108,9 @@ EXPORTED const sectile_package_descriptor sectile_package = {
     ALIASES(aliases),
 #ifdef BAD_COUNT
     .num_symbols = 3,
+#endif
+#ifdef BAD_LOOPS
+    .loop_ends = loopEnds,
 #endif
 #ifdef BAD_CONSTANTS
     .constants = unaligned + 8,

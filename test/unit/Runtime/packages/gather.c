@@ -10,6 +10,9 @@
  * declared large, so that it is shared among threads.
  *===----------------------------------------------------------------------===*/
 
+/* As compilers wrote it that knew no loops; what follows is not the descriptor's. */
+#define PACKAGE_SIZE offsetof(sectile_package_descriptor, loops)
+
 #include "Package.h"
 
 enum { ROWS = 5 };
@@ -74,4 +77,6 @@ EXPORTED const sectile_package_descriptor sectile_package = {
     .constants = table,
     .constants_bytes = sizeof table,
     .constants_hash = CONSTANTS_HASH,
+    .loops = (const sectile_abi_loop *)16,
+    .loop_ends = (const uint32_t *)16,
 };

@@ -1,0 +1,92 @@
+// RUN: sectile-opt %s --graph-to-tile -verify-diagnostics -split-input-file
+
+#id = affine_map<(d0) -> (d0)>
+
+// An op without a rule.
+graph.kernel @k(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'tensor.bitcast' op cannot become part of a tile program: there is no rule for this op}}
+  %y = tensor.bitcast %x : tensor<4xf32> to tensor<4xf32>
+  graph.return %y : tensor<4xf32>
+}
+
+// -----
+
+#id = affine_map<(d0) -> (d0)>
+
+// Control flow in the body of a linalg op.
+graph.kernel @k(%x: tensor<4xf32>, %c: tensor<4xi1>) -> tensor<4xf32> {
+  %e = tensor.empty() : tensor<4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]}
+      ins(%x, %c : tensor<4xf32>, tensor<4xi1>) outs(%e : tensor<4xf32>) {
+  ^bb0(%a: f32, %b: i1, %o: f32):
+    // expected-error @+1 {{'scf.if' op cannot become part of a tile program: expects an elementwise op in the body of a linalg op}}
+    %t = scf.if %b -> f32 {
+      scf.yield %a : f32
+    } else {
+      scf.yield %o : f32
+    }
+    linalg.yield %t : f32
+  } -> tensor<4xf32>
+  graph.return %y : tensor<4xf32>
+}
+
+// -----
+
+// A result that two coordinates of one loop index: its other elements are not computed.
+graph.kernel @k(%x: tensor<4xf32>) -> tensor<4x4xf32> {
+  %e = tensor.empty() : tensor<4x4xf32>
+  // expected-error @+1 {{cannot become part of a tile program: expects a result indexed by distinct loops, but got affine_map<(d0) -> (d0, d0)>}}
+  %y = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0, d0)>], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf32>) outs(%e : tensor<4x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<4x4xf32>
+  graph.return %y : tensor<4x4xf32>
+}
+
+// -----
+
+// A parallel loop that writes one element several times.
+graph.kernel @k(%x: tensor<4x4xf32>) -> tensor<4xf32> {
+  %e = tensor.empty() : tensor<4xf32>
+  // expected-error @+1 {{cannot become part of a tile program: parallel loop 1 does not index the result}}
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<4xf32>
+  graph.return %y : tensor<4xf32>
+}
+
+// -----
+
+// A pad value that is computed.
+graph.kernel @k(%x: tensor<4xf32>) -> tensor<6xf32> {
+  // expected-error @+1 {{'tensor.pad' op cannot become part of a tile program: expects a constant pad value}}
+  %y = tensor.pad %x low[1] high[1] {
+  ^bb0(%i: index):
+    %n = arith.index_cast %i : index to i32
+    %f = arith.sitofp %n : i32 to f32
+    tensor.yield %f : f32
+  } : tensor<4xf32> to tensor<6xf32>
+  graph.return %y : tensor<6xf32>
+}
+
+// -----
+
+// A gather from what the kernel computes itself.
+graph.kernel @k(%x: tensor<8xf32>, %i: tensor<64xi64>) -> tensor<64xf32> {
+  %e = tensor.empty() : tensor<8xf32>
+  %s = linalg.map { math.exp } ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>)
+  // expected-error @+1 {{'graph.gather' op cannot become part of a tile program: indices vary inside a tile, but the source is not a kernel argument}}
+  %y = graph.gather %s[%i] axis 0 : tensor<8xf32>, tensor<64xi64> -> tensor<64xf32>
+  graph.return %y : tensor<64xf32>
+}
+
+// -----
+
+// Results of different shapes.
+// expected-error @+1 {{'graph.kernel' op expects results of one shape, but got 'tensor<4xf32>' and 'tensor<5xf32>'}}
+graph.kernel @k(%x: tensor<4xf32>, %y: tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>) {
+  graph.return %x, %y : tensor<4xf32>, tensor<5xf32>
+}

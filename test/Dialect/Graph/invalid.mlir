@@ -1,0 +1,154 @@
+// RUN: sectile-opt %s -verify-diagnostics -split-input-file
+
+// graph.kernel 1: arguments are ranked tensors or index.
+// expected-error @+1 {{'graph.kernel' op expects argument 1 to be a ranked tensor or an index, but got 'f32'}}
+graph.kernel @k(%x: tensor<4xf32>, %s: f32) {
+  graph.return
+}
+
+// -----
+
+// graph.kernel 2: results are ranked tensors.
+// expected-error @+1 {{'graph.kernel' op expects result 0 to be a ranked tensor, but got 'index'}}
+graph.kernel @k() -> index {
+  llvm.unreachable
+}
+
+// -----
+
+// graph.return 1: values have the kernel's result types.
+graph.kernel @k(%x: tensor<4xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{expects values of the kernel's result types 'tensor<5xf32>', but got 'tensor<4xf32>'}}
+  graph.return %x : tensor<4xf32>
+}
+
+// -----
+
+// graph.return: only in a kernel.
+func.func @f() {
+  // expected-error @+1 {{'graph.return' op expects parent op 'graph.kernel'}}
+  graph.return
+}
+
+// -----
+
+// graph.launch 1: there is such a kernel.
+func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{expects a graph.kernel named @k, but found none}}
+  %y = graph.launch @k(%x) sizes [] : (tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// graph.launch 1: its types agree with the kernel's.
+graph.kernel @k(%x: tensor<4xf32>) -> tensor<4xf32> {
+  graph.return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<5xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{expects the kernel's type '(tensor<4xf32>) -> tensor<4xf32>', but got '(tensor<5xf32>) -> tensor<5xf32>'}}
+  %y = graph.launch @k(%x) sizes [] : (tensor<5xf32>) -> tensor<5xf32>
+  return %y : tensor<5xf32>
+}
+
+// -----
+
+// graph.launch 2: one size per dynamic extent.
+graph.kernel @k(%x: tensor<?xf32>) -> tensor<?xf32> {
+  graph.return %x : tensor<?xf32>
+}
+func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
+  // expected-error @+1 {{expects 1 sizes, one per dynamic extent, but got 0}}
+  %y = graph.launch @k(%x) sizes [] : (tensor<?xf32>) -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+
+// -----
+
+// graph.dispatch 1: operands are memrefs or index.
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{operand #0 must be variadic of memref of any type values or index, but got 'tensor<4xf32>'}}
+  "graph.dispatch"(%x) {kernel = @k, num_inputs = 0 : i64} : (tensor<4xf32>) -> ()
+  return
+}
+
+// -----
+
+// graph.dispatch 2: num_inputs is at most the number of operands.
+func.func @f(%x: memref<4xf32>) {
+  // expected-error @+1 {{expects num_inputs to be at most 1, the number of operands, but got 2}}
+  graph.dispatch @k(%x) num_inputs 2 : memref<4xf32>
+  return
+}
+
+// -----
+
+// graph.broadcast 1: the result's rank is not smaller.
+func.func @f(%x: tensor<4x4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{expects a result of rank at least 2, but got 1}}
+  %y = graph.broadcast %x sizes [] : tensor<4x4xf32> -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// graph.broadcast 2: one size per dynamic extent.
+func.func @f(%x: tensor<?xf32>, %n: index) -> tensor<?x?xf32> {
+  // expected-error @+1 {{expects 2 sizes, one per dynamic extent, but got 1}}
+  %y = graph.broadcast %x sizes [%n] : tensor<?xf32> -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
+
+// -----
+
+// graph.broadcast 3: element types agree.
+func.func @f(%x: tensor<1xf32>) -> tensor<4xf16> {
+  // expected-error @+1 {{expects element type 'f32', but got 'f16'}}
+  %y = graph.broadcast %x sizes [] : tensor<1xf32> -> tensor<4xf16>
+  return %y : tensor<4xf16>
+}
+
+// -----
+
+// graph.broadcast 4: static extents are 1 or equal.
+func.func @f(%x: tensor<2xf32>) -> tensor<3x4xf32> {
+  // expected-error @+1 {{expects extents to be 1 or equal, but got 2 and 4}}
+  %y = graph.broadcast %x sizes [] : tensor<2xf32> -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}
+
+// -----
+
+// graph.gather 1: the axis is inside the source's rank.
+func.func @f(%x: tensor<4xf32>, %i: tensor<2xi64>) -> tensor<2xf32> {
+  // expected-error @+1 {{expects an axis below 1, but got 1}}
+  %y = graph.gather %x[%i] axis 1 : tensor<4xf32>, tensor<2xi64> -> tensor<2xf32>
+  return %y : tensor<2xf32>
+}
+
+// -----
+
+// graph.gather 2: the result has the gathered shape.
+func.func @f(%x: tensor<4x8xf32>, %i: tensor<2xi64>) -> tensor<3x8xf32> {
+  // expected-error @+1 {{expects a result compatible with 'tensor<2x8xf32>', but got 'tensor<3x8xf32>'}}
+  %y = graph.gather %x[%i] axis 0 : tensor<4x8xf32>, tensor<2xi64> -> tensor<3x8xf32>
+  return %y : tensor<3x8xf32>
+}
+
+// -----
+
+// graph.gather 3: element types agree.
+func.func @f(%x: tensor<4xf32>, %i: tensor<2xi64>) -> tensor<2xf16> {
+  // expected-error @+1 {{expects a result compatible with 'tensor<2xf32>', but got 'tensor<2xf16>'}}
+  %y = graph.gather %x[%i] axis 0 : tensor<4xf32>, tensor<2xi64> -> tensor<2xf16>
+  return %y : tensor<2xf16>
+}
+
+// -----
+
+// graph.gather 3: indices are integers.
+func.func @f(%x: tensor<4xf32>, %i: tensor<2xf32>) -> tensor<2xf32> {
+  // expected-error @+1 {{expects indices to be integers, but got 'tensor<2xf32>'}}
+  %y = graph.gather %x[%i] axis 0 : tensor<4xf32>, tensor<2xf32> -> tensor<2xf32>
+  return %y : tensor<2xf32>
+}

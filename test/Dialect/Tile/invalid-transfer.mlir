@@ -1,0 +1,114 @@
+// RUN: sectile-opt %s -verify-diagnostics -split-input-file
+
+// tile.load 1: the view's element type.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{expects element type 'f32', the view's, but got 'i32'}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<4xf32> -> tensor<4xi32>
+  tile.return
+}
+
+// -----
+
+// tile.load 1: static shape.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{result #0 must be tile or scalar, but got 'tensor<?xf32>'}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<4xf32> -> tensor<?xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 2: one map dimension per tile dimension and index tile.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{expects a map of 1 tile coordinates and 0 index values, but got 2 dimensions}}
+  %t = tile.load %x at affine_map<(t0, t1) -> (t0)>[] : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 2: one symbol per operand.
+tile.kernel @k(%x: !tile.view<4xf32>, %i: index) {
+  // expected-error @+1 {{expects 1 map operands, one per symbol, but got 2}}
+  %t = tile.load %x at affine_map<(t0)[s0] -> (t0 + s0)>[%i, %i] : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 2: one map result per view dimension.
+tile.kernel @k(%x: !tile.view<4x4xf32>) {
+  // expected-error @+1 {{expects a map of 2 results, the view's rank, but got 1}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<4x4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 3: one mask dimension per tile dimension.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{expects a mask of 1 dimensions, the tile's rank, but got 2}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] where affine_set<(t0, t1) : (t0 - 1 >= 0)>[] else 0.0 : f32
+       : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 3: one symbol per set operand.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{expects 1 mask operands, one per symbol, but got 0}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] where affine_set<(t0)[n] : (n - t0 - 1 >= 0)>[] else 0.0 : f32
+       : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 3: the fill has the element type.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{expects a fill of type 'f32', but got 'i32'}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] where affine_set<(t0) : (t0 - 1 >= 0)>[] else 0 : i32
+       : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 3: no mask without a fill, no fill without a mask.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  // expected-error @+1 {{expects a mask and a fill, or neither, but got only a fill}}
+  %t = "tile.load"(%x) <{map = affine_map<(t0) -> (t0)>, fill = 0.0 : f32, operandSegmentSizes = array<i32: 1, 0, 0, 0>}>
+       : (!tile.view<4xf32>) -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 4: index tiles have the result's shape.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  %i = arith.constant dense<0> : tensor<2xi64>
+  // expected-error @+1 {{expects index tiles of shape [4], the tile's, but got 'tensor<2xi64>'}}
+  %t = tile.load %x at affine_map<(t0, g) -> (g)>[] indices (%i : tensor<2xi64>) : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.load 4: index tiles hold integers.
+tile.kernel @k(%x: !tile.view<4xf32>) {
+  %i = arith.constant dense<0.0> : tensor<4xf32>
+  // expected-error @+1 {{expects index tiles of integers, but got 'tensor<4xf32>'}}
+  %t = tile.load %x at affine_map<(t0, g) -> (g)>[] indices (%i : tensor<4xf32>) : !tile.view<4xf32> -> tensor<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.store: as tile.load.
+tile.kernel @k(%x: !tile.view<4x4xf32>) {
+  %t = arith.constant dense<0.0> : tensor<4xf32>
+  // expected-error @+1 {{'tile.store' op expects a map of 2 results, the view's rank, but got 1}}
+  tile.store %t, %x at affine_map<(t0) -> (t0)>[] : tensor<4xf32>, !tile.view<4x4xf32>
+  tile.return
+}
