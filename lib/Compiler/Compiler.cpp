@@ -7,6 +7,7 @@
 
 #include "sectile/Compiler/Compiler.h"
 
+#include "Aliases.h"
 #include "Package.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -90,6 +91,11 @@ public:
     if (!options.dumpDir.empty())
       if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
         return emitError(loc, "cannot write '") << options.dumpDir << "': " << code.message();
+    for (auto model : module.getOps<func::FuncOp>())
+      if (model.isPublic())
+        for (const std::string &alias : options.aliases)
+          if (failed(applyAlias(model, alias)))
+            return failure();
     report("graph");
     if (failed(dump("import", module)) || failed(runPipeline(module, buildGraphPipeline)) ||
         failed(dump("graph", module)))

@@ -25,10 +25,13 @@ void sectile::buildGraphPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFormViewsPass());
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   passes.addPass(graph::createGraphPackConstantsPass());
+  // Last, since it marks kernels with what their launches do.
+  passes.addPass(createGraphPlaceTensorsPass());
 }
 
 void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level) {

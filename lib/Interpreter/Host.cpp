@@ -229,26 +229,65 @@ static LogicalResult executeCopy(Machine &machine, Frame &frame, const Step &ste
 // Dispatch
 //===----------------------------------------------------------------------===//
 
-/// The bytes of memory that a window's elements span.
-static std::pair<int64_t, int64_t> getSpan(const ViewObject &view) {
-  if (countElements(view.shape) == 0)
-    return {0, 0};
-  if (view.physical)
-    return {0, static_cast<int64_t>(view.buffer->cells.size()) * view.buffer->cellBytes};
-  int64_t last = 0;
-  for (auto [extent, stride] : llvm::zip_equal(view.shape, view.strides))
-    last += (extent - 1) * stride;
-  return {view.offset, view.offset + (last + 1) * getElementBytes(*view.format)};
+/// The addresses of a window's elements.
+static llvm::DenseSet<int64_t> getAddresses(const ViewObject &view) {
+  llvm::DenseSet<int64_t> addresses;
+  Shape coords(view.shape.size(), 0);
+  for (int64_t i = 0, e = countElements(view.shape); i < e; ++i, advance(coords, view.shape))
+    if (std::optional<int64_t> address = view.getAddress(coords))
+      addresses.insert(*address);
+  return addresses;
 }
 
-/// Views may overlap if neither is written or if they are the same window.
-static bool conflict(const ViewObject &written, const ViewObject &other) {
-  auto [begin, end] = getSpan(written);
-  auto [otherBegin, otherEnd] = getSpan(other);
-  if (written.buffer != other.buffer || begin >= otherEnd || otherBegin >= end)
+static bool isSameWindow(const ViewObject &lhs, const ViewObject &rhs) {
+  return lhs.buffer == rhs.buffer && lhs.offset == rhs.offset && lhs.shape == rhs.shape &&
+         lhs.strides == rhs.strides && lhs.format == rhs.format && lhs.physical == rhs.physical;
+}
+
+/// Whether any byte belongs to both windows.
+static bool overlap(const ViewObject &lhs, const ViewObject &rhs) {
+  if (lhs.buffer != rhs.buffer)
     return false;
-  return written.offset != other.offset || written.shape != other.shape ||
-         written.strides != other.strides || written.format != other.format;
+  llvm::DenseSet<int64_t> addresses = getAddresses(lhs);
+  int64_t before = getElementBytes(*lhs.format), after = getElementBytes(*rhs.format);
+  for (int64_t address : getAddresses(rhs))
+    for (int64_t other = address - before + 1; other < address + after; ++other)
+      if (addresses.contains(other))
+        return true;
+  return false;
+}
+
+/// Whether the kernel's argument (or, after those, result) has a fact of that name.
+static bool hasFact(graph::KernelOp kernel, unsigned position, StringRef fact) {
+  unsigned numInputs = kernel.getNumArguments();
+  return position < numInputs ? kernel.getArgAttr(position, fact) != nullptr
+                              : kernel.getResultAttr(position - numInputs, fact) != nullptr;
+}
+
+/// Holds argument `i`, which is written, against all others and what the kernel was told of them.
+static LogicalResult checkWritten(Machine &machine, graph::DispatchOp op, unsigned i,
+                                  ArrayRef<Datum> arguments) {
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<graph::KernelOp>(op, op.getKernelAttr());
+  const ViewObject &view = getView(arguments[i]);
+  for (unsigned j = 0; j < arguments.size(); ++j) {
+    if (j == i || !arguments[j].object || !overlap(view, getView(arguments[j])))
+      continue;
+    if (j >= op.getNumInputs() || !isSameWindow(view, getView(arguments[j])))
+      return machine.fault(op, "argument " + Twine(i) + " of '" + op.getKernel() +
+                                   "' is written and overlaps argument " + Twine(j));
+    if (!kernel)
+      continue;
+    if (hasFact(kernel, j, "graph.readonly"))
+      return machine.fault(op, "argument " + Twine(j) + " of '" + op.getKernel() +
+                                   "' is said to be read only, but argument " + Twine(i) +
+                                   " writes to its memory");
+    for (unsigned k : {i, j})
+      if (hasFact(kernel, k, "graph.noalias"))
+        return machine.fault(op, "argument " + Twine(k) + " of '" + op.getKernel() +
+                                     "' is said to have no alias, but shares memory with argument " +
+                                     Twine(k == i ? j : i));
+  }
+  return success();
 }
 
 static LogicalResult checkArguments(Machine &machine, graph::DispatchOp op,
@@ -269,10 +308,8 @@ static LogicalResult checkArguments(Machine &machine, graph::DispatchOp op,
     if (view.isReadOnly)
       return machine.fault(op, "'" + op.getKernel() + "' writes to " + view.buffer->name +
                                    ", which is read only");
-    for (unsigned j = 0; j < arguments.size(); ++j)
-      if (j != i && arguments[j].object && conflict(view, getView(arguments[j])))
-        return machine.fault(op, "argument " + Twine(i) + " of '" + op.getKernel() +
-                                     "' is written and overlaps argument " + Twine(j));
+    if (failed(checkWritten(machine, op, i, arguments)))
+      return failure();
   }
   return success();
 }
@@ -317,14 +354,23 @@ static LogicalResult dispatchTileKernel(Machine &machine, graph::DispatchOp op, 
     }
     ViewRef view(new ViewObject(getView(argument)));
     AffineMap packing = type.getMemory() ? type.getMemory().getMap() : AffineMap();
-    if (packing != view->physical)
+    bool isStrided = packing && packing.isIdentity();
+    if ((isStrided ? AffineMap() : packing) != view->physical)
       return machine.fault(op, "argument " + Twine(i) + " of the tile kernel is packed otherwise");
+    // The kernel computes addresses from its own type.
+    Shape strides = getRowMajorStrides(view->shape);
+    if (isStrided)
+      strides.assign(type.getMemory().getStrides().begin(), type.getMemory().getStrides().end());
+    for (auto [dim, stride] : llvm::enumerate(packing && !isStrided ? Shape() : strides))
+      if (!ShapedType::isDynamic(stride) && view->shape[dim] > 1 && stride != view->strides[dim])
+        return machine.fault(op, "argument " + Twine(i) + " of the tile kernel has stride " +
+                                     Twine(view->strides[dim]) + " in dimension " + Twine(dim) +
+                                     ", but is read with " + Twine(stride));
     view->isReadOnly |= i < numInputs;
     if (i >= numInputs) { // nothing of what it holds may be relied on
       TensorRef nothing = makeTensor(view->format, view->shape);
       bool isInPlace = llvm::any_of(arguments.take_front(numInputs), [&](const Datum &input) {
-        return input.object && getView(input).buffer == view->buffer &&
-               getView(input).offset == view->offset;
+        return input.object && isSameWindow(getView(input), *view);
       });
       if (!isInPlace)
         writeTensor(*view, *nothing);
@@ -369,6 +415,28 @@ static LogicalResult executeDispatch(Machine &machine, Frame &frame, const Step 
 // Prepare and run
 //===----------------------------------------------------------------------===//
 
+namespace {
+/// An output that lives in an input's buffer.
+struct SharedBuffer {
+  unsigned input, output;
+  int64_t dim, capacity;
+  ViewRef view; // of the input
+};
+} // namespace
+
+static SmallVector<SharedBuffer> getSharedBuffers(ModuleOp module) {
+  SmallVector<SharedBuffer> shared;
+  auto record = module->getAttrOfType<DictionaryAttr>("graph.interface");
+  auto list = record ? record.getAs<ArrayAttr>("aliases") : ArrayAttr();
+  if (list)
+    for (auto entry : list.getAsRange<DictionaryAttr>()) {
+      auto get = [&](StringRef key) { return entry.getAs<IntegerAttr>(key).getInt(); };
+      shared.push_back({static_cast<unsigned>(get("input")), static_cast<unsigned>(get("output")),
+                        get("dim"), get("capacity"), nullptr});
+    }
+  return shared;
+}
+
 LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
                                std::vector<Datum> &results) {
   auto runFunction = cast<func::FuncOp>(run);
@@ -397,12 +465,23 @@ LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
     return fault(prepare, "expects output extents and the arena's size");
   ArrayRef<Datum> tail = ArrayRef(sizes).take_back(numExtents + 1);
 
+  SmallVector<SharedBuffer> shared = getSharedBuffers(module);
   SmallVector<Datum> arguments;
   for (auto [number, input] : llvm::enumerate(inputs)) {
-    ViewRef view =
-        makeTypedView("input " + std::to_string(number), input->format, input->shape, {});
+    auto *alias = llvm::find_if(shared, [&](SharedBuffer &s) { return s.input == number; });
+    Shape memory(input->shape);
+    if (alias != shared.end() && alias->capacity >= 0) {
+      if (memory[alias->dim] > alias->capacity)
+        return fault(prepare, "input " + Twine(number) + " exceeds its capacity of " +
+                                  Twine(alias->capacity));
+      memory[alias->dim] = alias->capacity;
+    }
+    ViewRef view = makeTypedView("input " + std::to_string(number), input->format, memory, {});
+    view->shape = input->shape;
     writeTensor(*view, *input);
-    view->isReadOnly = true;
+    if (alias != shared.end())
+      alias->view = view;
+    view->isReadOnly = alias == shared.end();
     arguments.push_back(makeDatum(view));
   }
   for (auto [number, type] : llvm::enumerate(outputs)) {
@@ -419,8 +498,18 @@ LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
     const NumberFormat *format = getNumberFormat(buffer.getElementType());
     if (!format)
       return unsupported(run, "an element type without a number format");
-    arguments.push_back(
-        makeDatum(makeTypedView("output " + std::to_string(number), format, shape, {})));
+    auto *alias = llvm::find_if(shared, [&](SharedBuffer &s) { return s.output == number; });
+    if (alias == shared.end()) {
+      arguments.push_back(
+          makeDatum(makeTypedView("output " + std::to_string(number), format, shape, {})));
+      continue;
+    }
+    ViewRef view(new ViewObject(*alias->view));
+    if (alias->capacity >= 0 && shape[alias->dim] > alias->capacity)
+      return fault(prepare, "output " + Twine(number) + " exceeds its capacity of " +
+                                Twine(alias->capacity));
+    view->shape = shape;
+    arguments.push_back(makeDatum(view));
   }
   auto arenaBytes = getInteger(prepare, tail.front(), "the arena's size");
   if (failed(arenaBytes))

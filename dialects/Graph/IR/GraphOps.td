@@ -89,8 +89,11 @@ def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]
   let summary = "runs a fused region on buffers";
   let description = [{
     What `graph.launch` becomes when memory is planned: operands are the kernel's arguments
-    followed by one buffer per result, tensors as contiguous memrefs. The first `num_inputs`
-    operands are read only, and no buffer overlaps one that is written.
+    followed by one buffer per result. Buffers are contiguous unless the kernel's argument or
+    result has a `graph.layout`. The kernel reads the first `num_inputs` operands and writes the
+    others. No element that is written is accessed through another operand, with one exception:
+    an operand that is written may be the same window as an input that is neither
+    `graph.readonly` nor `graph.noalias`; the kernel then reads each element before it writes it.
 
     ```mlir
     graph.dispatch @linear_relu(%x, %w, %y) num_inputs 2

@@ -58,6 +58,24 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
   }];
 }
 
+def GraphFormViewsPass : Pass<"graph-form-views", "::mlir::func::FuncOp"> {
+  let summary = "take data movement that the memory plan can avoid out of the kernels";
+  let description = [{
+    Ops that lose their `graph.group` stay in the host program, where `graph-plan-memory` makes
+    them views:
+    * a group of reshapes and contiguous slices alone computes nothing: its result is a window on
+      its source. A group that slices a result of the model stays a kernel, since the elements
+      must be moved in any case;
+    * a concatenation that ends its group is written in place, operand by operand, if another
+      kernel computes one of its operands for it alone (each copy that the group would make is
+      then saved), or if it appends to an input that shares the result's buffer (`graph.alias`):
+      the part that is there already is then not touched. What else was in the group forms one
+      group for each operand.
+
+    Precondition: `graph-fuse`. `graph-outline` follows.
+  }];
+}
+
 def GraphOutlinePass : Pass<"graph-outline", "::mlir::ModuleOp"> {
   let summary = "move the groups that graph-fuse chose into graph.kernel ops";
   let description = [{

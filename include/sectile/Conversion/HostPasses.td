@@ -10,6 +10,28 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GraphPlaceTensorsPass : Pass<"graph-place-tensors", "::mlir::ModuleOp"> {
+  let summary = "decide which tensors of the host program share memory";
+  let description = [{
+    Decides what `graph-plan-memory` applies, and tells the kernels:
+
+    * an operand of a concatenation in the host program is written where the result will lie. An
+      operand that has another place too (an input, a constant, a result of the model, an operand
+      of another concatenation) is copied by a kernel first;
+    * a launch result takes the memory of an input of its type that dies there, if the kernel
+      reads each element of it only to compute the same element (a residual sum). The decision is
+      `graph.in_place` on the launch;
+    * a result of the model with a `graph.alias` is written to its input's buffer. That is
+      refused, naming the node, where the input is still read afterwards;
+    * arguments and results of kernels get the `graph.layout` of their buffers where these are not
+      contiguous, and the facts `graph.readonly` and `graph.noalias` that hold in every launch. A
+      kernel that is launched on several layouts is cloned.
+
+    Precondition: `graph-outline`. No other pass may move or remove launches afterwards.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect", "::sectile::graph::GraphDialect"];
+}
+
 def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every tensor of the host program a place in memory";
   let description = [{
@@ -24,12 +46,13 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
     Every intermediate tensor gets a slot of the arena. Tensors that are never alive together
     share a slot; a slot is as large as its largest tensor, also where sizes are known only at
     run time. A result that is the model's output is written there at once; an output that is an
-    input, a constant, or an output already written is copied. Reshapes are views.
+    input, a constant, or an output already written is copied. Reshapes, slices and operands of
+    concatenations are views; results marked `graph.in_place` lie where their input does.
 
     Constants are laid out one after the other, 64-byte aligned, in the section of constants; the
     module attribute `graph.constants` lists them in that order (see `PlannedConstant`).
 
-    Precondition: `graph-outline`, then `graph-simplify`.
+    Precondition: `graph-place-tensors`.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect", "::sectile::graph::GraphDialect"];
