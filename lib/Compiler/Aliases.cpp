@@ -32,8 +32,8 @@ Port describe(StringAttr name, ArrayAttr dims, Type type, const Twine &otherwise
   if (port.type)
     for (int64_t dim = 0; dim < port.type.getRank(); ++dim)
       port.dims.push_back(!port.type.isDynamicDim(dim) ? std::to_string(port.type.getDimSize(dim))
-                          : dims ? cast<StringAttr>(dims[dim]).str()
-                                 : port.name + "_d" + std::to_string(dim));
+                          : dims                       ? cast<StringAttr>(dims[dim]).str()
+                                                       : port.name + "_d" + std::to_string(dim));
   return port;
 }
 
@@ -83,7 +83,8 @@ private:
   /// Names may hold colons and commas: every split is tried.
   LogicalResult readNames(StringRef &growth) {
     std::optional<unsigned> knownInput;
-    for (size_t colon = text.find(':'); colon != StringRef::npos; colon = text.find(':', colon + 1)) {
+    for (size_t colon = text.find(':'); colon != StringRef::npos;
+         colon = text.find(':', colon + 1)) {
       std::optional<unsigned> from = find(inputs, text.take_front(colon));
       if (!from)
         continue;
@@ -131,8 +132,8 @@ private:
           places.push_back(dim);
       if (places.size() != 1)
         return error() << "expects one dimension of '" << input().name << "' "
-                       << input().describeDims() << " to be the symbol '" << symbol
-                       << "', but got " << places.size();
+                       << input().describeDims() << " to be the symbol '" << symbol << "', but got "
+                       << places.size();
       alias.dim = places.front();
     }
     for (int64_t dim = 0; dim < input().type.getRank(); ++dim) {
@@ -160,10 +161,10 @@ private:
                      << alias.capacity;
     int64_t bytes = 8;
     for (int64_t dim = 0; dim < input().type.getRank(); ++dim) {
-      int64_t size = dim == alias.dim                ? alias.capacity
-                     : input().type.isDynamicDim(dim) ? 1
-                                                      : std::max<int64_t>(
-                                                           input().type.getDimSize(dim), 1);
+      int64_t size = dim == alias.dim ? alias.capacity
+                     : input().type.isDynamicDim(dim)
+                         ? 1
+                         : std::max<int64_t>(input().type.getDimSize(dim), 1);
       if (__builtin_mul_overflow(bytes, size, &bytes))
         return error() << "expects a capacity whose buffer is smaller than 2^63 bytes, but got "
                        << alias.capacity;

@@ -27,7 +27,8 @@ using namespace sectile;
 
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
-                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 && sizeof(sectile_package_descriptor) == 136,
+                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 &&
+                  sizeof(sectile_package_descriptor) == 136,
               "the directives below follow the structures member by member");
 
 namespace {

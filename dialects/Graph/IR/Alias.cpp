@@ -22,8 +22,7 @@ SmallVector<graph::Alias> graph::getAliases(FunctionOpInterface model) {
     if (!entry)
       continue;
     auto get = [&](StringRef key) { return entry.getAs<IntegerAttr>(key).getInt(); };
-    aliases.push_back(
-        {static_cast<unsigned>(get("input")), output, get("dim"), get("capacity")});
+    aliases.push_back({static_cast<unsigned>(get("input")), output, get("dim"), get("capacity")});
   }
   return aliases;
 }
@@ -33,10 +32,10 @@ void graph::setAlias(FunctionOpInterface model, const Alias &alias) {
   auto number = [&](StringRef key, int64_t value) {
     return builder.getNamedAttr(key, builder.getI64IntegerAttr(value));
   };
-  model.setResultAttr(alias.output, kAliasAttr,
-                      builder.getDictionaryAttr({number("capacity", alias.capacity),
-                                                 number("dim", alias.dim),
-                                                 number("input", alias.input)}));
+  model.setResultAttr(
+      alias.output, kAliasAttr,
+      builder.getDictionaryAttr({number("capacity", alias.capacity), number("dim", alias.dim),
+                                 number("input", alias.input)}));
 }
 
 LogicalResult graph::GraphDialect::verifyRegionResultAttribute(Operation *op, unsigned,

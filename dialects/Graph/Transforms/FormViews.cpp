@@ -29,22 +29,10 @@ namespace sectile::graph {
 using namespace mlir;
 using namespace sectile;
 
-/// Whether the elements of the slice lie one after the other if those of its source do.
-static bool isContiguousSlice(tensor::ExtractSliceOp op) {
-  if (!op.hasUnitStride())
-    return false;
-  bool isWhole = true; // all dimensions further in
-  for (int64_t dim = op.getSourceType().getRank(); dim-- > 0;) {
-    OpFoldResult size = op.getMixedSizes()[dim];
-    std::optional<int64_t> known = getConstantIntValue(size);
-    // Outside a dimension that is taken in part there may only be single elements.
-    if (!isWhole && known != 1)
-      return false;
-    auto extent = known ? nullptr : cast<Value>(size).getDefiningOp<tensor::DimOp>();
-    isWhole &= (known && known == op.getSourceType().getDimSize(dim)) ||
-               (extent && extent.getSource() == op.getSource() && extent.getConstantIndex() == dim);
-  }
-  return true;
+/// Whether the slice keeps the elements of its last dimension side by side.
+static bool isWindow(tensor::ExtractSliceOp op) {
+  int64_t rank = op.getSourceType().getRank();
+  return op.hasUnitStride() && (rank == 0 || !op.getDroppedDims().test(rank - 1));
 }
 
 static bool isReshape(Operation *op) {
@@ -105,7 +93,7 @@ private:
     bool slices = false, returned = false;
     for (Operation *op : ops) {
       auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
-      if (!isReshape(op) && !(slice && isContiguousSlice(slice)))
+      if (!isReshape(op) && !(slice && isWindow(slice)))
         return false;
       slices |= static_cast<bool>(slice);
       returned |= isReturned(op);

@@ -63,8 +63,8 @@ def GraphFormViewsPass : Pass<"graph-form-views", "::mlir::func::FuncOp"> {
   let description = [{
     Ops that lose their `graph.group` stay in the host program, where `graph-plan-memory` makes
     them views:
-    * a group of reshapes and contiguous slices alone computes nothing: its result is a window on
-      its source. A group that slices a result of the model stays a kernel, since the elements
+    * a group of reshapes and slices without steps computes nothing: its result is a window on its
+      source. A group whose slice is a result of the model stays a kernel, since the elements
       must be moved in any case;
     * a concatenation that ends its group is written in place, operand by operand, if another
       kernel computes one of its operands for it alone (each copy that the group would make is

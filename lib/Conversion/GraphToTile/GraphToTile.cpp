@@ -47,8 +47,8 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
     types.push_back(tensor ? Type(getViewType(tensor, layout, memory)) : type);
   }
   for (auto [i, type] : llvm::enumerate(source.getResultTypes()))
-    types.push_back(getViewType(cast<RankedTensorType>(type),
-                                source.getResultAttr(i, graph::kLayoutAttr)));
+    types.push_back(
+        getViewType(cast<RankedTensorType>(type), source.getResultAttr(i, graph::kLayoutAttr)));
 
   auto schedule = source->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
   if (!schedule)

@@ -119,8 +119,7 @@ public:
          interface.outputs, &graph::Alias::output);
     // Views of the arena and of the constants are in bounds by construction.
     Value unbounded = constant(std::numeric_limits<int64_t>::max());
-    for (size_t field :
-         {offsetof(sectile_abi_call, arena), offsetof(sectile_abi_call, constants)})
+    for (size_t field : {offsetof(sectile_abi_call, arena), offsetof(sectile_abi_call, constants)})
       bindBuffer(func.getArgument(position++), loadField(field, pointer), unbounded, unbounded);
     finishArguments(func);
     finish(func, cast<func::ReturnOp>(func.getBody().back().getTerminator()));
@@ -262,9 +261,9 @@ private:
       Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, toI64(address));
       auto buffer = memref::ExtractStridedMetadataOp::create(builder, loc, arg);
       if (!type.getLayout().isIdentity())
-        base = LLVM::GEPOp::create(builder, loc, pointer,
-                                   converter.convertType(type.getElementType()), base,
-                                   ArrayRef<LLVM::GEPArg>{toI64(buffer.getOffset())});
+        base =
+            LLVM::GEPOp::create(builder, loc, pointer, converter.convertType(type.getElementType()),
+                                base, ArrayRef<LLVM::GEPArg>{toI64(buffer.getOffset())});
       pointers.push_back(base);
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim))
@@ -283,8 +282,8 @@ private:
       storeElement(sizes, i, value);
     auto type = LLVM::LLVMFunctionType::get(i32, {pointer, i32, pointer, pointer});
     Value function = loadField(offsetof(sectile_abi_call, launch), pointer);
-    Value kernel = LLVM::ConstantOp::create(
-        builder, loc, i32, builder.getI32IntegerAttr(kernelNumber));
+    Value kernel =
+        LLVM::ConstantOp::create(builder, loc, i32, builder.getI32IntegerAttr(kernelNumber));
     Value status =
         LLVM::CallOp::create(builder, loc, type, ValueRange{function, call, kernel, buffers, sizes})
             .getResult();

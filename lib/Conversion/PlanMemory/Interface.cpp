@@ -108,14 +108,14 @@ void sectile::recordInterface(ModuleOp module, func::FuncOp model) {
     auto number = [&](StringRef key, int64_t value) {
       return builder.getNamedAttr(key, builder.getI64IntegerAttr(value));
     };
-    aliases.push_back(builder.getDictionaryAttr(
-        {number("input", alias.input), number("output", alias.output), number("dim", alias.dim),
-         number("capacity", alias.capacity)}));
+    aliases.push_back(
+        builder.getDictionaryAttr({number("input", alias.input), number("output", alias.output),
+                                   number("dim", alias.dim), number("capacity", alias.capacity)}));
   }
   module->setAttr(
       kInterfaceAttr,
       builder.getDictionaryAttr({builder.getNamedAttr("inputs", builder.getArrayAttr(inputs)),
                                  builder.getNamedAttr("outputs", builder.getArrayAttr(outputs)),
                                  builder.getNamedAttr("symbols", builder.getArrayAttr(names)),
-                               builder.getNamedAttr("aliases", builder.getArrayAttr(aliases))}));
+                                 builder.getNamedAttr("aliases", builder.getArrayAttr(aliases))}));
 }

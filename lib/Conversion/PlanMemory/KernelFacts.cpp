@@ -29,8 +29,7 @@ static void writeFacts(graph::KernelOp kernel, const Variant &variant) {
   llvm::SmallBitVector overwritten(numInputs), overwrites(kernel.getNumResults());
   for (graph::LaunchOp launch : variant.launches) {
     auto inputs = launch->getAttrOfType<DenseI64ArrayAttr>(graph::kInPlaceAttr);
-    for (auto [result, input] :
-         llvm::enumerate(inputs ? inputs.asArrayRef() : ArrayRef<int64_t>()))
+    for (auto [result, input] : llvm::enumerate(inputs ? inputs.asArrayRef() : ArrayRef<int64_t>()))
       if (input >= 0) {
         overwritten.set(input);
         overwrites.set(result);

@@ -16,8 +16,7 @@ namespace sectile {
 /// Writes `graph.layout`, `graph.readonly` and `graph.noalias` on the arguments and results of the
 /// kernels that `model` launches. A kernel whose launches differ in layout is cloned; one that is
 /// not launched is erased.
-void recordKernelFacts(mlir::ModuleOp module, mlir::func::FuncOp model,
-                       const Placement &placement);
+void recordKernelFacts(mlir::ModuleOp module, mlir::func::FuncOp model, const Placement &placement);
 
 } // namespace sectile
 

@@ -68,8 +68,7 @@ private:
       std::string name = "copy" + std::to_string(copyKernels.size() - 1);
       while (module.lookupSymbol(name))
         name += "_";
-      kernel =
-          graph::KernelOp::create(builder, loc, name, builder.getFunctionType({type}, {type}));
+      kernel = graph::KernelOp::create(builder, loc, name, builder.getFunctionType({type}, {type}));
       kernel.setNodesAttr(builder.getArrayAttr({}));
       builder.setInsertionPointToStart(&kernel.getBody().front());
       graph::ReturnOp::create(builder, loc, kernel.getBody().getArguments());
@@ -104,19 +103,19 @@ private:
     for (OpOperand &operand : concat->getOpOperands()) {
       auto argument = dyn_cast<BlockArgument>(operand.get());
       // What an append finds in the buffer stays there.
-      if (argument && alias && alias->input == argument.getArgNumber() && isAppend(concat, *alias) &&
-          operand.getOperandNumber() == 0)
+      if (argument && alias && alias->input == argument.getArgNumber() &&
+          isAppend(concat, *alias) && operand.getOperandNumber() == 0)
         continue;
       Operation *def = operand.get().getDefiningOp();
       bool isOwner = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(def);
       // Uses are listed in no particular order: the first in the block has the claim.
       bool isClaimed = isOwner && llvm::any_of(operand.get().getUses(), [&](OpOperand &use) {
-        if (!isa<tensor::ConcatOp>(use.getOwner()) || &use == &operand)
-          return false;
-        return use.getOwner() == concat
-                   ? use.getOperandNumber() < operand.getOperandNumber()
-                   : use.getOwner()->isBeforeInBlock(concat);
-      });
+                         if (!isa<tensor::ConcatOp>(use.getOwner()) || &use == &operand)
+                           return false;
+                         return use.getOwner() == concat
+                                    ? use.getOperandNumber() < operand.getOperandNumber()
+                                    : use.getOwner()->isBeforeInBlock(concat);
+                       });
       if (!isOwner || isClaimed || isReturned(operand.get()))
         copy(operand);
     }
@@ -144,8 +143,8 @@ private:
         Value owner = Placement::getOwner(use.get());
         bool isOwn = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(owner.getDefiningOp()) &&
                      Placement::isWhole(use.get());
-        bool isThere = aliased && owner == model.getArgument(it->input) &&
-                       Placement::isWhole(use.get());
+        bool isThere =
+            aliased && owner == model.getArgument(it->input) && Placement::isWhole(use.get());
         bool isFirst = placed.insert(owner).second;
         if (aliased ? !isThere && (!isOwn || !isFirst)
                     : (!isOwn || !isFirst) && !placement.isContiguous(use.get()))
@@ -208,12 +207,12 @@ private:
         continue;
       auto launch = dyn_cast<graph::LaunchOp>(reader);
       if (step == firstWrite && launch && launch == owner.getDefiningOp() &&
-          canOverwrite(lifetimes, cast<OpResult>(owner), *read)) {
+          isOneToOne(cast<OpResult>(owner), *read)) {
         setInPlace(launch, cast<OpResult>(owner).getResultNumber(), read->getOperandNumber());
         continue;
       }
-      InFlightDiagnostic error =
-          emitError(reader->getLoc(), "alias of ") << describe(alias) << " is impossible: ";
+      InFlightDiagnostic error = emitError(getReaderLoc(*read), "alias of ")
+                                 << describe(alias) << " is impossible: ";
       if (isa<func::ReturnOp>(reader))
         return error << "the input is also returned as result " << read->getOperandNumber()
                      << ", after its buffer has received the output";
@@ -224,8 +223,26 @@ private:
     return success();
   }
 
-  /// Whether `result` may be written over what `read`, an operand of its launch, reads.
-  bool canOverwrite(const Lifetimes &lifetimes, OpResult result, OpOperand &read) {
+  /// Where the model reads `read`: the location of the op inside the launched kernel.
+  Location getReaderLoc(OpOperand &read) {
+    auto launch = dyn_cast<graph::LaunchOp>(read.getOwner());
+    if (!launch || read.getOperandNumber() >= launch.getInputs().size())
+      return read.getOwner()->getLoc();
+    auto kernel = module.lookupSymbol<graph::KernelOp>(launch.getKernel());
+    auto here = dyn_cast<FusedLoc>(launch.getLoc()), there = dyn_cast<FusedLoc>(kernel.getLoc());
+    if (!here || !there || here.getLocations().size() != there.getLocations().size())
+      return launch.getLoc();
+    // Launches of one kernel come from different nodes, in the same order.
+    for (Operation *user : kernel.getArgument(read.getOperandNumber()).getUsers())
+      for (auto [place, node] : llvm::zip_equal(there.getLocations(), here.getLocations()))
+        if (place == user->getLoc())
+          return node;
+    return launch.getLoc();
+  }
+
+  /// Whether the launch of `result` reads each element of `read`, one of its operands, for nothing
+  /// but the same element of `result`.
+  bool isOneToOne(OpResult result, OpOperand &read) {
     auto launch = cast<graph::LaunchOp>(result.getOwner());
     if (read.getOperandNumber() >= launch.getInputs().size())
       return false;
@@ -239,33 +256,40 @@ private:
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       if (type.isDynamicDim(dim) && getSize(result, dim) != getSize(read.get(), dim))
         return false;
-    // No result of the launch may lie there already, and nobody may read it later.
+    // No other operand or result of the launch may lie there.
     Value owner = Placement::getOwner(read.get());
     for (Value other : launch.getResults())
       if (Placement::getOwner(other) == owner)
         return false;
-    return llvm::count_if(lifetimes.getReads(owner), [&](OpOperand *other) {
-             return lifetimes.getStep(other->getOwner()) >= lifetimes.getStep(launch);
+    return llvm::count_if(launch.getInputs(), [&](Value other) {
+             return isa<RankedTensorType>(other.getType()) && Placement::getOwner(other) == owner;
            }) == 1;
   }
 
-  /// The value of an extent, for comparison; null where it is not known.
-  Value getSize(Value tensor, int64_t dim) {
+  /// Something that equal extents have in common; null where the extent is not known.
+  const void *getSize(Value tensor, int64_t dim) {
+    if (auto argument = dyn_cast<BlockArgument>(tensor)) {
+      auto dims = model.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), graph::kDimsAttr);
+      return dims ? dims[dim].getAsOpaquePointer() : nullptr;
+    }
+    auto describe = [&](Value size) -> const void * {
+      auto op = size.getDefiningOp<tensor::DimOp>();
+      const void *symbol = op ? getSize(op.getSource(), *op.getConstantIndex()) : nullptr;
+      return symbol ? symbol : size.getAsOpaquePointer();
+    };
     if (auto launch = tensor.getDefiningOp<graph::LaunchOp>()) {
       auto sizes = launch.getSizes().begin();
       for (Value result : launch.getResults()) {
         auto type = cast<RankedTensorType>(result.getType());
         for (int64_t i = 0; i < type.getRank(); ++i)
           if (type.isDynamicDim(i) && (*sizes++, result == tensor && i == dim))
-            return *std::prev(sizes);
+            return describe(*std::prev(sizes));
       }
     }
-    for (Operation *user : tensor.getUsers())
-      if (auto op = dyn_cast<tensor::DimOp>(user); op && op.getConstantIndex() == dim)
-        return op.getResult();
     if (auto expand = tensor.getDefiningOp<tensor::ExpandShapeOp>())
-      return dyn_cast<Value>(expand.getMixedOutputShape()[dim]);
-    return {};
+      if (auto size = dyn_cast<Value>(expand.getMixedOutputShape()[dim]))
+        return describe(size);
+    return nullptr;
   }
 
   void setInPlace(graph::LaunchOp launch, unsigned result, unsigned input) {
@@ -274,8 +298,8 @@ private:
       inputs.assign(before.asArrayRef().begin(), before.asArrayRef().end());
     inputs[result] = input;
     launch->setAttr(graph::kInPlaceAttr, builder.getDenseI64ArrayAttr(inputs));
-    remark::passed(launch.getLoc(), remark::RemarkOpts::name("in-place").category(
-                                        "graph-place-tensors"))
+    remark::passed(launch.getLoc(),
+                   remark::RemarkOpts::name("in-place").category("graph-place-tensors"))
         << ("result " + std::to_string(result) + " is written over input " + std::to_string(input));
   }
 
@@ -289,10 +313,11 @@ private:
           continue;
         Lifetimes lifetimes(model);
         for (OpOperand &read : launch->getOpOperands()) {
-          auto *def = Placement::getOwner(read.get()).getDefiningOp();
-          if (!isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(def) ||
-              placement.getAlias(Placement::getOwner(read.get())) ||
-              !canOverwrite(lifetimes, result, read))
+          Value owner = Placement::getOwner(read.get());
+          bool isOurs = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(owner.getDefiningOp()) &&
+                        !placement.getAlias(owner);
+          if (!isOurs || lifetimes.getEnd(owner) > lifetimes.getStep(launch) ||
+              !isOneToOne(result, read))
             continue;
           setInPlace(launch, result.getResultNumber(), read.getOperandNumber());
           break;

@@ -63,6 +63,15 @@ bool Placement::isWhole(Value tensor) {
   return true;
 }
 
+bool Placement::hasOwnersExtents(Value tensor) {
+  while (std::optional<Window> window = getWindow(tensor)) {
+    if (window->kind != Window::InPlace)
+      return false;
+    tensor = window->parent;
+  }
+  return true;
+}
+
 const graph::Alias *Placement::getAlias(Value owner) const {
   auto it = aliasOf.find(owner);
   return it == aliasOf.end() ? nullptr : &aliases[it->second];
@@ -91,7 +100,9 @@ SmallVector<int64_t> Placement::getStrides(Value tensor) const {
   if (!window)
     return getRowMajorStrides(getMemoryShape(tensor));
   switch (window->kind) {
-  case Window::Reshape: // of what is contiguous
+  case Window::Reshape: // of what is contiguous, unless the extents stay
+    if (isa<tensor::CastOp>(window->op))
+      return getStrides(window->parent);
     return getRowMajorStrides(cast<RankedTensorType>(tensor.getType()).getShape());
   case Window::Operand:
   case Window::InPlace:

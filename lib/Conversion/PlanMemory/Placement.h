@@ -54,6 +54,9 @@ public:
   /// Whether `tensor` covers all memory of its owner.
   static bool isWhole(mlir::Value tensor);
 
+  /// Whether `tensor` also has the extents of its owner.
+  static bool hasOwnersExtents(mlir::Value tensor);
+
   /// The alias whose buffer holds owner `tensor`: an input, or what is returned in its place.
   const graph::Alias *getAlias(mlir::Value owner) const;
   llvm::ArrayRef<graph::Alias> getAliases() const { return aliases; }

@@ -8,9 +8,10 @@
 #include "sectile/Conversion/Host.h"
 
 #include "Arena.h"
+#include "ConstantSection.h"
 #include "Interface.h"
 #include "Lifetimes.h"
-#include "Placement.h"
+#include "Places.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
@@ -33,16 +34,9 @@ namespace sectile {
 using namespace mlir;
 using namespace sectile;
 
-static constexpr int64_t kAlignment = 64;
-
 //===----------------------------------------------------------------------===//
 // Planning
 //===----------------------------------------------------------------------===//
-
-/// Bytes of an element in memory; i1 takes one.
-static int64_t getElementBytes(Type element) {
-  return element.isIndex() ? 8 : (element.getIntOrFloatBitWidth() + 7) / 8;
-}
 
 /// The same elements in memory: i1 is stored as bytes.
 static MemRefType getBufferType(RankedTensorType type, StridedLayoutAttr layout = {}) {
@@ -72,18 +66,19 @@ private:
   /// What holds the memory of an owner (see Placement.h) that is no input and no constant.
   struct Buffer {
     std::optional<unsigned> output; // this output of the model
-    std::optional<unsigned> input;  // the aliased input
     unsigned slot = 0;              // else this slot of the arena
-    bool isInArena() const { return !output && !input; }
   };
 
   LogicalResult collectBuffers() {
     for (Operation &op : block) {
       if (isa<graph::LaunchOp, tensor::ConcatOp>(op)) {
-        for (Value result : op.getResults())
-          if (!getWindow(result))
-            if (const graph::Alias *alias = (buffers[result] = {}, placement.getAlias(result)))
-              buffers[result].input = alias->input;
+        for (Value result : op.getResults()) {
+          if (getWindow(result))
+            continue;
+          // With an alias that is the input's buffer too.
+          const graph::Alias *alias = placement.getAlias(result);
+          buffers[result].output = alias ? std::optional(alias->output) : std::nullopt;
+        }
         continue;
       }
       bool isHost = isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect()) ||
@@ -94,14 +89,14 @@ private:
     }
     for (auto [number, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
       auto it = buffers.find(Placement::getOwner(value));
-      if (it != buffers.end() && it->second.isInArena() && Placement::isWhole(value))
+      if (it != buffers.end() && !it->second.output && Placement::isWhole(value))
         it->second.output = number;
     }
     Lifetimes uses(model);
     SmallVector<Lifetime> lifetimes;
     SmallVector<Buffer *> inArena;
     for (auto &[tensor, buffer] : buffers) {
-      if (!buffer.isInArena())
+      if (buffer.output)
         continue;
       auto type = cast<RankedTensorType>(tensor.getType());
       Lifetime lifetime;
@@ -114,7 +109,7 @@ private:
       } else {
         for (int64_t dim = 0; dim < type.getRank(); ++dim)
           sizeClass = type.isDynamicDim(dim)
-                          ? llvm::hash_combine(sizeClass, getSize(tensor, dim).getAsOpaquePointer())
+                          ? llvm::hash_combine(sizeClass, getSizeKey(tensor, dim))
                           : llvm::hash_combine(sizeClass, type.getDimSize(dim));
       }
       lifetime.sizeClass = sizeClass;
@@ -128,112 +123,26 @@ private:
     return success();
   }
 
-  /// The size value of a launch result's dynamic dimension; of a concatenation's,
-  /// something that no other tensor has.
-  static Value getSize(Value tensor, int64_t dim) {
-    auto launch = tensor.getDefiningOp<graph::LaunchOp>();
-    if (!launch)
-      return tensor;
-    unsigned position = 0;
-    for (Value result : launch.getResults()) {
-      auto type = cast<RankedTensorType>(result.getType());
-      for (int64_t i = 0; i < type.getRank(); ++i) {
-        if (!type.isDynamicDim(i))
-          continue;
-        if (result == tensor && i == dim)
-          return launch.getSizes()[position];
-        ++position;
-      }
-    }
-    return {};
-  }
-
-  /// Clones the scalar computation that `value` needs; extents of inputs are in `mapping`, as
-  /// `extents`.
-  Value cloneScalar(Value value, IRMapping &mapping) {
-    if (Value known = mapping.lookupOrNull(value))
-      return known;
-    Operation *op = value.getDefiningOp();
-    if (auto dim = dyn_cast_if_present<tensor::DimOp>(op)) {
-      Value extent = getExtent(dim.getSource(), *dim.getConstantIndex(), mapping);
-      mapping.map(value, extent);
-      return extent;
-    }
-    for (Value operand : op->getOperands())
-      cloneScalar(operand, mapping);
-    return builder.clone(*op, mapping)->getResult(cast<OpResult>(value).getResultNumber());
-  }
-
-  Value constantIndex(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, model.getLoc(), value);
-  }
-
-  Value getExtent(Value tensor, int64_t dim, IRMapping &mapping) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    if (!type.isDynamicDim(dim))
-      return constantIndex(type.getDimSize(dim));
-    if (auto it = extents.find({tensor, dim}); it != extents.end())
-      return it->second;
-    Operation *op = tensor.getDefiningOp();
-    if (isa<graph::LaunchOp>(op))
-      return cloneScalar(getSize(tensor, dim), mapping);
-    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
-      OpFoldResult size = expand.getMixedOutputShape()[dim];
-      return cloneScalar(cast<Value>(size), mapping);
-    }
-    if (auto cast_ = dyn_cast<tensor::CastOp>(op))
-      return getExtent(cast_.getSource(), dim, mapping);
-    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
-      // Dimensions of extent 1 may be dropped.
-      llvm::SmallBitVector dropped = slice.getDroppedDims();
-      SmallVector<OpFoldResult> sizes;
-      for (auto [i, size] : llvm::enumerate(slice.getMixedSizes()))
-        if (!dropped.test(i))
-          sizes.push_back(size);
-      return cloneScalar(cast<Value>(sizes[dim]), mapping);
-    }
-    if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
-      Value sum;
-      for (Value operand : concat.getInputs()) {
-        Value extent = getExtent(operand, dim, mapping);
-        if (static_cast<uint64_t>(dim) != concat.getDim())
-          return extent;
-        sum = sum ? Value(arith::AddIOp::create(builder, op->getLoc(), sum, extent)) : extent;
-      }
-      return sum;
-    }
-    auto collapse = cast<tensor::CollapseShapeOp>(op);
-    Value product;
-    for (int64_t inner : collapse.getReassociationIndices()[dim]) {
-      Value extent = getExtent(collapse.getSrc(), inner, mapping);
-      product =
-          product ? Value(arith::MulIOp::create(builder, op->getLoc(), product, extent)) : extent;
-    }
-    return product;
-  }
-
-  Value getBytes(Value tensor, IRMapping &mapping) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    Value bytes = constantIndex(getElementBytes(type.getElementType()));
-    for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      bytes =
-          arith::MulIOp::create(builder, model.getLoc(), bytes, getExtent(tensor, dim, mapping));
-    return bytes;
+  /// Something that equal sizes have in common: the size value of a launch result's dynamic
+  /// dimension; of a concatenation's, what no other tensor has.
+  static void *getSizeKey(Value tensor, int64_t dim) {
+    bool isLaunched = tensor.getDefiningOp<graph::LaunchOp>() != nullptr;
+    return (isLaunched ? getLaunchSize(tensor, dim) : tensor).getAsOpaquePointer();
   }
 
   /// Offsets of all slots and, last, the size of the arena.
-  SmallVector<Value> layOutSlots(IRMapping &mapping) {
+  SmallVector<Value> layOutSlots(HostScalars &scalars) {
     Location loc = model.getLoc();
     SmallVector<Value> sizes(numSlots);
     for (auto &[tensor, buffer] : buffers) {
-      if (!buffer.isInArena())
+      if (buffer.output)
         continue;
-      Value bytes = getBytes(tensor, mapping);
+      Value bytes = scalars.getBytes(tensor);
       Value &size = sizes[buffer.slot];
       size = size ? Value(arith::MaxUIOp::create(builder, loc, size, bytes)) : bytes;
     }
     SmallVector<Value> offsets;
-    Value offset = constantIndex(0);
+    Value offset = scalars.constantIndex(0);
     AffineExpr symbol = builder.getAffineSymbolExpr(0);
     for (Value size : sizes) {
       offsets.push_back(offset);
@@ -256,8 +165,7 @@ private:
         func::FuncOp::create(builder, loc, kPrepareFunction, builder.getFunctionType(inputs, {}));
     builder.setInsertionPointToStart(prepare.addEntryBlock());
 
-    IRMapping mapping;
-    extents.clear();
+    HostScalars scalars(builder, loc);
     llvm::StringMap<std::pair<Value, std::string>> bound;
     SmallVector<Value> results;
     unsigned next = 0;
@@ -269,7 +177,7 @@ private:
         if (!type.isDynamicDim(dim))
           continue;
         Value extent = prepare.getArgument(next++);
-        extents[{argument, dim}] = extent;
+        scalars.bind(argument, dim, extent);
         auto [it, isFirst] = bound.try_emplace(tensor.dims[dim], extent, tensor.name);
         if (isFirst) {
           results.push_back(extent);
@@ -284,14 +192,15 @@ private:
       }
     }
     for (auto check : block.getOps<graph::CheckOp>()) {
+      IRMapping mapping;
       for (Value operand : check->getOperands())
-        mapping.map(operand, cloneScalar(operand, mapping));
+        mapping.map(operand, scalars.clone(operand));
       builder.clone(*check, mapping);
     }
     for (Value output : block.getTerminator()->getOperands())
       for (int64_t dim = 0; dim < cast<RankedTensorType>(output.getType()).getRank(); ++dim)
-        results.push_back(getExtent(output, dim, mapping));
-    results.push_back(layOutSlots(mapping).back());
+        results.push_back(scalars.getExtent(output, dim));
+    results.push_back(layOutSlots(scalars).back());
     func::ReturnOp::create(builder, loc, results);
     prepare.setFunctionType(
         builder.getFunctionType(inputs, SmallVector<Type>(results.size(), builder.getIndexType())));
@@ -301,8 +210,8 @@ private:
     Location loc = model.getLoc();
     SmallVector<Type> types;
     for (Value input : model.getArguments())
-      types.push_back(getBufferType(cast<RankedTensorType>(input.getType()),
-                                    placement.getLayout(input)));
+      types.push_back(
+          getBufferType(cast<RankedTensorType>(input.getType()), placement.getLayout(input)));
     for (auto [number, type] : llvm::enumerate(model.getResultTypes())) {
       // Both names of a shared buffer have its layout.
       StridedLayoutAttr layout;
@@ -321,18 +230,17 @@ private:
     arena = entry->getArgument(numInputs + numOutputs);
     constants = entry->getArgument(numInputs + numOutputs + 1);
 
-    extents.clear();
-    IRMapping mapping; // scalars to scalars, tensors to buffers
+    HostScalars scalars(builder, loc);
     for (auto [tensor, buffer] : llvm::zip(model.getArguments(), entry->getArguments())) {
-      mapping.map(tensor, buffer);
+      bufferOf[tensor] = buffer;
       auto type = cast<RankedTensorType>(tensor.getType());
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim))
-          extents[{tensor, dim}] = memref::DimOp::create(builder, loc, buffer, dim);
+          scalars.bind(tensor, dim, memref::DimOp::create(builder, loc, buffer, dim));
     }
-    slotOffsets = layOutSlots(mapping);
+    slotOffsets = layOutSlots(scalars);
     for (auto launch : block.getOps<graph::LaunchOp>())
-      if (failed(writeDispatch(launch, mapping)))
+      if (failed(writeDispatch(launch, scalars)))
         return failure();
 
     // Outputs that no kernel wrote in place.
@@ -345,27 +253,27 @@ private:
       const graph::Alias *alias = placement.getAlias(owner);
       if (alias && alias->output == number)
         continue;
-      Value source = getBuffer(value, mapping);
+      Value source = getBuffer(value, scalars);
       if (!source)
         return failure();
       memref::CopyOp::create(builder, loc, source, entry->getArgument(numInputs + number));
     }
     func::ReturnOp::create(builder, loc);
-    module->setAttr(kConstantsAttr, builder.getArrayAttr(constantEntries));
+    module->setAttr(kConstantsAttr, builder.getArrayAttr(section.getEntries()));
     return success();
   }
 
-  LogicalResult writeDispatch(graph::LaunchOp launch, IRMapping &mapping) {
+  LogicalResult writeDispatch(graph::LaunchOp launch, HostScalars &scalars) {
     auto kernel = module.lookupSymbol<graph::KernelOp>(launch.getKernel());
     SmallVector<Value> args;
     auto add = [&](Value tensor, Attribute memory) -> LogicalResult {
-      Value buffer = getBuffer(tensor, mapping, memory);
+      Value buffer = getBuffer(tensor, scalars, memory);
       args.push_back(buffer);
       return success(buffer != nullptr);
     };
     for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
       if (input.getType().isIndex())
-        args.push_back(cloneScalar(input, mapping));
+        args.push_back(scalars.clone(input));
       else if (failed(add(input, kernel.getArgAttr(number, graph::kMemoryAttr))))
         return failure();
     }
@@ -381,96 +289,8 @@ private:
   // Where tensors lie
   //===--------------------------------------------------------------------===//
 
-  OpFoldResult multiply(Location loc, OpFoldResult lhs, OpFoldResult rhs) {
-    AffineExpr a = builder.getAffineSymbolExpr(0), b = builder.getAffineSymbolExpr(1);
-    // A product of two symbols is no affine expression.
-    if (!getConstantIntValue(lhs) && !getConstantIntValue(rhs))
-      return Value(arith::MulIOp::create(builder, loc, cast<Value>(lhs), cast<Value>(rhs)));
-    return affine::makeComposedFoldedAffineApply(builder, loc, a * b, {lhs, rhs});
-  }
-  OpFoldResult add(Location loc, OpFoldResult lhs, OpFoldResult rhs) {
-    AffineExpr a = builder.getAffineSymbolExpr(0), b = builder.getAffineSymbolExpr(1);
-    return affine::makeComposedFoldedAffineApply(builder, loc, a + b, {lhs, rhs});
-  }
-
-  OpFoldResult getMixedExtent(Value tensor, int64_t dim, IRMapping &mapping) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    if (!type.isDynamicDim(dim))
-      return builder.getIndexAttr(type.getDimSize(dim));
-    return getExtent(tensor, dim, mapping);
-  }
-
-  /// A tensor's place from the start of its owner's memory, in elements.
-  struct Place {
-    OpFoldResult offset;
-    SmallVector<OpFoldResult> strides;
-  };
-
-  Place getRowMajorPlace(Value tensor, ArrayRef<int64_t> shape, IRMapping &mapping) {
-    Place place{builder.getIndexAttr(0), SmallVector<OpFoldResult>(shape.size())};
-    OpFoldResult stride = builder.getIndexAttr(1);
-    for (int64_t dim = shape.size(); dim-- > 0;) {
-      place.strides[dim] = stride;
-      if (dim == 0)
-        break;
-      OpFoldResult extent = ShapedType::isDynamic(shape[dim])
-                                ? getMixedExtent(tensor, dim, mapping)
-                                : builder.getIndexAttr(shape[dim]);
-      stride = multiply(tensor.getLoc(), stride, extent);
-    }
-    return place;
-  }
-
-  OpFoldResult clone(OpFoldResult scalar, IRMapping &mapping) {
-    auto value = dyn_cast<Value>(scalar);
-    return value ? OpFoldResult(cloneScalar(value, mapping)) : scalar;
-  }
-
-  Place getPlace(Value tensor, IRMapping &mapping) {
-    Location loc = tensor.getLoc();
-    std::optional<Window> window = getWindow(tensor);
-    if (!window)
-      return getRowMajorPlace(tensor, placement.getMemoryShape(tensor), mapping);
-    Place place = getPlace(window->parent, mapping);
-    switch (window->kind) {
-    case Window::InPlace:
-      break;
-    case Window::Reshape: {
-      Place own = getRowMajorPlace(tensor, cast<RankedTensorType>(tensor.getType()).getShape(),
-                                   mapping);
-      // A cast keeps whatever strides there are, reshapes are of what is contiguous.
-      if (!isa<tensor::CastOp>(window->op))
-        place.strides = own.strides;
-      break;
-    }
-    case Window::Operand: {
-      auto concat = cast<tensor::ConcatOp>(window->op);
-      int64_t dim = concat.getDim();
-      for (Value before : concat.getInputs().take_front(window->number))
-        place.offset = add(loc, place.offset,
-                           multiply(loc, getMixedExtent(before, dim, mapping), place.strides[dim]));
-      break;
-    }
-    case Window::Slice: {
-      auto slice = cast<tensor::ExtractSliceOp>(window->op);
-      llvm::SmallBitVector dropped = slice.getDroppedDims();
-      SmallVector<OpFoldResult> strides;
-      for (auto [dim, stride] : llvm::enumerate(place.strides)) {
-        place.offset =
-            add(loc, place.offset,
-                multiply(loc, clone(slice.getMixedOffsets()[dim], mapping), stride));
-        if (!dropped.test(dim))
-          strides.push_back(multiply(loc, clone(slice.getMixedStrides()[dim], mapping), stride));
-      }
-      place.strides = strides;
-      break;
-    }
-    }
-    return place;
-  }
-
   /// The memory of an owner, with its offset 0 where it begins; null after an error.
-  Value getMemory(Value owner, IRMapping &mapping) {
+  Value getMemory(Value owner, HostScalars &scalars) {
     Block *entry = arena.getParentBlock();
     auto it = buffers.find(owner);
     if (it == buffers.end()) {
@@ -478,46 +298,56 @@ private:
       return {};
     }
     const Buffer &buffer = it->second;
-    if (buffer.input)
-      return entry->getArgument(*buffer.input);
     if (buffer.output)
       return entry->getArgument(model.getNumArguments() + *buffer.output);
     auto type = getBufferType(cast<RankedTensorType>(owner.getType()));
     SmallVector<Value> sizes;
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       if (type.isDynamicDim(dim))
-        sizes.push_back(getExtent(owner, dim, mapping));
+        sizes.push_back(scalars.getExtent(owner, dim));
     return memref::ViewOp::create(builder, owner.getLoc(), type, arena, slotOffsets[buffer.slot],
                                   sizes);
   }
 
   /// The buffer of a tensor, made at its first use; null after an error.
-  Value getBuffer(Value tensor, IRMapping &mapping, Attribute memory = {}) {
+  Value getBuffer(Value tensor, HostScalars &scalars, Attribute memory = {}) {
     if (!memory)
-      if (Value known = mapping.lookupOrNull(tensor))
+      if (Value known = bufferOf.lookup(tensor))
         return known;
     Location loc = tensor.getLoc();
     auto type = getBufferType(cast<RankedTensorType>(tensor.getType()));
     ElementsAttr value;
     Operation *op = tensor.getDefiningOp();
     if (op && matchPattern(op, m_Constant(&value))) {
-      Value offset = constantIndex(placeConstant(value, memory));
+      Value offset = scalars.constantIndex(section.place(value, memory));
       Value buffer = memref::ViewOp::create(builder, loc, type, constants, offset, ValueRange());
       if (!memory)
-        mapping.map(tensor, buffer);
+        bufferOf[tensor] = buffer;
       return buffer;
     }
     Value owner = Placement::getOwner(tensor);
-    Value base = owner == tensor ? getMemory(owner, mapping) : getBuffer(owner, mapping);
+    Value base = owner == tensor ? getMemory(owner, scalars) : getBuffer(owner, scalars);
     if (!base)
       return {};
-    Value buffer = showPlace(base, tensor, getPlace(tensor, mapping), mapping);
-    mapping.map(tensor, buffer);
+    Value buffer = showPlace(base, tensor, getPlace(placement, scalars, tensor), scalars);
+    bufferOf[tensor] = buffer;
     return buffer;
   }
 
+  /// Whether `base`, memory of the owner of `tensor`, has the extents of `tensor` too.
+  bool hasExtentsOf(Value base, Value tensor) {
+    if (!Placement::hasOwnersExtents(tensor))
+      return false;
+    // An output has those of the result that is returned.
+    auto argument = dyn_cast<BlockArgument>(base);
+    unsigned numInputs = model.getNumArguments();
+    return !argument || argument.getArgNumber() < numInputs ||
+           Placement::hasOwnersExtents(
+               block.getTerminator()->getOperand(argument.getArgNumber() - numInputs));
+  }
+
   /// The window of `tensor` on `base`, which begins where the owner's memory does.
-  Value showPlace(Value base, Value tensor, const Place &place, IRMapping &mapping) {
+  Value showPlace(Value base, Value tensor, const Place &place, HostScalars &scalars) {
     auto tensorType = cast<RankedTensorType>(tensor.getType());
     bool isAtStart = getConstantIntValue(place.offset) == 0;
     MemRefType type = getBufferType(tensorType, placement.getLayout(tensor));
@@ -527,42 +357,17 @@ private:
         strides.push_back(getConstantIntValue(stride).value_or(ShapedType::kDynamic));
       type = MemRefType::get(
           type.getShape(), type.getElementType(),
-          StridedLayoutAttr::get(
-              type.getContext(),
-              getConstantIntValue(place.offset).value_or(ShapedType::kDynamic), strides));
+          StridedLayoutAttr::get(type.getContext(),
+                                 getConstantIntValue(place.offset).value_or(ShapedType::kDynamic),
+                                 strides));
     }
-    if (base.getType() == type && isAtStart)
+    if (base.getType() == type && hasExtentsOf(base, tensor))
       return base;
     SmallVector<OpFoldResult> sizes;
     for (int64_t dim = 0; dim < tensorType.getRank(); ++dim)
-      sizes.push_back(getMixedExtent(tensor, dim, mapping));
+      sizes.push_back(scalars.getMixedExtent(tensor, dim));
     return memref::ReinterpretCastOp::create(builder, tensor.getLoc(), type, base, place.offset,
                                              sizes, place.strides);
-  }
-
-  /// The offset of a constant in the section, in the given packing.
-  int64_t placeConstant(ElementsAttr value, Attribute memory) {
-    auto [it, isNew] = constantOffsets.try_emplace(std::pair(Attribute(value), memory), nextOffset);
-    if (!isNew)
-      return it->second;
-    auto type = cast<RankedTensorType>(value.getType());
-    int64_t elements = type.getNumElements();
-    if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(memory)) {
-      elements = 1;
-      for (int64_t extent : tile::getPhysicalShape(type.getShape(), packing.getMap()))
-        elements *= extent;
-    }
-    int64_t bytes = elements * getElementBytes(type.getElementType());
-    SmallVector<NamedAttribute> entry = {
-        builder.getNamedAttr("value", value),
-        builder.getNamedAttr("offset", builder.getI64IntegerAttr(nextOffset)),
-        builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes))};
-    if (memory)
-      entry.push_back(builder.getNamedAttr("memory", memory));
-    constantEntries.push_back(builder.getDictionaryAttr(entry));
-    int64_t offset = nextOffset;
-    nextOffset += llvm::alignTo(bytes, kAlignment);
-    return offset;
   }
 
   ModuleOp module;
@@ -575,11 +380,8 @@ private:
   /// Of the function that runs the model.
   Value arena, constants;
   SmallVector<Value> slotOffsets;
-  /// Extents of inputs, as values of the function being written.
-  llvm::DenseMap<std::pair<Value, int64_t>, Value> extents;
-  SmallVector<Attribute> constantEntries;
-  llvm::DenseMap<std::pair<Attribute, Attribute>, int64_t> constantOffsets;
-  int64_t nextOffset = 0;
+  ConstantSection section;
+  llvm::DenseMap<Value, Value> bufferOf; // by tensor
 };
 
 struct GraphPlanMemoryPass : sectile::impl::GraphPlanMemoryPassBase<GraphPlanMemoryPass> {
