@@ -45,6 +45,7 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level) {
   nested.addPass(createCanonicalizerPass());
   nested.addPass(createCSEPass());
   nested.addPass(createLoopInvariantCodeMotionPass());
+  passes.addPass(createTileCheckInPlacePass());
 }
 
 void sectile::buildPlanPipeline(OpPassManager &passes) {

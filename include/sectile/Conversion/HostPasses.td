@@ -32,6 +32,18 @@ def GraphPlaceTensorsPass : Pass<"graph-place-tensors", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::sectile::graph::GraphDialect"];
 }
 
+def TileCheckInPlacePass : Pass<"tile-check-in-place", "::mlir::ModuleOp"> {
+  let summary = "prove that kernels which are launched in place may be";
+  let description = [{
+    `graph-place-tensors` lets a result take the memory of an input that the kernel reads one to
+    one. This pass holds the tile programs to it: every load of such an input is followed, in the
+    same turn of all loops around both, by a store of the same elements of the result. Changes
+    nothing; an error is a bug of the compiler, found before it becomes wrong numbers.
+
+    Precondition: `graph-place-tensors`, `graph-to-tile` and canonicalisation.
+  }];
+}
+
 def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every tensor of the host program a place in memory";
   let description = [{

@@ -16,10 +16,9 @@ namespace sectile {
 /// is the operand of an elementwise op under the map of the op's result, and so on up to the
 /// kernel's results. Other values may be reduced or multiplied on the way to the result.
 ///
-/// That is enough because of what graph-to-tile promises: all results of a kernel are computed
-/// tile by tile in one loop nest; a block computes each tile once, stores of a tile follow the
-/// loads of what it is computed from, and results are stored in order. A later result must
-/// therefore not read the argument.
+/// That is enough because of how graph-to-tile goes about it (tile-check-in-place proves it of each
+/// tile program): all results of a kernel are computed tile by tile in one loop nest, each tile
+/// once, and results are stored in order. A later result must therefore not read the argument.
 llvm::SmallVector<unsigned> findOverwritable(graph::KernelOp kernel, unsigned number);
 
 } // namespace sectile
