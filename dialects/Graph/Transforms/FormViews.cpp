@@ -35,6 +35,14 @@ static bool isWindow(tensor::ExtractSliceOp op) {
   return op.hasUnitStride() && (rank == 0 || !op.getDroppedDims().test(rank - 1));
 }
 
+/// Whether the host program can hold `tensor`: fills and empty tensors exist inside kernels only.
+static bool hasMemory(Value tensor) {
+  Operation *def = tensor.getDefiningOp();
+  return !def || def->hasAttr(graph::kGroupAttr) || def->hasTrait<OpTrait::ConstantLike>() ||
+         isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp,
+             tensor::ExtractSliceOp, tensor::ConcatOp>(def);
+}
+
 static bool isReshape(Operation *op) {
   return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
 }
@@ -93,7 +101,7 @@ private:
     bool slices = false, returned = false;
     for (Operation *op : ops) {
       auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
-      if (!isReshape(op) && !(slice && isWindow(slice)))
+      if ((!isReshape(op) && !(slice && isWindow(slice))) || !hasMemory(op->getOperand(0)))
         return false;
       slices |= static_cast<bool>(slice);
       returned |= isReturned(op);
@@ -103,6 +111,8 @@ private:
 
   /// Whether writing `concat` in place saves what its group would copy.
   bool saves(tensor::ConcatOp concat, ArrayRef<Operation *> ops) {
+    if (!llvm::all_of(concat.getInputs(), hasMemory))
+      return false;
     if (appends(concat))
       return true;
     return llvm::any_of(concat.getInputs(), [&](Value operand) {

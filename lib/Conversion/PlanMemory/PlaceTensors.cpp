@@ -126,8 +126,8 @@ private:
            static_cast<int64_t>(concat.getDim()) == alias.dim;
   }
 
-  /// Copies returned tensors that nothing can write in place and that no plain copy of bytes
-  /// moves: strided ones, and those that an alias wants in another buffer.
+  /// Copies returned tensors that nothing can write in place and that no plain copy of a buffer
+  /// moves: parts of others, strided ones, and those that an alias wants in another buffer.
   void copyOutputs() {
     llvm::SmallDenseSet<Value> placed;
     SmallVector<OpOperand *> strided;
@@ -146,8 +146,8 @@ private:
         bool isThere =
             aliased && owner == model.getArgument(it->input) && Placement::isWhole(use.get());
         bool isFirst = placed.insert(owner).second;
-        if (aliased ? !isThere && (!isOwn || !isFirst)
-                    : (!isOwn || !isFirst) && !placement.isContiguous(use.get()))
+        bool isPlain = Placement::isWhole(use.get()) && placement.isContiguous(use.get());
+        if ((!isOwn || !isFirst) && !(aliased ? isThere : isPlain))
           copy(use);
       }
   }
