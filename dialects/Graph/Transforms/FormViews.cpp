@@ -39,8 +39,8 @@ static bool isWindow(tensor::ExtractSliceOp op) {
 static bool hasMemory(Value tensor) {
   Operation *def = tensor.getDefiningOp();
   return !def || def->hasAttr(graph::kGroupAttr) || def->hasTrait<OpTrait::ConstantLike>() ||
-         isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp,
-             tensor::ExtractSliceOp, tensor::ConcatOp>(def);
+         isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractSliceOp,
+             tensor::ConcatOp>(def);
 }
 
 static bool isReshape(Operation *op) {

@@ -57,9 +57,8 @@ static Operation *findUnsafeRead(tile::KernelOp kernel, unsigned input, unsigned
     if (isa<tile::DimOp>(user))
       continue;
     auto load = dyn_cast<tile::LoadOp>(user);
-    if (!load || llvm::none_of(stores, [&](tile::StoreOp store) {
-          return isFollowedBy(load, store);
-        }))
+    if (!load ||
+        llvm::none_of(stores, [&](tile::StoreOp store) { return isFollowedBy(load, store); }))
       return user;
   }
   return nullptr;
