@@ -14,7 +14,7 @@ config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.sectile_build, "bin"), os.path.join(config.llvm_prefix, "bin"),
      config.environment["PATH"]])
 config.environment["PYTHONPATH"] = os.path.join(config.sectile_source, "python")
-config.excludes = ["corpus", "unit", "lit.cfg.py"]
+config.excludes = ["Inputs", "corpus", "unit", "lit.cfg.py"]
 config.substitutions.append(("%sectile_source", config.sectile_source))
 config.substitutions.append(("%python", "/usr/bin/python3"))
 config.substitutions.append(("%sectile_build", config.sectile_build))

@@ -7,6 +7,7 @@
 
 #include "sectile/Compiler/Compiler.h"
 
+#include "Aliases.h"
 #include "Package.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -29,7 +30,7 @@ class TemporaryFile {
 public:
   ~TemporaryFile() {
     if (!path.empty())
-      llvm::sys::fs::remove(path);
+      (void)llvm::sys::fs::remove(path); // a temporary that stays harms nobody
   }
   LogicalResult create(StringRef output, StringRef stem, Location loc) {
     if (std::error_code code =
@@ -90,6 +91,11 @@ public:
     if (!options.dumpDir.empty())
       if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
         return emitError(loc, "cannot write '") << options.dumpDir << "': " << code.message();
+    for (auto model : module.getOps<func::FuncOp>())
+      if (model.isPublic())
+        for (const std::string &alias : options.aliases)
+          if (failed(applyAlias(model, alias)))
+            return failure();
     report("graph");
     if (failed(dump("import", module)) ||
         failed(runPipeline(
@@ -274,6 +280,7 @@ private:
       return failure();
     report("link");
     std::vector<std::string> paths;
+    paths.reserve(objects.size());
     for (auto &file : objects)
       paths.push_back(file->getPath().str());
     return writing(linkShared(paths, output, [&] { return emitError(loc); }));

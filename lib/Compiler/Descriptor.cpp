@@ -27,8 +27,8 @@ using namespace sectile;
 
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
-                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_package_descriptor) == 152 &&
-                  sizeof(sectile_abi_loop) == 8,
+                  sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 &&
+                  sizeof(sectile_package_descriptor) == 152 && sizeof(sectile_abi_loop) == 8,
               "the directives below follow the structures member by member");
 
 namespace {
@@ -191,6 +191,15 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   for (const std::string &symbol : interface.symbols)
     writer.string(symbol);
 
+  std::string aliases = writer.begin();
+  for (const graph::Alias &alias : interface.aliases) {
+    writer.word(alias.input);
+    writer.word(alias.output);
+    writer.word(alias.dim);
+    writer.word(0);
+    writer.quad(alias.capacity);
+  }
+
   std::string kernelTable = writer.begin();
   for (const KernelSummary &kernel : kernels) {
     writer.string(kernel.name);
@@ -227,13 +236,13 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.string(options);
   for (uint64_t count :
        {interface.inputs.size(), interface.outputs.size(), interface.symbols.size(),
-        size_t(1) /*targets*/, size_t(0) /*aliases*/, size_t(0) /*reserved*/})
+        size_t(1) /*targets*/, interface.aliases.size(), size_t(0) /*reserved*/})
     writer.word(count);
   writer.quad(inputs);
   writer.quad(outputs);
   writer.quad(symbols);
   writer.quad(target);
-  writer.quad(uint64_t(0)); // aliases
+  writer.quad(aliases);
   if (constantsBytes != 0)
     writer.quad(".Lconstants");
   else

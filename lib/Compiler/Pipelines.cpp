@@ -29,10 +29,13 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   // Stages are kernels of their own, or part of one: before fusion too.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass(split));
   passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFormViewsPass());
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   passes.addPass(graph::createGraphPackConstantsPass());
+  // Last, since it marks kernels with what their launches do.
+  passes.addPass(createGraphPlaceTensorsPass());
 }
 
 void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode) {
@@ -47,6 +50,7 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, Fl
   nested.addPass(createCanonicalizerPass());
   nested.addPass(createCSEPass());
   nested.addPass(createLoopInvariantCodeMotionPass());
+  passes.addPass(createTileCheckInPlacePass());
 }
 
 void sectile::buildPlanPipeline(OpPassManager &passes) {

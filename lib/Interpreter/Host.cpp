@@ -7,7 +7,6 @@
 
 #include "Machine.h"
 
-#include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -226,148 +225,30 @@ static LogicalResult executeCopy(Machine &machine, Frame &frame, const Step &ste
 }
 
 //===----------------------------------------------------------------------===//
-// Dispatch
-//===----------------------------------------------------------------------===//
-
-/// The bytes of memory that a window's elements span.
-static std::pair<int64_t, int64_t> getSpan(const ViewObject &view) {
-  if (countElements(view.shape) == 0)
-    return {0, 0};
-  if (view.physical)
-    return {0, static_cast<int64_t>(view.buffer->cells.size()) * view.buffer->cellBytes};
-  int64_t last = 0;
-  for (auto [extent, stride] : llvm::zip_equal(view.shape, view.strides))
-    last += (extent - 1) * stride;
-  return {view.offset, view.offset + (last + 1) * getElementBytes(*view.format)};
-}
-
-/// Views may overlap if neither is written or if they are the same window.
-static bool conflict(const ViewObject &written, const ViewObject &other) {
-  auto [begin, end] = getSpan(written);
-  auto [otherBegin, otherEnd] = getSpan(other);
-  if (written.buffer != other.buffer || begin >= otherEnd || otherBegin >= end)
-    return false;
-  return written.offset != other.offset || written.shape != other.shape ||
-         written.strides != other.strides || written.format != other.format;
-}
-
-static LogicalResult checkArguments(Machine &machine, graph::DispatchOp op,
-                                    ArrayRef<Datum> arguments) {
-  auto numInputs = static_cast<unsigned>(op.getNumInputs());
-  for (unsigned i = 0; i < arguments.size(); ++i) {
-    if (!arguments[i].object)
-      continue;
-    const ViewObject &view = getView(arguments[i]);
-    if (i < numInputs) {
-      TensorRef tensor = readTensor(view);
-      for (auto [number, element] : llvm::enumerate(tensor->data))
-        if (element.isUndefined())
-          return machine.fault(op, "argument " + Twine(i) + " of '" + op.getKernel() +
-                                       "' was never written at " + toString(tensor->shape, number));
-      continue;
-    }
-    if (view.isReadOnly)
-      return machine.fault(op, "'" + op.getKernel() + "' writes to " + view.buffer->name +
-                                   ", which is read only");
-    for (unsigned j = 0; j < arguments.size(); ++j)
-      if (j != i && arguments[j].object && conflict(view, getView(arguments[j])))
-        return machine.fault(op, "argument " + Twine(i) + " of '" + op.getKernel() +
-                                     "' is written and overlaps argument " + Twine(j));
-  }
-  return success();
-}
-
-/// Runs the graph.kernel: values in, values out, then stored.
-static LogicalResult dispatchGraphKernel(Machine &machine, graph::DispatchOp op, Operation *kernel,
-                                         ArrayRef<Datum> arguments) {
-  auto numInputs = static_cast<unsigned>(op.getNumInputs());
-  SmallVector<Datum> inputs;
-  for (const Datum &argument : arguments.take_front(numInputs))
-    inputs.push_back(argument.object ? makeDatum(readTensor(getView(argument))) : argument);
-  auto function = machine.getFunction(kernel);
-  std::vector<Datum> results;
-  if (failed(function) || failed(machine.callKernel(**function, inputs, results)))
-    return failure();
-  if (results.size() != arguments.size() - numInputs)
-    return machine.fault(op, "the kernel has " + Twine(results.size()) + " results");
-  for (auto [result, argument] : llvm::zip_equal(results, arguments.drop_front(numInputs))) {
-    if (getTensor(result).shape != getView(argument).shape)
-      return machine.fault(op, "a result has another shape than its buffer");
-    writeTensor(getView(argument), getTensor(result));
-  }
-  return success();
-}
-
-/// Runs the tile.kernel on the buffers themselves.
-static LogicalResult dispatchTileKernel(Machine &machine, graph::DispatchOp op, Operation *kernelOp,
-                                        ArrayRef<Datum> arguments) {
-  auto kernel = cast<tile::KernelOp>(kernelOp);
-  auto numInputs = static_cast<unsigned>(op.getNumInputs());
-  if (kernel.getArgumentTypes().size() != arguments.size())
-    return machine.fault(op, "the tile kernel has " + Twine(kernel.getArgumentTypes().size()) +
-                                 " arguments, expected " + Twine(arguments.size()));
-  SmallVector<Datum> views;
-  for (auto [i, argument] : llvm::enumerate(arguments)) {
-    auto type = dyn_cast<tile::ViewType>(kernel.getArgumentTypes()[i]);
-    if (!type != !argument.object)
-      return machine.fault(op, "argument " + Twine(i) + " of the tile kernel has another kind");
-    if (!type) {
-      views.push_back(argument);
-      continue;
-    }
-    ViewRef view(new ViewObject(getView(argument)));
-    AffineMap packing = type.getMemory() ? type.getMemory().getMap() : AffineMap();
-    if (packing != view->physical)
-      return machine.fault(op, "argument " + Twine(i) + " of the tile kernel is packed otherwise");
-    view->isReadOnly |= i < numInputs;
-    if (i >= numInputs) { // nothing of what it holds may be relied on
-      TensorRef nothing = makeTensor(view->format, view->shape);
-      bool isInPlace = llvm::any_of(arguments.take_front(numInputs), [&](const Datum &input) {
-        return input.object && getView(input).buffer == view->buffer &&
-               getView(input).offset == view->offset;
-      });
-      if (!isInPlace)
-        writeTensor(*view, *nothing);
-    }
-    views.push_back(makeDatum(view));
-  }
-  return machine.runTileKernel(kernel, views);
-}
-
-static LogicalResult executeDispatch(Machine &machine, Frame &frame, const Step &step) {
-  auto op = cast<graph::DispatchOp>(step.op);
-  SmallVector<Datum> arguments;
-  for (unsigned slot : step.operands)
-    arguments.push_back(frame[slot]);
-  if (failed(checkArguments(machine, op, arguments)))
-    return failure();
-  LaunchRecord record{op, op.getKernel().str(), {}, {}};
-  if (machine.options.onLaunch)
-    for (const Datum &argument : ArrayRef(arguments).take_front(op.getNumInputs()))
-      record.inputs.push_back(argument.object ? readTensor(getView(argument)) : TensorRef());
-  LogicalResult result = success();
-  if (Operation *tileKernel = machine.findTileKernel(op.getKernel())) {
-    result = dispatchTileKernel(machine, op, tileKernel, arguments);
-  } else {
-    auto kernel = SymbolTable::lookupNearestSymbolFrom<graph::KernelOp>(op, op.getKernelAttr());
-    if (!kernel)
-      return machine.fault(op, "no kernel of the name '" + op.getKernel() + "'");
-    result = dispatchGraphKernel(machine, op, kernel, arguments);
-  }
-  if (succeeded(result) && machine.options.onLaunch) {
-    for (const Datum &argument : ArrayRef(arguments).drop_front(op.getNumInputs()))
-      record.results.push_back(readTensor(getView(argument)));
-    machine.options.onLaunch(record);
-    for (auto [argument, replacement] :
-         llvm::zip_equal(ArrayRef(arguments).drop_front(op.getNumInputs()), record.results))
-      writeTensor(getView(argument), *replacement);
-  }
-  return result;
-}
-
-//===----------------------------------------------------------------------===//
 // Prepare and run
 //===----------------------------------------------------------------------===//
+
+namespace {
+/// An output that lives in an input's buffer.
+struct SharedBuffer {
+  unsigned input, output;
+  int64_t dim, capacity;
+  ViewRef view; // of the input
+};
+} // namespace
+
+static SmallVector<SharedBuffer> getSharedBuffers(ModuleOp module) {
+  SmallVector<SharedBuffer> shared;
+  auto record = module->getAttrOfType<DictionaryAttr>("graph.interface");
+  auto list = record ? record.getAs<ArrayAttr>("aliases") : ArrayAttr();
+  if (list)
+    for (auto entry : list.getAsRange<DictionaryAttr>()) {
+      auto get = [&](StringRef key) { return entry.getAs<IntegerAttr>(key).getInt(); };
+      shared.push_back({static_cast<unsigned>(get("input")), static_cast<unsigned>(get("output")),
+                        get("dim"), get("capacity"), nullptr});
+    }
+  return shared;
+}
 
 LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
                                std::vector<Datum> &results) {
@@ -397,12 +278,23 @@ LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
     return fault(prepare, "expects output extents and the arena's size");
   ArrayRef<Datum> tail = ArrayRef(sizes).take_back(numExtents + 1);
 
+  SmallVector<SharedBuffer> shared = getSharedBuffers(module);
   SmallVector<Datum> arguments;
   for (auto [number, input] : llvm::enumerate(inputs)) {
-    ViewRef view =
-        makeTypedView("input " + std::to_string(number), input->format, input->shape, {});
+    auto *alias = llvm::find_if(shared, [&](SharedBuffer &s) { return s.input == number; });
+    Shape memory(input->shape);
+    if (alias != shared.end() && alias->capacity >= 0) {
+      if (memory[alias->dim] > alias->capacity)
+        return fault(prepare, "input " + Twine(number) + " exceeds its capacity of " +
+                                  Twine(alias->capacity));
+      memory[alias->dim] = alias->capacity;
+    }
+    ViewRef view = makeTypedView("input " + std::to_string(number), input->format, memory, {});
+    view->shape = input->shape;
     writeTensor(*view, *input);
-    view->isReadOnly = true;
+    if (alias != shared.end())
+      alias->view = view;
+    view->isReadOnly = alias == shared.end();
     arguments.push_back(makeDatum(view));
   }
   for (auto [number, type] : llvm::enumerate(outputs)) {
@@ -419,8 +311,18 @@ LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
     const NumberFormat *format = getNumberFormat(buffer.getElementType());
     if (!format)
       return unsupported(run, "an element type without a number format");
-    arguments.push_back(
-        makeDatum(makeTypedView("output " + std::to_string(number), format, shape, {})));
+    auto *alias = llvm::find_if(shared, [&](SharedBuffer &s) { return s.output == number; });
+    if (alias == shared.end()) {
+      arguments.push_back(
+          makeDatum(makeTypedView("output " + std::to_string(number), format, shape, {})));
+      continue;
+    }
+    ViewRef view(new ViewObject(*alias->view));
+    if (alias->capacity >= 0 && shape[alias->dim] > alias->capacity)
+      return fault(prepare, "output " + Twine(number) + " exceeds its capacity of " +
+                                Twine(alias->capacity));
+    view->shape = shape;
+    arguments.push_back(makeDatum(view));
   }
   auto arenaBytes = getInteger(prepare, tail.front(), "the arena's size");
   if (failed(arenaBytes))
@@ -454,5 +356,4 @@ void interp::addHostHandlers(HandlerTable &table) {
   table["memref.load"] = {executeLoad};
   table["memref.store"] = {executeStore};
   table["memref.copy"] = {executeCopy};
-  table["graph.dispatch"] = {executeDispatch};
 }

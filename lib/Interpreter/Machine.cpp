@@ -23,6 +23,7 @@ static const HandlerTable &getHandlers() {
     addElementwiseHandlers(handlers);
     addGraphHandlers(handlers);
     addHostHandlers(handlers);
+    addDispatchHandlers(handlers);
     addTensorHandlers(handlers);
     addTileHandlers(handlers);
     addTransferHandlers(handlers);

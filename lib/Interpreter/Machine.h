@@ -106,6 +106,7 @@ void addControlHandlers(HandlerTable &table);
 void addElementwiseHandlers(HandlerTable &table);
 void addGraphHandlers(HandlerTable &table);
 void addHostHandlers(HandlerTable &table);
+void addDispatchHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addTileHandlers(HandlerTable &table);
 void addTransferHandlers(HandlerTable &table);

@@ -35,6 +35,9 @@ constexpr Option kOptions[] = {
      "instruction-set levels to compile for, out of sse4, avx2, avx512 and\n"
      "avx512vnni (default: sse4,avx2,avx512)"},
     {"dims", Option::Value, "NAME=N,...", "fixes symbolic dimensions"},
+    {"alias", Option::List, "IN:OUT[,DIM=CAPACITY]",
+     "output OUT lives in the buffer of input IN (K/V caches), which holds\n"
+     "CAPACITY elements along symbolic dimension DIM; repeatable"},
     {"emit", Option::Value, "KIND",
      "package (default), or text: graph, tile, llvm, asm; '-' writes to\n"
      "standard output"},
@@ -46,7 +49,6 @@ constexpr Option kOptions[] = {
     {"dump-dir", Option::Value, "DIR", "writes the IR of every stage there"},
     {"quiet", Option::Flag, nullptr, "no progress"},
     {"host", Option::Planned, nullptr, nullptr},
-    {"alias", Option::Planned, nullptr, nullptr},
     {"quantize", Option::Planned, nullptr, nullptr},
     {"cost-model", Option::Planned, nullptr, nullptr},
     {"tuning-db", Option::Planned, nullptr, nullptr},
@@ -58,6 +60,15 @@ constexpr Option kOptions[] = {
 
 constexpr Syntax kSyntax = {"compile", "Compiles a model ahead of time to a package.",
                             "MODEL.{onnx,mlir}", kOptions};
+
+/// The options that shape a package, as they were given.
+std::string recordOptions(const Args &args) {
+  std::string text;
+  for (const char *name : {"cpu-levels", "dims", "alias", "fp"})
+    for (std::string_view value : args.list(name))
+      text += (text.empty() ? "--" : " --") + std::string(name) + "=" + std::string(value);
+  return text;
+}
 
 Result<CompileOptions> readOptions(const Args &args) {
   CompileOptions options;
@@ -102,6 +113,13 @@ Result<CompileOptions> readOptions(const Args &args) {
   else
     return failure(kUsage, "expects --fp to be default, strict or fast, but got '%s'",
                    std::string(mode).c_str());
+  for (std::string_view alias : args.list("alias")) {
+    if (alias.find(':') == alias.npos)
+      return failure(kUsage, "expects --alias IN:OUT[,DIM=CAPACITY], but got '%s'",
+                     std::string(alias).c_str());
+    options.aliases.emplace_back(alias);
+  }
+  options.optionsText = recordOptions(args);
   options.dumpDir = std::string(args.value("dump-dir").value_or(""));
   if (!args.has("quiet") && isatty(STDERR_FILENO))
     options.progress = [](llvm::StringRef stage, unsigned done, unsigned total) {

@@ -34,6 +34,18 @@ inline constexpr ::llvm::StringLiteral kDimsAttr = "graph.dims";
 inline constexpr ::llvm::StringLiteral kDtypeAttr = "graph.dtype";
 /// On an argument of graph.kernel: the #tile.memory in which the constant is packed.
 inline constexpr ::llvm::StringLiteral kMemoryAttr = "graph.memory";
+/// On an argument or result of graph.kernel: the `strided<[..]>` layout of a buffer that is no
+/// contiguous row-major one, outermost dimension first; `?` strides are passed at run time.
+inline constexpr ::llvm::StringLiteral kLayoutAttr = "graph.layout";
+/// On arguments and results of graph.kernel, facts that every dispatch keeps: while the kernel
+/// runs, nobody writes to the memory of a `readonly` argument, and no element that any argument
+/// writes is also accessed through a `noalias` one.
+inline constexpr ::llvm::StringLiteral kReadOnlyAttr = "graph.readonly";
+inline constexpr ::llvm::StringLiteral kNoAliasAttr = "graph.noalias";
+/// On a graph.launch, one number per result: the input whose memory the result takes, or -1.
+inline constexpr ::llvm::StringLiteral kInPlaceAttr = "graph.in_place";
+/// On a result of the model: the input it shares a buffer with, see Alias.h.
+inline constexpr ::llvm::StringLiteral kAliasAttr = "graph.alias";
 /// On a graph.kernel: the #tile.schedule to use instead of a chosen one.
 inline constexpr ::llvm::StringLiteral kScheduleAttr = "graph.schedule";
 } // namespace sectile::graph

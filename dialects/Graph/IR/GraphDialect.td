@@ -25,11 +25,15 @@ def Graph_Dialect : Dialect {
       `["batch", "2*seq+1", "768"]`. Equal symbols are equal sizes. Grammar: integers,
       identifiers, `+ - *`, parentheses; a name that is no identifier is single-quoted;
     * `graph.dtype` (string): the element type as the model states it, where MLIR's does not
-      tell (`"uint8"` is i8 here).
+      tell (`"uint8"` is i8 here);
+    * `graph.alias` (dictionary, on results): the result lives in the buffer of input number
+      `input`, which is laid out for `capacity` elements along dimension `dim`, whatever the
+      extent of `dim` in a call; capacity -1: the extents are those of the call.
 
     Large constants are `arith.constant dense_resource<...>`; passes move them by reference.
     The location of an op is the name of the node it came from (`NameLoc`).
   }];
+  let hasRegionResultAttrVerify = 1;
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
   ];

@@ -108,9 +108,12 @@ def Graph_LaunchOp : Graph_Op<"launch", [
 def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "runs a fused region on buffers";
   let description = [{
-    What `graph.launch` becomes when memory is planned: `args` are the kernel's arguments
-    followed by one buffer per result, tensors as contiguous memrefs. The first `num_inputs`
-    operands are read only, and no buffer overlaps one that is written.
+    What `graph.launch` becomes when memory is planned: operands are the kernel's arguments
+    followed by one buffer per result. Buffers are contiguous unless the kernel's argument or
+    result has a `graph.layout`. The kernel reads the first `num_inputs` operands and writes the
+    others. No element that is written is accessed through another operand, with one exception:
+    an operand that is written may be the same window as an input that is neither
+    `graph.readonly` nor `graph.noalias`; the kernel then reads each element before it writes it.
 
     ```mlir
     func.func @run(%x: memref<?x64xf32>, %w: memref<64x32xf32>, %y: memref<?x32xf32>) {

@@ -111,14 +111,24 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
     Reductions by one combiner with a neutral element qualify, products excepted; every decision
     is a remark.
 
-    Before and after, with two parts:
     ```mlir
-    %s = linalg.reduce { arith.addf } ins(%x : tensor<65536xf32>) outs(%init : tensor<f32>) dimensions = [0]
+    func.func @sum(%x: tensor<65536xf32>, %init: tensor<f32>) -> tensor<f32> {
+      %s = linalg.reduce { arith.addf } ins(%x : tensor<65536xf32>) outs(%init : tensor<f32>)
+        dimensions = [0]
+      return %s : tensor<f32>
+    }
     ```
+    becomes, with two parts (initial values of the first stage left out: the neutral element)
     ```mlir
-    %e = tensor.expand_shape %x [[0, 1]] output_shape [2, 32768] : tensor<65536xf32> into tensor<2x32768xf32>
-    %p = linalg.reduce { arith.addf } ins(%e : tensor<2x32768xf32>) outs(%zeros : tensor<2xf32>) dimensions = [1]
-    %s = linalg.reduce { arith.addf } ins(%p : tensor<2xf32>) outs(%init : tensor<f32>) dimensions = [0]
+    func.func @sum(%x: tensor<65536xf32>, %init: tensor<f32>, %zeros: tensor<2xf32>) -> tensor<f32> {
+      %e = tensor.expand_shape %x [[0, 1]] output_shape [2, 32768]
+        : tensor<65536xf32> into tensor<2x32768xf32>
+      %p = linalg.reduce { arith.addf } ins(%e : tensor<2x32768xf32>) outs(%zeros : tensor<2xf32>)
+        dimensions = [1]
+      %s = linalg.reduce { arith.addf } ins(%p : tensor<2xf32>) outs(%init : tensor<f32>)
+        dimensions = [0]
+      return %s : tensor<f32>
+    }
     ```
 
     Precondition: static extents of the loops; a reduction over extents known only at run time
@@ -177,6 +187,36 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
            "parameters of the device that differ from the defaults, as in "
            "`launchCycles=1e6,memoryBytesPerCycle=2` (see DeviceModel)">
   ];
+}
+
+def GraphFormViewsPass : Pass<"graph-form-views", "::mlir::func::FuncOp"> {
+  let summary = "take data movement that the memory plan can avoid out of the kernels";
+  let description = [{
+    Ops that lose their `graph.group` stay in the host program, where `graph-plan-memory` makes
+    them views:
+    * a group of reshapes and slices without steps computes nothing: its result is a window on its
+      source. A group whose slice is a result of the model stays a kernel, since the elements
+      must be moved in any case;
+    * a concatenation that ends its group is written in place, operand by operand, if another
+      kernel computes one of its operands for it alone (each copy that the group would make is
+      then saved), or if it appends to an input that shares the result's buffer (`graph.alias`):
+      the part that is there already is then not touched. What else was in the group forms one
+      group for each operand.
+
+    ```mlir
+    func.func @main(%x: tensor<2x4xf32>, %y: tensor<3x4xf32>) -> tensor<5x4xf32> {
+      %z = tensor.empty() : tensor<2x4xf32>
+      %a = linalg.exp {graph.group = 0 : i64} ins(%x : tensor<2x4xf32>) outs(%z : tensor<2x4xf32>)
+        -> tensor<2x4xf32>
+      %c = tensor.concat dim(0) %a, %y {graph.group = 1 : i64}
+        : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<5x4xf32>
+      return %c : tensor<5x4xf32>
+    }
+    ```
+    The concatenation loses its group: the exponentials are written where they belong in it.
+
+    Precondition: `graph-fuse`. `graph-outline` follows.
+  }];
 }
 
 def GraphOutlinePass : Pass<"graph-outline", "::mlir::ModuleOp"> {

@@ -25,6 +25,8 @@ struct CompileOptions {
   /// Instruction-set levels to compile for, by name, best last.
   std::vector<std::string> levels = {"sse4", "avx2", "avx512"};
   FloatMode floatMode = FloatMode::Default;
+  /// Outputs in the buffers of inputs, each IN:OUT[,DIM=CAPACITY].
+  std::vector<std::string> aliases;
   EmitKind emit = EmitKind::Package;
   /// Writes the IR of every stage here, numbered; nothing if empty.
   std::string dumpDir;

@@ -7,6 +7,8 @@
 #ifndef SECTILE_CONVERSION_HOST_H
 #define SECTILE_CONVERSION_HOST_H
 
+#include "dialects/Graph/IR/Alias.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
@@ -42,6 +44,7 @@ struct PlannedTensor {
 struct PlannedInterface {
   llvm::SmallVector<PlannedTensor> inputs, outputs;
   llvm::SmallVector<std::string> symbols;
+  llvm::SmallVector<graph::Alias> aliases;
 };
 PlannedInterface getPlannedInterface(mlir::ModuleOp module);
 

@@ -10,6 +10,87 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GraphPlaceTensorsPass : Pass<"graph-place-tensors", "::mlir::ModuleOp"> {
+  let summary = "decide which tensors of the host program share memory";
+  let description = [{
+    Decides what `graph-plan-memory` applies, and tells the kernels:
+
+    * an operand of a concatenation in the host program is written where the result will lie. An
+      operand that has another place too (an input, a constant, a result of the model, an operand
+      of another concatenation) is copied by a kernel first;
+    * a launch result takes the memory of an input of its type that dies there, if the kernel
+      reads each element of it only to compute the same element (a residual sum). The decision is
+      `graph.in_place` on the launch;
+    * a result of the model with a `graph.alias` is written to its input's buffer. That is
+      refused, naming the node, where the input is still read afterwards;
+    * arguments and results of kernels get the `graph.layout` of their buffers where these are not
+      contiguous, and the facts `graph.readonly` and `graph.noalias` that hold in every launch. A
+      kernel that is launched on several layouts is cloned.
+
+    ```mlir
+    func.func @main(%x: tensor<8xf32> {graph.name = "x"}) -> tensor<8xf32> {
+      %a = graph.launch @k(%x, %x) sizes [] : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+      %b = graph.launch @k(%a, %x) sizes [] : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+      return %b : tensor<8xf32>
+    }
+    graph.kernel @k(%x: tensor<8xf32>, %y: tensor<8xf32>) -> tensor<8xf32> {
+      %e = tensor.empty() : tensor<8xf32>
+      %r = linalg.add ins(%x, %y : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>)
+        -> tensor<8xf32>
+      graph.return %r : tensor<8xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @main(%x: tensor<8xf32> {graph.name = "x"}) -> tensor<8xf32> {
+      %a = graph.launch @k(%x, %x) sizes [] : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+      %b = graph.launch @k(%a, %x) sizes [] {graph.in_place = array<i64: 0>}
+        : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+      return %b : tensor<8xf32>
+    }
+    graph.kernel @k(%x: tensor<8xf32>, %y: tensor<8xf32> {graph.noalias, graph.readonly})
+        -> tensor<8xf32> {
+      %e = tensor.empty() : tensor<8xf32>
+      %r = linalg.add ins(%x, %y : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>)
+        -> tensor<8xf32>
+      graph.return %r : tensor<8xf32>
+    }
+    ```
+
+    Precondition: `graph-outline`. No other pass may move or remove launches afterwards.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect", "::sectile::graph::GraphDialect"];
+}
+
+def TileCheckInPlacePass : Pass<"tile-check-in-place", "::mlir::ModuleOp"> {
+  let summary = "prove that kernels which are launched in place may be";
+  let description = [{
+    `graph-place-tensors` lets a result take the memory of an input that the kernel reads one to
+    one. This pass holds the tile programs to it: every load of such an input is followed, in the
+    same turn of all loops around both, by a store of the same elements of the result. Changes
+    nothing; an error is a bug of the compiler, found before it becomes wrong numbers.
+
+    A kernel that passes, where %y lies in the memory of %x:
+    ```mlir
+    tile.kernel @negate(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      scf.for %i = %c0 to %c4 step %c1 {
+        %t = tile.load %x at affine_map<(d0)[s0] -> (d0 + s0 * 16)>[%i]
+          : !tile.view<64xf32> -> tensor<16xf32>
+        %n = arith.negf %t : tensor<16xf32>
+        tile.store %n, %y at affine_map<(d0)[s0] -> (d0 + s0 * 16)>[%i]
+          : tensor<16xf32>, !tile.view<64xf32>
+      }
+      tile.return
+    }
+    ```
+
+    Precondition: `graph-place-tensors`, `graph-to-tile` and canonicalisation.
+  }];
+}
+
 def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every tensor of the host program a place in memory";
   let description = [{
@@ -24,12 +105,13 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
     Every intermediate tensor gets a slot of the arena. Tensors that are never alive together
     share a slot; a slot is as large as its largest tensor, also where sizes are known only at
     run time. A result that is the model's output is written there at once; an output that is an
-    input, a constant, or an output already written is copied. Reshapes are views.
+    input, a constant, or an output already written is copied. Reshapes, slices and operands of
+    concatenations are views; results marked `graph.in_place` lie where their input does.
 
     Constants are laid out one after the other, 64-byte aligned, in the section of constants; the
     module attribute `graph.constants` lists them in that order (see `PlannedConstant`).
 
-    Precondition: `graph-outline`, then `graph-simplify`. `host-to-llvm` follows.
+    Precondition: `graph-place-tensors`.
 
     ```mlir
     func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["n", "4"]})

@@ -28,7 +28,12 @@ using namespace mlir;
 using namespace sectile;
 
 /// The view through which a kernel sees a tensor argument or result.
-static tile::ViewType getViewType(RankedTensorType type, tile::MemoryAttr memory = {}) {
+static tile::ViewType getViewType(RankedTensorType type, Attribute layout,
+                                  tile::MemoryAttr memory = {}) {
+  if (auto strided = dyn_cast_if_present<StridedLayoutAttr>(layout))
+    memory = tile::MemoryAttr::get(
+        type.getContext(), AffineMap::getMultiDimIdentityMap(type.getRank(), type.getContext()),
+        strided.getStrides());
   return tile::ViewType::get(type.getShape(), type.getElementType(), memory);
 }
 
@@ -42,10 +47,12 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
   for (auto [i, type] : llvm::enumerate(source.getArgumentTypes())) {
     auto memory = source.getArgAttrOfType<tile::MemoryAttr>(i, graph::kMemoryAttr);
     auto tensor = dyn_cast<RankedTensorType>(type);
-    types.push_back(tensor ? Type(getViewType(tensor, memory)) : type);
+    Attribute layout = source.getArgAttr(i, graph::kLayoutAttr);
+    types.push_back(tensor ? Type(getViewType(tensor, layout, memory)) : type);
   }
-  for (Type type : source.getResultTypes())
-    types.push_back(getViewType(cast<RankedTensorType>(type)));
+  for (auto [i, type] : llvm::enumerate(source.getResultTypes()))
+    types.push_back(
+        getViewType(cast<RankedTensorType>(type), source.getResultAttr(i, graph::kLayoutAttr)));
 
   auto schedule = source->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
   if (!schedule)

@@ -48,7 +48,7 @@ public:
         i64(builder.getI64Type()), interface(getPlannedInterface(module)) {
     unsigned number = 0;
     for (auto kernel : module.getOps<graph::KernelOp>())
-      kernelNumbers[kernel.getSymName()] = number++;
+      kernels[kernel.getSymName()] = {kernel, number++};
   }
 
   void emitPrepare(func::FuncOp func) {
@@ -89,7 +89,8 @@ public:
   void emitRun(func::FuncOp func) {
     start(func, kHostRun);
     unsigned position = 1;
-    auto bind = [&](size_t data, size_t allDims, ArrayRef<PlannedTensor> tensors) {
+    auto bind = [&](size_t data, size_t allDims, ArrayRef<PlannedTensor> tensors,
+                    unsigned graph::Alias::*side) {
       Value pointers = loadField(data, pointer), dimPointers = loadField(allDims, pointer);
       for (auto [number, tensor] : llvm::enumerate(tensors)) {
         Value dims;
@@ -103,19 +104,23 @@ public:
             dims = loadElement(dimPointers, number, pointer);
           sizes.push_back(loadElement(dims, dim, i64));
         }
-        bindBuffer(func.getArgument(position++), loadElement(pointers, number, pointer), sizes);
+        // A shared buffer is laid out by its capacity.
+        SmallVector<Value> memorySizes(sizes);
+        for (const graph::Alias &alias : interface.aliases)
+          if (alias.*side == number && alias.capacity >= 0)
+            memorySizes[alias.dim] = constant(alias.capacity);
+        bindBuffer(func.getArgument(position++), loadElement(pointers, number, pointer), sizes,
+                   memorySizes);
       }
     };
     bind(offsetof(sectile_abi_call, input_data), offsetof(sectile_abi_call, input_dims),
-         interface.inputs);
+         interface.inputs, &graph::Alias::input);
     bind(offsetof(sectile_abi_call, output_data), offsetof(sectile_abi_call, output_dims),
-         interface.outputs);
+         interface.outputs, &graph::Alias::output);
     // Views of the arena and of the constants are in bounds by construction.
     Value unbounded = constant(std::numeric_limits<int64_t>::max());
-    bindBuffer(func.getArgument(position++), loadField(offsetof(sectile_abi_call, arena), pointer),
-               {unbounded});
-    bindBuffer(func.getArgument(position++),
-               loadField(offsetof(sectile_abi_call, constants), pointer), {unbounded});
+    for (size_t field : {offsetof(sectile_abi_call, arena), offsetof(sectile_abi_call, constants)})
+      bindBuffer(func.getArgument(position++), loadField(field, pointer), unbounded, unbounded);
     finishArguments(func);
     finish(func, cast<func::ReturnOp>(func.getBody().back().getTerminator()));
   }
@@ -147,13 +152,14 @@ private:
     LLVM::StoreOp::create(builder, loc, value, elementAddress(array, number));
   }
 
-  void bindBuffer(Value argument, Value data, ArrayRef<Value> sizes) {
+  /// Makes `argument` a buffer that is row-major for `memorySizes`, of which `sizes` are in use.
+  void bindBuffer(Value argument, Value data, ArrayRef<Value> sizes, ArrayRef<Value> memorySizes) {
     auto type = cast<MemRefType>(argument.getType());
     SmallVector<Value> strides(sizes.size()), fields = {data, data, constant(0)};
     Value stride = constant(1);
     for (size_t dim = sizes.size(); dim-- > 0;) {
       strides[dim] = stride;
-      stride = LLVM::MulOp::create(builder, loc, stride, sizes[dim]);
+      stride = LLVM::MulOp::create(builder, loc, stride, memorySizes[dim]);
     }
     llvm::append_range(fields, sizes);
     llvm::append_range(fields, strides);
@@ -243,18 +249,30 @@ private:
 
   void lowerDispatch(graph::DispatchOp dispatch) {
     builder.setInsertionPoint(dispatch);
+    auto [callee, kernelNumber] = kernels.lookup(dispatch.getKernel());
     SmallVector<Value> pointers, numbers;
-    for (Value arg : dispatch.getArgs()) {
+    for (auto [position, arg] : llvm::enumerate(dispatch.getArgs())) {
       auto type = dyn_cast<MemRefType>(arg.getType());
       if (!type) {
         numbers.push_back(toI64(arg));
         continue;
       }
       Value address = memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, arg);
-      pointers.push_back(LLVM::IntToPtrOp::create(builder, loc, pointer, toI64(address)));
+      Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, toI64(address));
+      auto buffer = memref::ExtractStridedMetadataOp::create(builder, loc, arg);
+      if (!type.getLayout().isIdentity())
+        base =
+            LLVM::GEPOp::create(builder, loc, pointer, converter.convertType(type.getElementType()),
+                                base, ArrayRef<LLVM::GEPArg>{toI64(buffer.getOffset())});
+      pointers.push_back(base);
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim))
           numbers.push_back(toI64(memref::DimOp::create(builder, loc, arg, dim)));
+      // What the kernel does not know of the strides follows the extents.
+      if (auto layout = getLayout(callee, position))
+        for (auto [dim, stride] : llvm::enumerate(layout.getStrides()))
+          if (ShapedType::isDynamic(stride))
+            numbers.push_back(toI64(buffer.getStrides()[dim]));
     }
     Value buffers = makeArray(dispatch, pointers.size(), pointer);
     Value sizes = makeArray(dispatch, numbers.size(), i64);
@@ -264,8 +282,8 @@ private:
       storeElement(sizes, i, value);
     auto type = LLVM::LLVMFunctionType::get(i32, {pointer, i32, pointer, pointer});
     Value function = loadField(offsetof(sectile_abi_call, launch), pointer);
-    Value kernel = LLVM::ConstantOp::create(
-        builder, loc, i32, builder.getI32IntegerAttr(kernelNumbers.lookup(dispatch.getKernel())));
+    Value kernel =
+        LLVM::ConstantOp::create(builder, loc, i32, builder.getI32IntegerAttr(kernelNumber));
     Value status =
         LLVM::CallOp::create(builder, loc, type, ValueRange{function, call, kernel, buffers, sizes})
             .getResult();
@@ -275,6 +293,17 @@ private:
     builder.setInsertionPointToEnd(failed);
     func::ReturnOp::create(builder, loc, status);
     dispatch.erase();
+  }
+
+  /// The layout of the kernel's argument or, after those, result; null if it is contiguous.
+  static StridedLayoutAttr getLayout(graph::KernelOp kernel, unsigned position) {
+    if (!kernel)
+      return {};
+    unsigned numInputs = kernel.getNumArguments();
+    return position < numInputs
+               ? kernel.getArgAttrOfType<StridedLayoutAttr>(position, graph::kLayoutAttr)
+               : kernel.getResultAttrOfType<StridedLayoutAttr>(position - numInputs,
+                                                               graph::kLayoutAttr);
   }
 
   Value addressOfText(StringRef text) {
@@ -293,7 +322,7 @@ private:
   OpBuilder builder;
   Type pointer, i32, i64;
   PlannedInterface interface;
-  llvm::StringMap<unsigned> kernelNumbers;
+  llvm::StringMap<std::pair<graph::KernelOp, unsigned>> kernels;
   unsigned numTexts = 0;
   Location loc = builder.getUnknownLoc();
   Value call;

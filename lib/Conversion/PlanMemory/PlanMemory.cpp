@@ -8,6 +8,10 @@
 #include "sectile/Conversion/Host.h"
 
 #include "Arena.h"
+#include "ConstantSection.h"
+#include "Interface.h"
+#include "Lifetimes.h"
+#include "Places.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
@@ -30,59 +34,13 @@ namespace sectile {
 using namespace mlir;
 using namespace sectile;
 
-static constexpr llvm::StringLiteral kConstantsAttr = "graph.constants";
-static constexpr llvm::StringLiteral kInterfaceAttr = "graph.interface";
-static constexpr int64_t kAlignment = 64;
-
-//===----------------------------------------------------------------------===//
-// What is recorded on the module
-//===----------------------------------------------------------------------===//
-
-SmallVector<PlannedConstant> sectile::getPlannedConstants(ModuleOp module) {
-  SmallVector<PlannedConstant> constants;
-  if (auto list = module->getAttrOfType<ArrayAttr>(kConstantsAttr))
-    for (auto entry : list.getAsRange<DictionaryAttr>())
-      constants.push_back({entry.getAs<ElementsAttr>("value"),
-                           entry.getAs<IntegerAttr>("offset").getInt(),
-                           entry.getAs<IntegerAttr>("bytes").getInt(), entry.get("memory")});
-  return constants;
-}
-
-PlannedInterface sectile::getPlannedInterface(ModuleOp module) {
-  PlannedInterface interface;
-  auto record = module->getAttrOfType<DictionaryAttr>(kInterfaceAttr);
-  if (!record)
-    return interface;
-  auto read = [&](StringRef key, SmallVectorImpl<PlannedTensor> &tensors) {
-    for (auto entry : record.getAs<ArrayAttr>(key).getAsRange<DictionaryAttr>()) {
-      PlannedTensor &tensor = tensors.emplace_back();
-      tensor.name = entry.getAs<StringAttr>("name").str();
-      if (auto dtype = entry.getAs<StringAttr>("dtype"))
-        tensor.dtype = dtype.str();
-      tensor.type = cast<RankedTensorType>(entry.getAs<TypeAttr>("type").getValue());
-      for (auto dim : entry.getAs<ArrayAttr>("dims").getAsRange<StringAttr>())
-        tensor.dims.push_back(dim.str());
-    }
-  };
-  read("inputs", interface.inputs);
-  read("outputs", interface.outputs);
-  for (auto symbol : record.getAs<ArrayAttr>("symbols").getAsRange<StringAttr>())
-    interface.symbols.push_back(symbol.str());
-  return interface;
-}
-
 //===----------------------------------------------------------------------===//
 // Planning
 //===----------------------------------------------------------------------===//
 
-/// Bytes of an element in memory; i1 takes one.
-static int64_t getElementBytes(Type element) {
-  return element.isIndex() ? 8 : (element.getIntOrFloatBitWidth() + 7) / 8;
-}
-
 /// The same elements in memory: i1 is stored as bytes.
-static MemRefType getBufferType(RankedTensorType type) {
-  return MemRefType::get(type.getShape(), type.getElementType());
+static MemRefType getBufferType(RankedTensorType type, StridedLayoutAttr layout = {}) {
+  return MemRefType::get(type.getShape(), type.getElementType(), layout);
 }
 
 namespace {
@@ -90,14 +48,13 @@ namespace {
 class Planner {
 public:
   Planner(ModuleOp module, func::FuncOp model)
-      : module(module), model(model), block(model.getBody().front()), builder(module.getContext()) {
-  }
+      : module(module), model(model), block(model.getBody().front()), builder(module.getContext()),
+        placement(model) {}
 
   LogicalResult run() {
-    numberSteps();
     if (failed(collectBuffers()))
       return failure();
-    recordInterface();
+    recordInterface(module, model);
     writePrepare();
     if (failed(writeRun()))
       return failure();
@@ -106,60 +63,36 @@ public:
   }
 
 private:
-  /// A tensor that owns memory: the results of launches.
+  /// What holds the memory of an owner (see Placement.h) that is no input and no constant.
   struct Buffer {
-    Value tensor;
-    std::optional<unsigned> output; // written to this output of the model
-    unsigned slot = 0;
+    std::optional<unsigned> output; // this output of the model
+    unsigned slot = 0;              // else this slot of the arena
   };
-
-  void numberSteps() {
-    int64_t step = 0;
-    for (Operation &op : block)
-      stepOf[&op] = step++;
-  }
-
-  /// The tensor whose memory `tensor` is a view of.
-  static Value getOrigin(Value tensor) {
-    while (Operation *op = tensor.getDefiningOp()) {
-      if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op))
-        break;
-      tensor = op->getOperand(0);
-    }
-    return tensor;
-  }
-
-  /// The step of the last op that reads the memory of `tensor`, through views too.
-  int64_t getLastUse(Value tensor) {
-    int64_t last = 0;
-    for (Operation *user : tensor.getUsers()) {
-      last = std::max(last, stepOf.lookup(user));
-      if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(user))
-        last = std::max(last, getLastUse(user->getResult(0)));
-    }
-    return last;
-  }
 
   LogicalResult collectBuffers() {
     for (Operation &op : block) {
-      if (auto launch = dyn_cast<graph::LaunchOp>(op)) {
-        for (Value result : launch.getResults())
-          buffers[result] = {result, std::nullopt};
+      if (isa<graph::LaunchOp, tensor::ConcatOp>(op)) {
+        for (Value result : op.getResults()) {
+          if (getWindow(result))
+            continue;
+          // With an alias that is the input's buffer too.
+          const graph::Alias *alias = placement.getAlias(result);
+          buffers[result].output = alias ? std::optional(alias->output) : std::nullopt;
+        }
         continue;
       }
-      bool isView = isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
       bool isHost = isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect()) ||
                     isa<tensor::DimOp, tensor::EmptyOp, graph::CheckOp, func::ReturnOp>(op);
-      if (!isView && !isHost)
+      if (!isReshape(&op) && !isa<tensor::ExtractSliceOp>(op) && !isHost)
         return op.emitOpError("is left in the host program: expects every op on tensors to be "
                               "part of a kernel");
     }
-    Operation *terminator = block.getTerminator();
-    for (auto [number, value] : llvm::enumerate(terminator->getOperands())) {
-      auto it = buffers.find(getOrigin(value));
-      if (it != buffers.end() && !it->second.output)
+    for (auto [number, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
+      auto it = buffers.find(Placement::getOwner(value));
+      if (it != buffers.end() && !it->second.output && Placement::isWhole(value))
         it->second.output = number;
     }
+    Lifetimes uses(model);
     SmallVector<Lifetime> lifetimes;
     SmallVector<Buffer *> inArena;
     for (auto &[tensor, buffer] : buffers) {
@@ -167,8 +100,8 @@ private:
         continue;
       auto type = cast<RankedTensorType>(tensor.getType());
       Lifetime lifetime;
-      lifetime.begin = stepOf.lookup(tensor.getDefiningOp());
-      lifetime.end = getLastUse(tensor);
+      lifetime.begin = uses.getBegin(tensor);
+      lifetime.end = uses.getEnd(tensor);
       llvm::hash_code sizeClass = llvm::hash_value(getElementBytes(type.getElementType()));
       if (type.hasStaticShape()) {
         lifetime.bytes = type.getNumElements() * getElementBytes(type.getElementType());
@@ -176,7 +109,7 @@ private:
       } else {
         for (int64_t dim = 0; dim < type.getRank(); ++dim)
           sizeClass = type.isDynamicDim(dim)
-                          ? llvm::hash_combine(sizeClass, getSize(tensor, dim).getAsOpaquePointer())
+                          ? llvm::hash_combine(sizeClass, getSizeKey(tensor, dim))
                           : llvm::hash_combine(sizeClass, type.getDimSize(dim));
       }
       lifetime.sizeClass = sizeClass;
@@ -190,150 +123,26 @@ private:
     return success();
   }
 
-  /// The size value of a launch result's dynamic dimension.
-  static Value getSize(Value tensor, int64_t dim) {
-    auto launch = tensor.getDefiningOp<graph::LaunchOp>();
-    unsigned position = 0;
-    for (Value result : launch.getResults()) {
-      auto type = cast<RankedTensorType>(result.getType());
-      for (int64_t i = 0; i < type.getRank(); ++i) {
-        if (!type.isDynamicDim(i))
-          continue;
-        if (result == tensor && i == dim)
-          return launch.getSizes()[position];
-        ++position;
-      }
-    }
-    return {};
-  }
-
-  /// Dimension expressions of argument or result `number`, from its attributes or its type.
-  SmallVector<std::string> getDims(ArrayAttr names, RankedTensorType type, StringRef stem) {
-    SmallVector<std::string> dims;
-    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-      if (!type.isDynamicDim(dim))
-        dims.push_back(std::to_string(type.getDimSize(dim)));
-      else if (names)
-        dims.push_back(cast<StringAttr>(names[dim]).str());
-      else
-        dims.push_back((stem + "_d" + Twine(dim)).str());
-    }
-    return dims;
-  }
-
-  void recordInterface() {
-    auto describe = [&](StringRef name, ArrayAttr dims, StringAttr dtype, RankedTensorType type) {
-      SmallVector<Attribute> exprs;
-      for (const std::string &dim : getDims(dims, type, name))
-        exprs.push_back(builder.getStringAttr(dim));
-      SmallVector<NamedAttribute> entries = {
-          builder.getNamedAttr("name", builder.getStringAttr(name)),
-          builder.getNamedAttr("type", TypeAttr::get(type)),
-          builder.getNamedAttr("dims", builder.getArrayAttr(exprs))};
-      if (dtype)
-        entries.push_back(builder.getNamedAttr("dtype", dtype));
-      return builder.getDictionaryAttr(entries);
-    };
-    SmallVector<Attribute> inputs, outputs, names;
-    for (unsigned i = 0; i < model.getNumArguments(); ++i) {
-      auto name = model.getArgAttrOfType<StringAttr>(i, graph::kNameAttr);
-      std::string text = name ? name.str() : "in" + std::to_string(i);
-      auto type = cast<RankedTensorType>(model.getArgumentTypes()[i]);
-      auto dims = model.getArgAttrOfType<ArrayAttr>(i, graph::kDimsAttr);
-      inputs.push_back(
-          describe(text, dims, model.getArgAttrOfType<StringAttr>(i, graph::kDtypeAttr), type));
-      for (auto [dim, expr] : llvm::enumerate(getDims(dims, type, text)))
-        if (type.isDynamicDim(dim) && !llvm::is_contained(symbols, expr))
-          symbols.push_back(expr);
-    }
-    for (unsigned i = 0; i < model.getNumResults(); ++i) {
-      auto name = model.getResultAttrOfType<StringAttr>(i, graph::kNameAttr);
-      outputs.push_back(describe(name ? name.str() : "out" + std::to_string(i),
-                                 model.getResultAttrOfType<ArrayAttr>(i, graph::kDimsAttr),
-                                 model.getResultAttrOfType<StringAttr>(i, graph::kDtypeAttr),
-                                 cast<RankedTensorType>(model.getResultTypes()[i])));
-    }
-    for (const std::string &symbol : symbols)
-      names.push_back(builder.getStringAttr(symbol));
-    module->setAttr(
-        kInterfaceAttr,
-        builder.getDictionaryAttr({builder.getNamedAttr("inputs", builder.getArrayAttr(inputs)),
-                                   builder.getNamedAttr("outputs", builder.getArrayAttr(outputs)),
-                                   builder.getNamedAttr("symbols", builder.getArrayAttr(names))}));
-  }
-
-  /// Clones the scalar computation that `value` needs; extents of inputs are in `mapping`, as
-  /// `extents`.
-  Value cloneScalar(Value value, IRMapping &mapping) {
-    if (Value known = mapping.lookupOrNull(value))
-      return known;
-    Operation *op = value.getDefiningOp();
-    if (auto dim = dyn_cast_if_present<tensor::DimOp>(op)) {
-      auto key = std::pair(dim.getSource(), *dim.getConstantIndex());
-      if (auto it = extents.find(key); it != extents.end()) {
-        mapping.map(value, it->second);
-        return it->second;
-      }
-      // An extent of a view: collapse and expand tell theirs, so only inputs are left.
-      dim.emitOpError("is not an extent of an input");
-      return {};
-    }
-    for (Value operand : op->getOperands())
-      cloneScalar(operand, mapping);
-    return builder.clone(*op, mapping)->getResult(cast<OpResult>(value).getResultNumber());
-  }
-
-  Value constantIndex(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, model.getLoc(), value);
-  }
-
-  Value getExtent(Value tensor, int64_t dim, IRMapping &mapping) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    if (!type.isDynamicDim(dim))
-      return constantIndex(type.getDimSize(dim));
-    if (auto it = extents.find({tensor, dim}); it != extents.end())
-      return it->second;
-    Operation *op = tensor.getDefiningOp();
-    if (isa<graph::LaunchOp>(op))
-      return cloneScalar(getSize(tensor, dim), mapping);
-    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
-      OpFoldResult size = expand.getMixedOutputShape()[dim];
-      return cloneScalar(cast<Value>(size), mapping);
-    }
-    if (auto cast_ = dyn_cast<tensor::CastOp>(op))
-      return getExtent(cast_.getSource(), dim, mapping);
-    auto collapse = cast<tensor::CollapseShapeOp>(op);
-    Value product;
-    for (int64_t inner : collapse.getReassociationIndices()[dim]) {
-      Value extent = getExtent(collapse.getSrc(), inner, mapping);
-      product =
-          product ? Value(arith::MulIOp::create(builder, op->getLoc(), product, extent)) : extent;
-    }
-    return product;
-  }
-
-  Value getBytes(Value tensor, IRMapping &mapping) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    Value bytes = constantIndex(getElementBytes(type.getElementType()));
-    for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      bytes =
-          arith::MulIOp::create(builder, model.getLoc(), bytes, getExtent(tensor, dim, mapping));
-    return bytes;
+  /// Something that equal sizes have in common: the size value of a launch result's dynamic
+  /// dimension; of a concatenation's, what no other tensor has.
+  static void *getSizeKey(Value tensor, int64_t dim) {
+    bool isLaunched = tensor.getDefiningOp<graph::LaunchOp>() != nullptr;
+    return (isLaunched ? getLaunchSize(tensor, dim) : tensor).getAsOpaquePointer();
   }
 
   /// Offsets of all slots and, last, the size of the arena.
-  SmallVector<Value> layOutSlots(IRMapping &mapping) {
+  SmallVector<Value> layOutSlots(HostScalars &scalars) {
     Location loc = model.getLoc();
     SmallVector<Value> sizes(numSlots);
     for (auto &[tensor, buffer] : buffers) {
       if (buffer.output)
         continue;
-      Value bytes = getBytes(tensor, mapping);
+      Value bytes = scalars.getBytes(tensor);
       Value &size = sizes[buffer.slot];
       size = size ? Value(arith::MaxUIOp::create(builder, loc, size, bytes)) : bytes;
     }
     SmallVector<Value> offsets;
-    Value offset = constantIndex(0);
+    Value offset = scalars.constantIndex(0);
     AffineExpr symbol = builder.getAffineSymbolExpr(0);
     for (Value size : sizes) {
       offsets.push_back(offset);
@@ -356,8 +165,7 @@ private:
         func::FuncOp::create(builder, loc, kPrepareFunction, builder.getFunctionType(inputs, {}));
     builder.setInsertionPointToStart(prepare.addEntryBlock());
 
-    IRMapping mapping;
-    extents.clear();
+    HostScalars scalars(builder, loc);
     llvm::StringMap<std::pair<Value, std::string>> bound;
     SmallVector<Value> results;
     unsigned next = 0;
@@ -369,7 +177,7 @@ private:
         if (!type.isDynamicDim(dim))
           continue;
         Value extent = prepare.getArgument(next++);
-        extents[{argument, dim}] = extent;
+        scalars.bind(argument, dim, extent);
         auto [it, isFirst] = bound.try_emplace(tensor.dims[dim], extent, tensor.name);
         if (isFirst) {
           results.push_back(extent);
@@ -384,14 +192,15 @@ private:
       }
     }
     for (auto check : block.getOps<graph::CheckOp>()) {
+      IRMapping mapping;
       for (Value operand : check->getOperands())
-        mapping.map(operand, cloneScalar(operand, mapping));
+        mapping.map(operand, scalars.clone(operand));
       builder.clone(*check, mapping);
     }
     for (Value output : block.getTerminator()->getOperands())
       for (int64_t dim = 0; dim < cast<RankedTensorType>(output.getType()).getRank(); ++dim)
-        results.push_back(getExtent(output, dim, mapping));
-    results.push_back(layOutSlots(mapping).back());
+        results.push_back(scalars.getExtent(output, dim));
+    results.push_back(layOutSlots(scalars).back());
     func::ReturnOp::create(builder, loc, results);
     prepare.setFunctionType(
         builder.getFunctionType(inputs, SmallVector<Type>(results.size(), builder.getIndexType())));
@@ -400,10 +209,17 @@ private:
   LogicalResult writeRun() {
     Location loc = model.getLoc();
     SmallVector<Type> types;
-    for (Type type : model.getArgumentTypes())
-      types.push_back(getBufferType(cast<RankedTensorType>(type)));
-    for (Type type : model.getResultTypes())
-      types.push_back(getBufferType(cast<RankedTensorType>(type)));
+    for (Value input : model.getArguments())
+      types.push_back(
+          getBufferType(cast<RankedTensorType>(input.getType()), placement.getLayout(input)));
+    for (auto [number, type] : llvm::enumerate(model.getResultTypes())) {
+      // Both names of a shared buffer have its layout.
+      StridedLayoutAttr layout;
+      for (const graph::Alias &alias : placement.getAliases())
+        if (alias.output == number)
+          layout = placement.getLayout(model.getArgument(alias.input));
+      types.push_back(getBufferType(cast<RankedTensorType>(type), layout));
+    }
     auto bytesType = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
     types.append(2, bytesType);
     builder.setInsertionPoint(model);
@@ -411,170 +227,161 @@ private:
     Block *entry = run.addEntryBlock();
     builder.setInsertionPointToStart(entry);
     unsigned numInputs = model.getNumArguments(), numOutputs = model.getNumResults();
-    Value arena = entry->getArgument(numInputs + numOutputs);
-    Value constants = entry->getArgument(numInputs + numOutputs + 1);
+    arena = entry->getArgument(numInputs + numOutputs);
+    constants = entry->getArgument(numInputs + numOutputs + 1);
 
-    extents.clear();
-    IRMapping mapping; // scalars to scalars, tensors to buffers
+    HostScalars scalars(builder, loc);
     for (auto [tensor, buffer] : llvm::zip(model.getArguments(), entry->getArguments())) {
-      mapping.map(tensor, buffer);
+      bufferOf[tensor] = buffer;
       auto type = cast<RankedTensorType>(tensor.getType());
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim))
-          extents[{tensor, dim}] = memref::DimOp::create(builder, loc, buffer, dim);
+          scalars.bind(tensor, dim, memref::DimOp::create(builder, loc, buffer, dim));
     }
-    SmallVector<Value> offsets = layOutSlots(mapping);
-    for (Operation &op : block.without_terminator())
-      if (auto launch = dyn_cast<graph::LaunchOp>(op))
-        if (failed(writeDispatch(launch, mapping, entry, arena, constants, offsets)))
-          return failure();
+    slotOffsets = layOutSlots(scalars);
+    for (auto launch : block.getOps<graph::LaunchOp>())
+      if (failed(writeDispatch(launch, scalars)))
+        return failure();
 
     // Outputs that no kernel wrote in place.
     for (auto [number, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
-      auto it = buffers.find(getOrigin(value));
+      Value owner = Placement::getOwner(value);
+      auto it = buffers.find(owner);
       if (it != buffers.end() && it->second.output == number)
         continue;
-      Value source = getBuffer(value, mapping, constants);
+      // In the aliased buffer it is in place, whoever owns that.
+      const graph::Alias *alias = placement.getAlias(owner);
+      if (alias && alias->output == number)
+        continue;
+      Value source = getBuffer(value, scalars);
       if (!source)
         return failure();
       memref::CopyOp::create(builder, loc, source, entry->getArgument(numInputs + number));
     }
     func::ReturnOp::create(builder, loc);
-    module->setAttr(kConstantsAttr, builder.getArrayAttr(constantEntries));
+    module->setAttr(kConstantsAttr, builder.getArrayAttr(section.getEntries()));
     return success();
   }
 
-  LogicalResult writeDispatch(graph::LaunchOp launch, IRMapping &mapping, Block *entry, Value arena,
-                              Value constants, ArrayRef<Value> offsets) {
-    Location loc = launch.getLoc();
+  LogicalResult writeDispatch(graph::LaunchOp launch, HostScalars &scalars) {
     auto kernel = module.lookupSymbol<graph::KernelOp>(launch.getKernel());
     SmallVector<Value> args;
-    for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
-      if (input.getType().isIndex()) {
-        args.push_back(cloneScalar(input, mapping));
-        continue;
-      }
-      Attribute memory = kernel.getArgAttr(number, graph::kMemoryAttr);
-      Value buffer = getBuffer(input, mapping, constants, memory);
-      if (!buffer)
-        return failure();
+    auto add = [&](Value tensor, Attribute memory) -> LogicalResult {
+      Value buffer = getBuffer(tensor, scalars, memory);
       args.push_back(buffer);
+      return success(buffer != nullptr);
+    };
+    for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
+      if (input.getType().isIndex())
+        args.push_back(scalars.clone(input));
+      else if (failed(add(input, kernel.getArgAttr(number, graph::kMemoryAttr))))
+        return failure();
     }
-    for (Value result : launch.getResults()) {
-      const Buffer &buffer = buffers[result];
-      auto type = getBufferType(cast<RankedTensorType>(result.getType()));
-      SmallVector<Value> sizes;
-      for (int64_t dim = 0; dim < type.getRank(); ++dim)
-        if (type.isDynamicDim(dim))
-          sizes.push_back(getExtent(result, dim, mapping));
-      Value memory;
-      if (buffer.output) {
-        Value output = entry->getArgument(model.getNumArguments() + *buffer.output);
-        memory = output.getType() == type ? output : reshape(output, result, type, mapping);
-      } else {
-        memory = memref::ViewOp::create(builder, loc, type, arena, offsets[buffer.slot], sizes);
-      }
-      mapping.map(result, memory);
-      args.push_back(memory);
-    }
-    graph::DispatchOp::create(builder, loc, launch.getKernelAttr(), args,
+    for (Value result : launch.getResults())
+      if (failed(add(result, {})))
+        return failure();
+    graph::DispatchOp::create(builder, launch.getLoc(), launch.getKernelAttr(), args,
                               builder.getI64IntegerAttr(launch.getInputs().size()));
     return success();
   }
 
-  /// `buffer` with the shape of `tensor`; all buffers are contiguous.
-  Value reshape(Value buffer, Value tensor, MemRefType type, IRMapping &mapping) {
-    SmallVector<OpFoldResult> sizes, strides(type.getRank());
-    for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      sizes.push_back(type.isDynamicDim(dim)
-                          ? OpFoldResult(getExtent(tensor, dim, mapping))
-                          : OpFoldResult(builder.getIndexAttr(type.getDimSize(dim))));
-    OpFoldResult stride = builder.getIndexAttr(1);
-    for (int64_t dim = type.getRank(); dim-- > 0;) {
-      strides[dim] = stride;
-      if (dim == 0)
-        break;
-      auto known = getConstantIntValue(stride), size = getConstantIntValue(sizes[dim]);
-      if (known && size) {
-        stride = builder.getIndexAttr(*known * *size);
-        continue;
-      }
-      auto value = [&](OpFoldResult ofr) {
-        auto constant = getConstantIntValue(ofr);
-        return constant ? constantIndex(*constant) : cast<Value>(ofr);
-      };
-      stride =
-          Value(arith::MulIOp::create(builder, tensor.getLoc(), value(stride), value(sizes[dim])));
-    }
-    return memref::ReinterpretCastOp::create(builder, tensor.getLoc(), type, buffer,
-                                             builder.getIndexAttr(0), sizes, strides);
-  }
+  //===--------------------------------------------------------------------===//
+  // Where tensors lie
+  //===--------------------------------------------------------------------===//
 
-  /// The buffer of a tensor that exists before the kernel that reads it; null after an error.
-  Value getBuffer(Value tensor, IRMapping &mapping, Value constants, Attribute memory = {}) {
-    if (!memory)
-      if (Value known = mapping.lookupOrNull(tensor))
-        return known;
-    auto type = getBufferType(cast<RankedTensorType>(tensor.getType()));
-    Operation *op = tensor.getDefiningOp();
-    ElementsAttr value;
-    Value buffer;
-    if (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op)) {
-      Value source = getBuffer(op->getOperand(0), mapping, constants);
-      if (!source)
-        return {};
-      buffer = reshape(source, tensor, type, mapping);
-    } else if (op && matchPattern(op, m_Constant(&value))) {
-      Value offset = constantIndex(placeConstant(value, memory));
-      buffer =
-          memref::ViewOp::create(builder, tensor.getLoc(), type, constants, offset, ValueRange());
-    } else {
-      emitError(tensor.getLoc(), "host program: a tensor has no memory");
+  /// The memory of an owner, with its offset 0 where it begins; null after an error.
+  Value getMemory(Value owner, HostScalars &scalars) {
+    Block *entry = arena.getParentBlock();
+    auto it = buffers.find(owner);
+    if (it == buffers.end()) {
+      emitError(owner.getLoc(), "host program: a tensor has no memory");
       return {};
     }
+    const Buffer &buffer = it->second;
+    if (buffer.output)
+      return entry->getArgument(model.getNumArguments() + *buffer.output);
+    auto type = getBufferType(cast<RankedTensorType>(owner.getType()));
+    SmallVector<Value> sizes;
+    for (int64_t dim = 0; dim < type.getRank(); ++dim)
+      if (type.isDynamicDim(dim))
+        sizes.push_back(scalars.getExtent(owner, dim));
+    return memref::ViewOp::create(builder, owner.getLoc(), type, arena, slotOffsets[buffer.slot],
+                                  sizes);
+  }
+
+  /// The buffer of a tensor, made at its first use; null after an error.
+  Value getBuffer(Value tensor, HostScalars &scalars, Attribute memory = {}) {
     if (!memory)
-      mapping.map(tensor, buffer);
+      if (Value known = bufferOf.lookup(tensor))
+        return known;
+    Location loc = tensor.getLoc();
+    auto type = getBufferType(cast<RankedTensorType>(tensor.getType()));
+    ElementsAttr value;
+    Operation *op = tensor.getDefiningOp();
+    if (op && matchPattern(op, m_Constant(&value))) {
+      Value offset = scalars.constantIndex(section.place(value, memory));
+      Value buffer = memref::ViewOp::create(builder, loc, type, constants, offset, ValueRange());
+      if (!memory)
+        bufferOf[tensor] = buffer;
+      return buffer;
+    }
+    Value owner = Placement::getOwner(tensor);
+    Value base = owner == tensor ? getMemory(owner, scalars) : getBuffer(owner, scalars);
+    if (!base)
+      return {};
+    Value buffer = showPlace(base, tensor, getPlace(placement, scalars, tensor), scalars);
+    bufferOf[tensor] = buffer;
     return buffer;
   }
 
-  /// The offset of a constant in the section, in the given packing.
-  int64_t placeConstant(ElementsAttr value, Attribute memory) {
-    auto [it, isNew] = constantOffsets.try_emplace(std::pair(Attribute(value), memory), nextOffset);
-    if (!isNew)
-      return it->second;
-    auto type = cast<RankedTensorType>(value.getType());
-    int64_t elements = type.getNumElements();
-    if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(memory)) {
-      elements = 1;
-      for (int64_t extent : tile::getPhysicalShape(type.getShape(), packing.getMap()))
-        elements *= extent;
+  /// Whether `base`, memory of the owner of `tensor`, has the extents of `tensor` too.
+  bool hasExtentsOf(Value base, Value tensor) {
+    if (!Placement::hasOwnersExtents(tensor))
+      return false;
+    // An output has those of the result that is returned.
+    auto argument = dyn_cast<BlockArgument>(base);
+    unsigned numInputs = model.getNumArguments();
+    return !argument || argument.getArgNumber() < numInputs ||
+           Placement::hasOwnersExtents(
+               block.getTerminator()->getOperand(argument.getArgNumber() - numInputs));
+  }
+
+  /// The window of `tensor` on `base`, which begins where the owner's memory does.
+  Value showPlace(Value base, Value tensor, const Place &place, HostScalars &scalars) {
+    auto tensorType = cast<RankedTensorType>(tensor.getType());
+    bool isAtStart = getConstantIntValue(place.offset) == 0;
+    MemRefType type = getBufferType(tensorType, placement.getLayout(tensor));
+    if (!isAtStart || !type.getLayout().isIdentity()) {
+      SmallVector<int64_t> strides;
+      for (OpFoldResult stride : place.strides)
+        strides.push_back(getConstantIntValue(stride).value_or(ShapedType::kDynamic));
+      type = MemRefType::get(
+          type.getShape(), type.getElementType(),
+          StridedLayoutAttr::get(type.getContext(),
+                                 getConstantIntValue(place.offset).value_or(ShapedType::kDynamic),
+                                 strides));
     }
-    int64_t bytes = elements * getElementBytes(type.getElementType());
-    SmallVector<NamedAttribute> entry = {
-        builder.getNamedAttr("value", value),
-        builder.getNamedAttr("offset", builder.getI64IntegerAttr(nextOffset)),
-        builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes))};
-    if (memory)
-      entry.push_back(builder.getNamedAttr("memory", memory));
-    constantEntries.push_back(builder.getDictionaryAttr(entry));
-    int64_t offset = nextOffset;
-    nextOffset += llvm::alignTo(bytes, kAlignment);
-    return offset;
+    if (base.getType() == type && hasExtentsOf(base, tensor))
+      return base;
+    SmallVector<OpFoldResult> sizes;
+    for (int64_t dim = 0; dim < tensorType.getRank(); ++dim)
+      sizes.push_back(scalars.getMixedExtent(tensor, dim));
+    return memref::ReinterpretCastOp::create(builder, tensor.getLoc(), type, base, place.offset,
+                                             sizes, place.strides);
   }
 
   ModuleOp module;
   func::FuncOp model;
   Block &block;
   OpBuilder builder;
-  llvm::DenseMap<Operation *, int64_t> stepOf;
-  llvm::MapVector<Value, Buffer> buffers;
+  Placement placement;
+  llvm::MapVector<Value, Buffer> buffers; // by owner
   unsigned numSlots = 0;
-  SmallVector<std::string> symbols;
-  /// Extents of inputs, as values of the function being written.
-  llvm::DenseMap<std::pair<Value, int64_t>, Value> extents;
-  SmallVector<Attribute> constantEntries;
-  llvm::DenseMap<std::pair<Attribute, Attribute>, int64_t> constantOffsets;
-  int64_t nextOffset = 0;
+  /// Of the function that runs the model.
+  Value arena, constants;
+  SmallVector<Value> slotOffsets;
+  ConstantSection section;
+  llvm::DenseMap<Value, Value> bufferOf; // by tensor
 };
 
 struct GraphPlanMemoryPass : sectile::impl::GraphPlanMemoryPassBase<GraphPlanMemoryPass> {

@@ -152,3 +152,43 @@ func.func @f(%x: tensor<4xf32>, %i: tensor<2xf32>) -> tensor<2xf32> {
   %y = graph.gather %x[%i] axis 0 : tensor<4xf32>, tensor<2xf32> -> tensor<2xf32>
   return %y : tensor<2xf32>
 }
+
+// -----
+
+// graph.alias: three integers.
+// expected-error @+1 {{expects 'graph.alias' on a function's result to give the integers input, dim and capacity, but got {dim = 0 : i64}}}
+func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {dim = 0 : i64}}) {
+  return %x : tensor<?xf32>
+}
+
+// -----
+
+// graph.alias: the input exists.
+// expected-error @+1 {{expects the input of 'graph.alias' to be below 1, but got 1}}
+func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = 8 : i64, dim = 0 : i64, input = 1 : i64}}) {
+  return %x : tensor<?xf32>
+}
+
+// -----
+
+// graph.alias: both are of one type.
+// expected-error @+1 {{expects the input of 'graph.alias' to be of type 'tensor<?xf32>', but got 'tensor<?xf16>'}}
+func.func @f(%x: tensor<?xf16>, %y: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = 8 : i64, dim = 0 : i64, input = 0 : i64}}) {
+  return %y : tensor<?xf32>
+}
+
+// -----
+
+// graph.alias: the dimension exists.
+// expected-error @+1 {{expects the dimension of 'graph.alias' to be below 1, but got 1}}
+func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = 8 : i64, dim = 1 : i64, input = 0 : i64}}) {
+  return %x : tensor<?xf32>
+}
+
+// -----
+
+// graph.alias: a capacity, or -1 for none.
+// expected-error @+1 {{expects the capacity of 'graph.alias' to be -1 or more, but got -2}}
+func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = -2 : i64, dim = 0 : i64, input = 0 : i64}}) {
+  return %x : tensor<?xf32>
+}

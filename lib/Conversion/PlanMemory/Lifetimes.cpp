@@ -1,0 +1,42 @@
+//===- Lifetimes.cpp - when memory of the host program is in use -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lifetimes.h"
+
+#include "Placement.h"
+
+#include "dialects/Graph/IR/Graph.h"
+
+using namespace mlir;
+using namespace sectile;
+
+Lifetimes::Lifetimes(func::FuncOp model) {
+  int64_t step = 0;
+  for (Operation &op : model.getBody().front()) {
+    stepOf[&op] = step;
+    if (isa<graph::LaunchOp>(op))
+      for (Value result : op.getResults()) {
+        Memory &memory = memories[Placement::getOwner(result)];
+        if (memory.begin < 0)
+          memory.begin = step;
+        memory.end = step;
+      }
+    if (isa<graph::LaunchOp, func::ReturnOp>(op))
+      for (OpOperand &operand : op.getOpOperands())
+        if (isa<RankedTensorType>(operand.get().getType())) {
+          Memory &memory = memories[Placement::getOwner(operand.get())];
+          memory.reads.push_back(&operand);
+          memory.end = step;
+        }
+    ++step;
+  }
+}
+
+ArrayRef<OpOperand *> Lifetimes::getReads(Value owner) const {
+  auto it = memories.find(owner);
+  return it == memories.end() ? ArrayRef<OpOperand *>() : it->second.reads;
+}
