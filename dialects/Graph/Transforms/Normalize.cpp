@@ -1,0 +1,79 @@
+//===- Normalize.cpp - bring tensor ops into the forms that passes read -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/Transforms/Passes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace sectile::graph {
+#define GEN_PASS_DEF_GRAPHNORMALIZEPASS
+#include "dialects/Graph/Transforms/Passes.h.inc"
+} // namespace sectile::graph
+
+using namespace mlir;
+using namespace sectile;
+
+namespace {
+
+/// linalg.matmul, linalg.conv_*, linalg.reduce, ... -> linalg.generic
+struct GeneralizeNamedOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(linalg::LinalgOp op, PatternRewriter &rewriter) const override {
+    // A fill says that it has no input; as a generic it would be one more elementwise op.
+    if (isa<linalg::FillOp>(op))
+      return rewriter.notifyMatchFailure(op, "is a fill");
+    return linalg::generalizeNamedOp(rewriter, op);
+  }
+};
+
+/// linalg.softmax and its like -> the ops they stand for
+struct DecomposeAggregate : OpInterfaceRewritePattern<linalg::AggregatedOpInterface> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(linalg::AggregatedOpInterface op,
+                                PatternRewriter &rewriter) const override {
+    FailureOr<SmallVector<Value>> parts = op.decomposeOperation(rewriter);
+    if (failed(parts))
+      return rewriter.notifyMatchFailure(op, "cannot be decomposed");
+    rewriter.replaceOp(op, *parts);
+    return success();
+  }
+};
+
+/// tensor.splat -> linalg.fill
+struct SplatToFill : OpRewritePattern<tensor::SplatOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::SplatOp op, PatternRewriter &rewriter) const override {
+    Value empty =
+        tensor::EmptyOp::create(rewriter, op.getLoc(), op.getType(), op.getDynamicSizes());
+    rewriter.replaceOpWithNewOp<linalg::FillOp>(op, op.getInput(), empty);
+    return success();
+  }
+};
+
+/// tensor.generate -> linalg.generic with linalg.index
+struct GenerateToGeneric : OpRewritePattern<tensor::GenerateOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::GenerateOp op, PatternRewriter &rewriter) const override {
+    return linalg::rewriteInDestinationPassingStyle(rewriter, op);
+  }
+};
+
+struct GraphNormalizePass : graph::impl::GraphNormalizePassBase<GraphNormalizePass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<GeneralizeNamedOp, DecomposeAggregate, SplatToFill, GenerateToGeneric>(
+        &getContext());
+    linalg::populateElementwiseToLinalgConversionPatterns(patterns);
+    // What the patterns do not know stays: whoever meets it says why it cannot be compiled.
+    (void)applyPatternsGreedily(getOperation(), std::move(patterns));
+  }
+};
+
+} // namespace
