@@ -26,7 +26,7 @@ namespace {
 struct GeneralizeNamedOp : OpInterfaceRewritePattern<linalg::LinalgOp> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
   LogicalResult matchAndRewrite(linalg::LinalgOp op, PatternRewriter &rewriter) const override {
-    // A fill says that it has no input; as a generic it would be one more elementwise op.
+    // As a generic it would be one more elementwise op, not a neutral start.
     if (isa<linalg::FillOp>(op))
       return rewriter.notifyMatchFailure(op, "is a fill");
     return linalg::generalizeNamedOp(rewriter, op);
@@ -71,8 +71,25 @@ struct GraphNormalizePass : graph::impl::GraphNormalizePassBase<GraphNormalizePa
     patterns.add<GeneralizeNamedOp, DecomposeAggregate, SplatToFill, GenerateToGeneric>(
         &getContext());
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
+    computeReturnedFills();
     // What the patterns do not know stays: whoever meets it says why it cannot be compiled.
     (void)applyPatternsGreedily(getOperation(), std::move(patterns));
+  }
+
+  /// A fill belongs to whoever uses it. One that the model returns is computed like any result.
+  void computeReturnedFills() {
+    IRRewriter rewriter(&getContext());
+    getOperation().walk([&](func::ReturnOp op) {
+      for (OpOperand &operand : op->getOpOperands())
+        if (auto fill = operand.get().getDefiningOp<linalg::FillOp>()) {
+          rewriter.setInsertionPoint(op);
+          auto copy = cast<linalg::FillOp>(rewriter.clone(*fill));
+          FailureOr<linalg::GenericOp> made =
+              linalg::generalizeNamedOp(rewriter, cast<linalg::LinalgOp>(copy.getOperation()));
+          if (succeeded(made))
+            operand.set(made->getResult(0));
+        }
+    });
   }
 };
 
