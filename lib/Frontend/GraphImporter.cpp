@@ -292,7 +292,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       while (at && !at->values.count(input))
         at = at->outer;
       if (!at)
-        return error("node '" + name + "' (" + proto.op_type() + ") uses '" + input +
+        return error("node '" + Twine(name) + "' (" + proto.op_type() + ") uses '" + input +
                      "', which nothing before it defines");
       tensor = at->values.lookup(input);
       isPoisoned |= !tensor;

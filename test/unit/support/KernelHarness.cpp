@@ -37,7 +37,7 @@ GuardedBuffer::GuardedBuffer(size_t bytes, size_t alignment) : bytes(bytes) {
   start = static_cast<char *>(mapping) + offset;
 }
 
-GuardedBuffer::GuardedBuffer(GuardedBuffer &&other)
+GuardedBuffer::GuardedBuffer(GuardedBuffer &&other) noexcept
     : mapping(std::exchange(other.mapping, nullptr)), start(other.start), mapped(other.mapped),
       bytes(other.bytes) {}
 
@@ -92,7 +92,7 @@ std::unique_ptr<LoadedKernel> LoadedKernel::compile(StringRef text, StringRef na
       succeeded(linkShared({objectFile}, library, [&] { return mlir::emitError(loc); }));
   if (isLinked)
     kernel->handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  llvm::sys::fs::remove_directories(folder);
+  (void)llvm::sys::fs::remove_directories(folder);
   if (!kernel->handle) {
     llvm::errs() << "cannot load the kernel: " << (isLinked ? dlerror() : "not linked") << '\n';
     return nullptr;

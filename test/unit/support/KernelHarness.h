@@ -27,7 +27,7 @@ class GuardedBuffer {
 public:
   explicit GuardedBuffer(size_t bytes, size_t alignment = 1);
   ~GuardedBuffer();
-  GuardedBuffer(GuardedBuffer &&other);
+  GuardedBuffer(GuardedBuffer &&other) noexcept;
   GuardedBuffer(const GuardedBuffer &) = delete;
   void *data() const { return start; }
   template <typename T>
