@@ -30,3 +30,19 @@ func.func @returned(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   %s = linalg.reduce { arith.addf } ins(%x : tensor<4x8xf32>) outs(%f : tensor<4xf32>) dimensions = [1]
   return %f, %s : tensor<4xf32>, tensor<4xf32>
 }
+
+// Sizes that become a tensor are selected by position; the conversion from index happens in the kernel.
+// CHECK-LABEL: func.func @sizes
+// CHECK: linalg.generic
+// CHECK: linalg.index 0
+// CHECK: arith.index_cast
+// CHECK: arith.select
+// CHECK-NOT: tensor.from_elements
+func.func @sizes(%x: tensor<?x4xf32>) -> tensor<2xi64> {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : i64
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %m = arith.index_cast %n : index to i64
+  %s = tensor.from_elements %m, %c4 : tensor<2xi64>
+  return %s : tensor<2xi64>
+}

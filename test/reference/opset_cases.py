@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Models of tier-1 operators at an opset of choice, made without ONNX's own schemas.
 
+Inputs are of static shape, or with symbols for the first extent of each case's first input.
+
 Debian's python3-onnx knows opsets up to 17, but a model is only a protobuf: `make_models(opset)` writes
 all cases that the opset has into two models, one of operators and one of quantisation, whose integers
 are judged by another rule. Every case has outputs of its own, called by its name.
@@ -9,6 +11,7 @@ are judged by another rule. Every case has outputs of its own, called by its nam
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -29,8 +32,8 @@ class Const:
 class Builder:
     """Collects cases into one graph."""
 
-    def __init__(self, opset: int) -> None:
-        self.opset = opset
+    def __init__(self, opset: int, dynamic: bool) -> None:
+        self.opset, self.dynamic = opset, dynamic
         self.nodes: List[onnx.NodeProto] = []
         self.inputs: Dict[str, Array] = {}
         self.constants: List[onnx.TensorProto] = []
@@ -75,10 +78,13 @@ class Builder:
 
     def model(self) -> Tuple[onnx.ModelProto, Dict[str, Array]]:
         """The model and its inputs. Outputs get the types that the reference computes."""
-        inputs = [
-            helper.make_tensor_value_info(name, numpy_helper.from_array(a).data_type, a.shape)
-            for name, a in self.inputs.items()
-        ]
+        inputs = []
+        for name, array in self.inputs.items():
+            shape: List[Union[int, str]] = list(array.shape)
+            if self.dynamic and shape and name.endswith(".0"):
+                shape[0] = re.sub(r"\W", "_", name)
+            kind = numpy_helper.from_array(array).data_type
+            inputs.append(helper.make_tensor_value_info(name, kind, shape))
         outputs = [helper.make_empty_tensor_value_info(name) for name in self.outputs]
         graph = helper.make_graph(self.nodes, "opset", inputs, outputs, self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
@@ -86,9 +92,9 @@ class Builder:
         results = evaluate(model, self.inputs)
         del model.graph.output[:]
         for name, tensor in results.items():
-            model.graph.output.append(
-                helper.make_tensor_value_info(name, tensor.kind, tensor.array.shape)
-            )
+            # With dynamic inputs the ranks are all that is known without inference.
+            shape = [None] * tensor.array.ndim if self.dynamic else tensor.array.shape
+            model.graph.output.append(helper.make_tensor_value_info(name, tensor.kind, shape))
         return model, self.inputs
 
 
@@ -184,7 +190,9 @@ def _shapes(b: Builder) -> None:
     b.add("Reshape.allowzero", "Reshape", np.zeros((0, 4), np.float32), Const([3, 0]), allowzero=1)
     b.add("Flatten", "Flatten", x, axis=-1)
     b.add("Squeeze", "Squeeze", b.floats(1, 3, 1, 5), Const([0, -2]))
-    b.add("Squeeze.all", "Squeeze", b.floats(1, 3, 1, 5))
+    if not b.dynamic:
+        # Which extents are 1 must be known.
+        b.add("Squeeze.all", "Squeeze", b.floats(1, 3, 1, 5))
     b.add("Unsqueeze", "Unsqueeze", x, Const([0, -1]))
     b.add("Split", "Split", x, Const([4, 7, 9]), axis=-1, outputs=3)
     if b.opset >= 18:
@@ -235,12 +243,12 @@ def _quantization(b: Builder) -> None:
           Const(0.001, np.float32), Const(-30, wide), since=21)  # fmt: skip
 
 
-def make_models(opset: int) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
+def make_models(opset: int, dynamic: bool = False) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
     """The models of an opset, each with its inputs."""
     parts = {"operators": [_elementwise, _products, _reductions, _shapes], "quantization": [_quantization]}
     models = []
     for name, makers in parts.items():
-        builder = Builder(opset)
+        builder = Builder(opset, dynamic)
         for make in makers:
             make(builder)
         models.append((name, *builder.model()))

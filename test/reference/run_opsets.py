@@ -66,13 +66,15 @@ def main() -> int:
     first, last = map(int, arguments.opsets.split("-"))
     passed = failed = 0
     for opset in range(first, last + 1):
-        for name, model, inputs in make_models(opset):
-            bad, good = run_model(arguments, model, inputs)
-            passed += good
-            failed += len(bad)
-            print(f"opset {opset}, {name}: {good} good", flush=True)
-            for text in bad:
-                print(f"FAILED: opset {opset}, {name}: {text}", flush=True)
+        for dynamic in (False, True):
+            for name, model, inputs in make_models(opset, dynamic):
+                bad, good = run_model(arguments, model, inputs)
+                passed += good
+                failed += len(bad)
+                label = f"opset {opset}, {name}, {'dynamic' if dynamic else 'static'}"
+                print(f"{label}: {good} good", flush=True)
+                for text in bad:
+                    print(f"FAILED: {label}: {text}", flush=True)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return failed != 0
 

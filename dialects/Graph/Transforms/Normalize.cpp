@@ -7,9 +7,11 @@
 
 #include "dialects/Graph/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sectile::graph {
@@ -65,11 +67,53 @@ struct GenerateToGeneric : OpRewritePattern<tensor::GenerateOp> {
   }
 };
 
+/// tensor.from_elements of sizes -> linalg.generic that selects by position
+struct SizesToGeneric : OpRewritePattern<tensor::FromElementsOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::FromElementsOp op,
+                                PatternRewriter &rewriter) const override {
+    RankedTensorType type = op.getType();
+    if (type.getRank() > 1 || op.getElements().empty())
+      return rewriter.notifyMatchFailure(op, "is not a vector or a scalar");
+    // Kernels take sizes, so a conversion from one happens inside.
+    SmallVector<Value> sizes;
+    for (Value element : op.getElements()) {
+      auto cast = element.getDefiningOp<arith::IndexCastOp>();
+      Value size = cast && cast.getIn().getType().isIndex() ? cast.getIn() : element;
+      if (!size.getType().isIndex() && !matchPattern(size, m_Constant()))
+        return rewriter.notifyMatchFailure(op, "holds a value that is no size");
+      sizes.push_back(size);
+    }
+    Location loc = op.getLoc();
+    Value init = tensor::EmptyOp::create(rewriter, loc, type.getShape(), type.getElementType());
+    SmallVector<utils::IteratorType> loops(type.getRank(), utils::IteratorType::parallel);
+    auto body = [&](OpBuilder &b, Location, ValueRange) {
+      auto get = [&](size_t i) -> Value {
+        if (sizes[i].getType() == type.getElementType())
+          return sizes[i];
+        return arith::IndexCastOp::create(b, loc, type.getElementType(), sizes[i]);
+      };
+      Value result = get(sizes.size() - 1);
+      for (size_t i = sizes.size() - 1; i-- > 0;) {
+        Value here = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                           linalg::IndexOp::create(b, loc, 0),
+                                           arith::ConstantIndexOp::create(b, loc, i));
+        result = arith::SelectOp::create(b, loc, here, get(i), result);
+      }
+      linalg::YieldOp::create(b, loc, result);
+    };
+    AffineMap map = rewriter.getMultiDimIdentityMap(type.getRank());
+    rewriter.replaceOpWithNewOp<linalg::GenericOp>(op, type, ValueRange(), init, map, loops, body);
+    return success();
+  }
+};
+
 struct GraphNormalizePass : graph::impl::GraphNormalizePassBase<GraphNormalizePass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<GeneralizeNamedOp, DecomposeAggregate, SplatToFill, GenerateToGeneric>(
-        &getContext());
+    patterns
+        .add<GeneralizeNamedOp, DecomposeAggregate, SizesToGeneric, SplatToFill, GenerateToGeneric>(
+            &getContext());
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     computeReturnedFills();
     // What the patterns do not know stays: whoever meets it says why it cannot be compiled.

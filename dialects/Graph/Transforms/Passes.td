@@ -15,8 +15,8 @@ def GraphNormalizePass : Pass<"graph-normalize", "::mlir::func::FuncOp"> {
   let description = [{
     Frontends say the same in many ops. Named ops of linalg become `linalg.generic` (a
     `linalg.fill` stays), aggregates such as `linalg.softmax` the ops they stand for, `arith` and
-    `math` on tensors elementwise generics, `tensor.splat` a fill, `tensor.generate` a generic on
-    `linalg.index`. A fill that the function returns becomes a generic. Everything else is left alone. `graph-simplify` usually follows.
+    `math` on tensors elementwise generics, `tensor.splat` a fill, `tensor.generate` and sizes in
+    `tensor.from_elements` generics on `linalg.index`. A fill that the function returns becomes a generic. Everything else is left alone. `graph-simplify` usually follows.
 
     ```mlir
     func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
