@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # This file is part of the Sectile project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles and runs models in MLIR and compares them with numpy in float64.
+"""Checks, verifies, compiles and runs models in MLIR and compares them with numpy in float64.
 
     test/Frontend/run_named_ops.py --sectile=build/bin/sectile [--only NAME]
 
@@ -55,7 +55,9 @@ def run_case(sectile: str, case: Case, folder: str) -> str:
     for number, array in enumerate(inputs):
         np.save(os.path.join(folder, f"in{number}.npy"), array)
         command.append(f"--input=in{number}={folder}/in{number}.npy")
-    for step in ([sectile, "check", model], [sectile, "compile", model, "-o", package], command):
+    verify = [sectile, "verify", model, "--quiet", "--trials=0"]
+    compile_ = [sectile, "compile", model, "-o", package]
+    for step in ([sectile, "check", model], verify, compile_, command):
         done = subprocess.run(step, capture_output=True, text=True, timeout=300)
         if done.returncode:
             return f"{step[1]}: status {done.returncode}: {done.stdout}{done.stderr}"

@@ -203,6 +203,9 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> readModel(const std::string &path,
       module = std::move(*imported);
   } else {
     module = mlir::parseSourceFile<mlir::ModuleOp>(path, &context);
+    // Passes see one function, as they do in a compilation.
+    if (module && mlir::failed(verify::runPipeline(*module, "builtin.module(inline)")))
+      module = {};
   }
   if (!module)
     return failure(kRefused, "cannot read '%s'", path.c_str());
@@ -213,6 +216,7 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> readModel(const std::string &path,
 Result<Done> explain(mlir::ModuleOp model, const verify::Report &report,
                      const verify::SampleMaker &makeSamples, const Settings &settings) {
   std::vector<std::string> passes;
+  passes.reserve(report.stages.size());
   for (const verify::Stage &stage : report.stages)
     passes.push_back(stage.pass);
   OutputFiles files;
