@@ -20,6 +20,7 @@ using namespace mlir;
 using namespace sectile;
 
 void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
+  passes.addNestedPass<func::FuncOp>(graph::createGraphNormalizePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());

@@ -292,7 +292,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       while (at && !at->values.count(input))
         at = at->outer;
       if (!at)
-        return error("node '" + name + "' (" + proto.op_type() + ") uses '" + input +
+        return error("node '" + Twine(name) + "' (" + proto.op_type() + ") uses '" + input +
                      "', which nothing before it defines");
       tensor = at->values.lookup(input);
       isPoisoned |= !tensor;
@@ -344,6 +344,16 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     for (unsigned i = 0; i < op->minInputs; ++i)
       if (!node.has(i))
         return node.fail("expects input " + Twine(i) + " to be given");
+    auto isFloat8 = [](const Tensor *tensor) {
+      return tensor && isFloat(tensor->dtype) && bitsOf(tensor->dtype) == 8;
+    };
+    auto refuseFloat8 = [&](const Tensor *tensor) {
+      return node.fail("elements of type " + nameOf(tensor->dtype) + " are not in this version",
+                       "export with float16 or integers of 8 bits");
+    };
+    for (unsigned i = 0; i < count; ++i)
+      if (node.has(i) && isFloat8(node.in(i)))
+        return refuseFloat8(node.in(i));
     emit.overflowed = false;
     if (failed(op->import(node)))
       return failure();
@@ -355,6 +365,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
         return node.fail("result " + Twine(i) + " is not supported");
       if (!result)
         continue;
+      if (isFloat8(result))
+        return refuseFloat8(result);
       if (result->rank() > kMaxRank)
         return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
                          Twine(result->rank()));

@@ -153,7 +153,8 @@ void Explanation::print(llvm::raw_ostream &out) const {
   size_t launches = 0;
   for (auto &[name, kernel] : kernels)
     launches += kernel.groups.size();
-  out << kernels.size() << " kernels, launched " << launches << " times\n";
+  out << kernels.size() << (kernels.size() == 1 ? " kernel" : " kernels") << ", " << launches
+      << (launches == 1 ? " launch\n" : " launches\n");
   for (auto &[name, kernel] : kernels) {
     out << '\n' << name;
     if (kernel.groups.size() > 1)

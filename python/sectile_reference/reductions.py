@@ -25,8 +25,10 @@ def _axes(call: Call, given: Optional[np.ndarray]) -> Optional[Tuple[int, ...]]:
 def _mean(x: np.ndarray, **where: object) -> np.ndarray:
     if x.dtype.kind == "f":
         return np.mean(x, **where)
+    # Integers are divided as Div divides them: towards zero.
     total = np.sum(x, **where, dtype=np.int64)
-    return (total // (x.size // max(total.size, 1))).astype(x.dtype)
+    quotient = np.abs(total) // (x.size // max(total.size, 1))
+    return (np.sign(total) * quotient).astype(x.dtype)
 
 
 def _log_sum_exp(x: np.ndarray, axis: Optional[tuple], keepdims: bool) -> np.ndarray:

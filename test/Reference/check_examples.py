@@ -5,7 +5,8 @@ between them are what the pass reads and what it leaves: it is run and the resul
 printed by sectile-opt after `cse` (which also drops what is dead). Where the second block only
 declares functions, the pass must leave functions of these names and types.
 
-Every op, attribute, type and pass of a page must have an example.
+Every op, attribute, type and pass of a page must have an example, and the text must speak of every operand,
+result and attribute of an op.
 """
 
 import re
@@ -17,6 +18,13 @@ HEADING = re.compile(r"^### `?-?([^` ]+)`?", re.M)
 BLOCK = re.compile(r"^```mlir\n(.*?)^```$", re.M | re.S)
 # A symbol and its type in the generic form of an op.
 FUNCTION = re.compile(r'function_type = (.*?), .*?sym_name = "(.*?)"')
+
+
+OPERAND = re.compile(r"^\| `(\w+)` \|", re.M)
+ATTRIBUTE = re.compile(r"<code>(\w+)</code>")
+SYNTAX = re.compile(r"^Syntax:\n\n```\n.*?^```$", re.M | re.S)
+# What functions and symbols have in any dialect.
+COMMON = {"sym_name", "function_type", "arg_attrs", "res_attrs"}
 
 
 def run(program, text, *arguments):
@@ -39,6 +47,13 @@ def check_pass(program, name, before, after):
     return "" if result == expected else f"the pass leaves\n{result}but the page says\n{expected}"
 
 
+def find_undescribed(section):
+    """Operands, results and attributes that the prose does not name."""
+    prose, *_ = SYNTAX.sub("", section).partition("\n#### ")
+    names = OPERAND.findall(section) + ATTRIBUTE.findall(section)
+    return [name for name in names if name not in COMMON and not re.search(rf"\b{name}\b", prose)]
+
+
 def check_page(program, path):
     text = Path(path).read_text(encoding="utf-8")
     starts = list(HEADING.finditer(text))
@@ -48,6 +63,7 @@ def check_page(program, path):
         blocks = list(BLOCK.finditer(section))
         if not blocks:
             yield name, "has no example"
+        yield name, ", ".join(f"does not speak of '{word}'" for word in find_undescribed(section))
         for block in blocks:
             yield name, run(program, block[1], "--verify-roundtrip")[1]
         for first, second in zip(blocks, blocks[1:]):

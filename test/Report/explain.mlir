@@ -10,7 +10,7 @@
 // CHECK-NEXT: pool: works on [n, h, w, c]
 // CHECK-NEXT: pool: is transposed to [n, c, h, w] (elements 200)
 
-// CHECK: 2 kernels, launched 3 times
+// CHECK: 2 kernels, 3 launches
 
 // CHECK: holds x, pool: 3 ops
 // CHECK-NEXT: ends pool: its result leaves the graph (bytes stored 800)
@@ -30,7 +30,7 @@
 
 // TILE: tile.kernel
 // TILE-NOT: launched
-// ERR: 2 kernels, launched 3 times
+// ERR: 2 kernels, 3 launches
 
 #x = affine_map<(n, c, h, w, kh, kw) -> (n, c, h + kh, w + kw)>
 #k = affine_map<(n, c, h, w, kh, kw) -> (kh, kw)>

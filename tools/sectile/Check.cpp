@@ -9,6 +9,8 @@
 
 #include "ModelInput.h"
 
+#include "sectile/Conversion/TileToCPU/TileToCPU.h"
+#include "sectile/Frontend/Mlir.h"
 #include "sectile/Registration/Registration.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -26,8 +28,33 @@ constexpr Option kOptions[] = {
 };
 
 constexpr Syntax kSyntax = {"check",
-                            "Lists every node of a model that cannot be compiled, and why.",
-                            "MODEL.onnx", kOptions};
+                            "Lists every node or op of a model that cannot be compiled, and why.",
+                            "MODEL.{onnx,mlir}", kOptions};
+
+/// Says how many gaps there are; the command's status.
+int conclude(size_t gaps, const char *what, const std::string &path, const Args &args) {
+  if (gaps != 0) {
+    printf("%zu %s of '%s' cannot be compiled for cpu\n", gaps, what, path.c_str());
+    return kRefused;
+  }
+  if (!args.has("quiet"))
+    printf("every %s of '%s' can be compiled for cpu\n",
+           std::string_view(what) == "nodes" ? "node" : "op", path.c_str());
+  return kSuccess;
+}
+
+int checkMlir(const std::string &path, const Args &args, mlir::MLIRContext &context) {
+  if (args.has("dims"))
+    return report(failure(kUsage, "--dims is for ONNX models; MLIR states its shapes"));
+  context.loadAllAvailableDialects();
+  auto model = readMlirFile(path, context);
+  if (mlir::failed(model))
+    return kRefused;
+  llvm::SmallVector<UnsupportedOp> gaps = checkMlirModel(**model, cpu::hasCode);
+  for (const UnsupportedOp &gap : gaps)
+    printf("error: %s\n", printable(describe(gap.loc) + "'" + gap.op + "': " + gap.reason).c_str());
+  return conclude(gaps.size(), "ops", path, args);
+}
 
 } // namespace
 
@@ -51,6 +78,8 @@ int checkMain(std::span<char *const> arguments) {
   registerAllDialects(registry);
   mlir::MLIRContext context(registry);
   DiagnosticPrinter printer(context, path);
+  if (llvm::StringRef(path).ends_with(".mlir"))
+    return checkMlir(path, *args, context);
   auto gaps = checkOnnxFile(path, context, *options);
   if (mlir::failed(gaps))
     return kRefused;
@@ -62,13 +91,7 @@ int checkMain(std::span<char *const> arguments) {
     if (!gap.suggestion.empty())
       printf("  help: %s\n", printable(gap.suggestion).c_str());
   }
-  if (!gaps->empty()) {
-    printf("%zu nodes of '%s' cannot be compiled for cpu\n", gaps->size(), path.c_str());
-    return kRefused;
-  }
-  if (!args->has("quiet"))
-    printf("every node of '%s' can be compiled for cpu\n", path.c_str());
-  return kSuccess;
+  return conclude(gaps->size(), "nodes", path, *args);
 }
 
 } // namespace sectile::tools

@@ -7,16 +7,17 @@
 
 #include "ModelInput.h"
 
+#include "sectile/Conversion/TileToCPU/TileToCPU.h"
+#include "sectile/Frontend/Mlir.h"
+
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/ConvertUTF.h"
 
 #include <cstdio>
 
 namespace sectile::tools {
 
-/// What a location says to the user: a node's name or a line of a file.
-static std::string describe(mlir::Location loc) {
+std::string describe(mlir::Location loc) {
   std::string text;
   loc->walk([&](mlir::Location part) {
     if (auto name = llvm::dyn_cast<mlir::NameLoc>(part)) {
@@ -95,7 +96,8 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> importModel(const std::string &path, c
   if (llvm::StringRef(path).ends_with(".mlir")) {
     if (args.has("dims"))
       return failure(kUsage, "--dims is for ONNX models; MLIR states its shapes");
-    return mlir::parseSourceFile<mlir::ModuleOp>(path, &context);
+    auto module = importMlirFile(path, context, cpu::hasCode);
+    return mlir::failed(module) ? mlir::OwningOpRef<mlir::ModuleOp>() : std::move(*module);
   }
   Result<OnnxImportOptions> options = readImportOptions(args);
   if (!options)

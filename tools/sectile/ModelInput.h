@@ -24,6 +24,9 @@ namespace sectile::tools {
 /// escaped, and a long text is cut.
 std::string printable(llvm::StringRef text);
 
+/// What a location says to the user, a node's name or a line of a file: "line 3: ".
+std::string describe(mlir::Location loc);
+
 /// While it lives, prints diagnostics as `sectile: error: FILE: [node 'NAME' | line N: ]MESSAGE`.
 class DiagnosticPrinter {
 public:

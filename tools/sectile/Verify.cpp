@@ -203,6 +203,9 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> readModel(const std::string &path,
       module = std::move(*imported);
   } else {
     module = mlir::parseSourceFile<mlir::ModuleOp>(path, &context);
+    // Passes see one function, as they do in a compilation.
+    if (module && mlir::failed(verify::runPipeline(*module, "builtin.module(inline)")))
+      module = {};
   }
   if (!module)
     return failure(kRefused, "cannot read '%s'", path.c_str());

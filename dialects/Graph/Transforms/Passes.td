@@ -10,6 +10,37 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GraphNormalizePass : Pass<"graph-normalize", "::mlir::func::FuncOp"> {
+  let summary = "bring tensor ops into the few forms that the other passes read";
+  let description = [{
+    Frontends say the same in many ops. Named ops of linalg become `linalg.generic` (a
+    `linalg.fill` stays), aggregates such as `linalg.softmax` the ops they stand for, `arith` and
+    `math` on tensors elementwise generics, `tensor.splat` a fill, `tensor.generate` and sizes in
+    `tensor.from_elements` generics on `linalg.index`. A fill that the function returns becomes a generic. Everything else is left alone. `graph-simplify` usually follows.
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %y = math.exp %x : tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    #id = affine_map<(d0) -> (d0)>
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+          ins(%x : tensor<4xf32>) outs(%x : tensor<4xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %e = math.exp %a : f32
+        linalg.yield %e : f32
+      } -> tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def GraphSimplifyPass : Pass<"graph-simplify", "::mlir::func::FuncOp"> {
   let summary = "rewrite a graph to fewer and simpler ops";
   let description = [{

@@ -99,7 +99,7 @@ def Tile_ReturnOp : Tile_Op<"return", [Pure, HasParent<"KernelOp">, Terminator]>
 def Tile_BlockIdOp : Tile_Op<"block_id", [Pure, HasParent<"KernelOp">]> {
   let summary = "coordinates of this block in the grid";
   let description = [{
-    Result i lies in [0, grid[i]). The grid's extents may depend only on the kernel's
+    `ids`[i] lies in [0, `grid`[i]). The grid's extents may depend only on the kernel's
     arguments, since whoever launches it evaluates them. The last dimension is the fastest
     in the linearised order. An extent of zero means that no block runs.
 
@@ -175,7 +175,7 @@ def Tile_ViewOp : Tile_Op<"view", [Pure, AttrSizedOperandSegments]> {
 def Tile_AllocOp : Tile_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "memory private to the block";
   let description = [{
-    Uninitialised, 64-byte aligned, alive until the block ends. On CPUs it is scratch of the
+    `result` is uninitialised, 64-byte aligned, alive until the block ends. On CPUs it is scratch of the
     thread that runs the block, on GPUs shared memory. `sizes` are the dynamic extents and may
     depend only on kernel arguments.
 
@@ -260,7 +260,9 @@ def Tile_StoreOp : Tile_TransferOp<"store", [
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "writes a tile to a view";
   let description = [{
-    view[map(t)] = value[t] for every t that is valid. As `tile.load`, the other way round.
+    view[map(t)] = value[t] for every t that is valid. As `tile.load`, the other way round:
+    `map` with `map_operands` says where elements go, `where` with `set_operands` which ones do,
+    and `indices` are what the map's last dimensions stand for.
     Two elements of one tile must not meet in one place unless they are equal. With index
     tiles (a scatter) the values must name different places.
 
@@ -324,8 +326,8 @@ def Tile_ReduceOp : Tile_Op<"reduce", [
     Pure, SameVariadicOperandSize, SingleBlock]> {
   let summary = "combines the elements of tiles along dimensions";
   let description = [{
-    For each result, all elements along `dims` are combined by the region, which takes the
-    two partial values of every operand (all left ones, then all right ones) and yields the
+    For each of `results`, all elements of its tile in `inputs` along `dims` are combined by the
+    region, `combiner`, which takes the two partial values of every tile (all left ones, then all right ones) and yields the
     combined values. It must be associative and commutative; the order is the lowering's
     choice, fixed for a given schedule. Removing all dimensions gives scalars.
 

@@ -32,7 +32,9 @@ FailureOr<TileValue> Materializer::applyElementwise(Operation *op, ArrayRef<Tile
   OperationState state(op->getLoc(), op->getName(), values,
                        {getTileType(op->getResult(0).getType(), result.dims)}, op->getAttrs());
   Operation *made = builder.create(state);
-  if (auto fastMath = dyn_cast<arith::ArithFastMathInterface>(made); fastMath && !strict) {
+  // Conversions have no flags unless they are given some.
+  if (auto fastMath = dyn_cast<arith::ArithFastMathInterface>(made);
+      fastMath && !strict && fastMath.getFastMathFlagsAttr()) {
     // Contraction to fused multiply-add is allowed; see the numerics rules in docs.
     auto flags = fastMath.getFastMathFlagsAttr().getValue() | arith::FastMathFlags::contract;
     made->setAttr(fastMath.getFastMathAttrName(),

@@ -85,6 +85,11 @@ static Num (*getBinary(Operation *op))(Lanes &, Num, Num) {
       .Default([](Operation *) { return nullptr; });
 }
 
+bool sectile::cpu::hasCode(Operation *op) {
+  return isNative(op) || getUnary(op) || getBinary(op) || getWideUnary(op) ||
+         isa<math::Atan2Op>(op);
+}
+
 /// The expansion, or a null value if there is none for this op and type.
 static Value expand(Operation *op, const CpuLevel &level) {
   OpBuilder builder(op);

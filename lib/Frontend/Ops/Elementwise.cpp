@@ -145,12 +145,10 @@ LogicalResult sectile::frontend::importCast(Node &n) {
   FailureOr<DType> to = targetType(n);
   if (failed(to))
     return failure();
-  bool saturates = n.intAttr("saturate", 1) != 0;
-  n.ignoreAttr("round_mode"); // Of float8e8m0 only, which is no type of ours.
+  // Both speak of 8-bit floats only.
+  n.ignoreAttr("saturate");
+  n.ignoreAttr("round_mode");
   Tensor *x = n.in(0);
-  bool isFloat8 = isFloat(*to) && bitsOf(*to) == 8;
-  if (isFloat8 && saturates)
-    return n.fail("a saturating cast to " + nameOf(*to) + " is not supported");
   auto known = evaluateElements(n, {x}, x->shape, *to, [&](ArrayRef<SymExpr> args) {
     if (*to != DType::Bool)
       return std::optional<SymExpr>(args[0]);

@@ -92,7 +92,8 @@ std::unique_ptr<LoadedKernel> LoadedKernel::compile(StringRef text, StringRef na
       succeeded(linkShared({objectFile}, library, [&] { return mlir::emitError(loc); }));
   if (isLinked)
     kernel->handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  (void)llvm::sys::fs::remove_directories(folder);
+  // What is left behind is in the folder for temporary files.
+  [[maybe_unused]] std::error_code code = llvm::sys::fs::remove_directories(folder);
   if (!kernel->handle) {
     llvm::errs() << "cannot load the kernel: " << (isLinked ? dlerror() : "not linked") << '\n';
     return nullptr;

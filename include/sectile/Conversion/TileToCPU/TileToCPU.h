@@ -42,6 +42,9 @@ constexpr llvm::StringLiteral kInfoSuffix = ".info";
 #define GEN_PASS_DECL
 #include "lib/Conversion/TileToCPU/Passes.h.inc"
 
+/// Whether a scalar op of math, or arith's remainder of floats, can be compiled for CPUs.
+bool hasCode(mlir::Operation *op);
+
 /// Pass `tile-to-cpu` for `level`.
 std::unique_ptr<mlir::Pass> createTileToCPUPass(const CpuLevel &level, FloatMode mode);
 /// Pass `cpu-expand-math` for `level`.
