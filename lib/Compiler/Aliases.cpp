@@ -5,11 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Aliases.h"
+#include "sectile/Compiler/Aliases.h"
 
 #include "dialects/Graph/IR/Alias.h"
 #include "dialects/Graph/IR/Graph.h"
 #include "sectile/Frontend/SymExpr.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -180,6 +182,10 @@ private:
 
 } // namespace
 
-LogicalResult sectile::applyAlias(func::FuncOp model, StringRef text) {
-  return AliasReader(model, text).apply();
+LogicalResult sectile::applyAliases(ModuleOp module, ArrayRef<std::string> texts) {
+  for (auto model : module.getOps<func::FuncOp>())
+    for (const std::string &text : texts)
+      if (model.isPublic() && failed(AliasReader(model, text).apply()))
+        return failure();
+  return success();
 }

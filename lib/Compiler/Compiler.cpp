@@ -7,11 +7,11 @@
 
 #include "sectile/Compiler/Compiler.h"
 
-#include "Aliases.h"
 #include "Package.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/Compiler/Aliases.h"
 #include "sectile/Compiler/Pipelines.h"
 
 #include "mlir/IR/AsmState.h"
@@ -30,7 +30,7 @@ class TemporaryFile {
 public:
   ~TemporaryFile() {
     if (!path.empty())
-      llvm::sys::fs::remove(path);
+      (void)llvm::sys::fs::remove(path);
   }
   LogicalResult create(StringRef output, StringRef stem, Location loc) {
     if (std::error_code code =
@@ -91,11 +91,8 @@ public:
     if (!options.dumpDir.empty())
       if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
         return emitError(loc, "cannot write '") << options.dumpDir << "': " << code.message();
-    for (auto model : module.getOps<func::FuncOp>())
-      if (model.isPublic())
-        for (const std::string &alias : options.aliases)
-          if (failed(applyAlias(model, alias)))
-            return failure();
+    if (failed(applyAliases(module, options.aliases)))
+      return failure();
     report("graph");
     if (failed(dump("import", module)) || failed(runPipeline(module, buildGraphPipeline)) ||
         failed(dump("graph", module)))
@@ -276,6 +273,7 @@ private:
       return failure();
     report("link");
     std::vector<std::string> paths;
+    paths.reserve(objects.size());
     for (auto &file : objects)
       paths.push_back(file->getPath().str());
     return writing(linkShared(paths, output, [&] { return emitError(loc); }));
