@@ -29,8 +29,11 @@ namespace {
 class TemporaryFile {
 public:
   ~TemporaryFile() {
-    if (!path.empty())
-      (void)llvm::sys::fs::remove(path);
+    if (path.empty())
+      return;
+    // A file that stays behind harms nobody, and there is nobody to tell.
+    std::error_code ignored = llvm::sys::fs::remove(path);
+    (void)ignored;
   }
   LogicalResult create(StringRef output, StringRef stem, Location loc) {
     if (std::error_code code =

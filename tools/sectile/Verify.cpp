@@ -215,6 +215,7 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> readModel(const std::string &path,
 Result<Done> explain(mlir::ModuleOp model, const verify::Report &report,
                      const verify::SampleMaker &makeSamples, const Settings &settings) {
   std::vector<std::string> passes;
+  passes.reserve(report.stages.size());
   for (const verify::Stage &stage : report.stages)
     passes.push_back(stage.pass);
   OutputFiles files;
