@@ -5,11 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Aliases.h"
+#include "sectile/Compiler/Aliases.h"
 
 #include "dialects/Graph/IR/Alias.h"
 #include "dialects/Graph/IR/Graph.h"
 #include "sectile/Frontend/SymExpr.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -22,13 +24,26 @@ namespace {
 struct Port {
   std::string name;
   RankedTensorType type;
+  StringAttr dtype; // where the type does not tell
   SmallVector<std::string> dims;
 
   std::string describeDims() const { return "[" + llvm::join(dims, ", ") + "]"; }
+  std::string describeType() const {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    if (!type)
+      return "another type";
+    if (dtype)
+      out << dtype.getValue();
+    else
+      out << type.getElementType();
+    return text + describeDims();
+  }
 };
 
-Port describe(StringAttr name, ArrayAttr dims, Type type, const Twine &otherwise) {
-  Port port{name ? name.str() : otherwise.str(), dyn_cast<RankedTensorType>(type), {}};
+Port describe(StringAttr name, ArrayAttr dims, StringAttr dtype, Type type,
+              const Twine &otherwise) {
+  Port port{name ? name.str() : otherwise.str(), dyn_cast<RankedTensorType>(type), dtype, {}};
   if (port.type)
     for (int64_t dim = 0; dim < port.type.getRank(); ++dim)
       port.dims.push_back(!port.type.isDynamicDim(dim) ? std::to_string(port.type.getDimSize(dim))
@@ -43,10 +58,12 @@ public:
     for (unsigned i = 0; i < model.getNumArguments(); ++i)
       inputs.push_back(describe(model.getArgAttrOfType<StringAttr>(i, graph::kNameAttr),
                                 model.getArgAttrOfType<ArrayAttr>(i, graph::kDimsAttr),
+                                model.getArgAttrOfType<StringAttr>(i, graph::kDtypeAttr),
                                 model.getArgumentTypes()[i], "in" + Twine(i)));
     for (unsigned i = 0; i < model.getNumResults(); ++i)
       outputs.push_back(describe(model.getResultAttrOfType<StringAttr>(i, graph::kNameAttr),
                                  model.getResultAttrOfType<ArrayAttr>(i, graph::kDimsAttr),
+                                 model.getResultAttrOfType<StringAttr>(i, graph::kDtypeAttr),
                                  model.getResultTypes()[i], "out" + Twine(i)));
   }
 
@@ -109,10 +126,10 @@ private:
   LogicalResult checkTypes() {
     RankedTensorType from = input().type, to = output().type;
     if (!from || !to || from.getElementType() != to.getElementType() ||
-        from.getRank() != to.getRank() || from.getRank() == 0)
+        from.getRank() != to.getRank() || from.getRank() == 0 || input().dtype != output().dtype)
       return error() << "expects tensors of one type and a rank of at least 1, but got '"
-                     << input().name << "' of " << from << " and '" << output().name << "' of "
-                     << to;
+                     << input().name << "' of " << input().describeType() << " and '"
+                     << output().name << "' of " << output().describeType();
     return success();
   }
 
@@ -180,6 +197,10 @@ private:
 
 } // namespace
 
-LogicalResult sectile::applyAlias(func::FuncOp model, StringRef text) {
-  return AliasReader(model, text).apply();
+LogicalResult sectile::applyAliases(ModuleOp module, ArrayRef<std::string> texts) {
+  for (auto model : module.getOps<func::FuncOp>())
+    for (const std::string &text : texts)
+      if (model.isPublic() && failed(AliasReader(model, text).apply()))
+        return failure();
+  return success();
 }

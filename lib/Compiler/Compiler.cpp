@@ -7,11 +7,11 @@
 
 #include "sectile/Compiler/Compiler.h"
 
-#include "Aliases.h"
 #include "Package.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/Compiler/Aliases.h"
 #include "sectile/Compiler/Pipelines.h"
 
 #include "mlir/IR/AsmState.h"
@@ -91,11 +91,8 @@ public:
     if (!options.dumpDir.empty())
       if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
         return emitError(loc, "cannot write '") << options.dumpDir << "': " << code.message();
-    for (auto model : module.getOps<func::FuncOp>())
-      if (model.isPublic())
-        for (const std::string &alias : options.aliases)
-          if (failed(applyAlias(model, alias)))
-            return failure();
+    if (failed(applyAliases(module, options.aliases)))
+      return failure();
     report("graph");
     if (failed(dump("import", module)) ||
         failed(runPipeline(

@@ -113,12 +113,10 @@ Result<CompileOptions> readOptions(const Args &args) {
   else
     return failure(kUsage, "expects --fp to be default, strict or fast, but got '%s'",
                    std::string(mode).c_str());
-  for (std::string_view alias : args.list("alias")) {
-    if (alias.find(':') == alias.npos)
-      return failure(kUsage, "expects --alias IN:OUT[,DIM=CAPACITY], but got '%s'",
-                     std::string(alias).c_str());
-    options.aliases.emplace_back(alias);
-  }
+  Result<std::vector<std::string>> aliases = readAliases(args);
+  if (!aliases)
+    return aliases.failure();
+  options.aliases = std::move(*aliases);
   options.optionsText = recordOptions(args);
   options.dumpDir = std::string(args.value("dump-dir").value_or(""));
   if (!args.has("quiet") && isatty(STDERR_FILENO))

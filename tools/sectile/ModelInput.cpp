@@ -91,6 +91,17 @@ Result<OnnxImportOptions> readImportOptions(const Args &args) {
   return options;
 }
 
+Result<std::vector<std::string>> readAliases(const Args &args) {
+  std::vector<std::string> aliases;
+  for (std::string_view alias : args.list("alias")) {
+    if (alias.find(':') == alias.npos)
+      return failure(kUsage, "expects --alias IN:OUT[,DIM=CAPACITY], but got '%s'",
+                     std::string(alias).c_str());
+    aliases.emplace_back(alias);
+  }
+  return aliases;
+}
+
 Result<mlir::OwningOpRef<mlir::ModuleOp>> importModel(const std::string &path, const Args &args,
                                                       mlir::MLIRContext &context) {
   if (llvm::StringRef(path).ends_with(".mlir")) {

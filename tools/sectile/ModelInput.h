@@ -17,6 +17,7 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <string>
+#include <vector>
 
 namespace sectile::tools {
 
@@ -41,6 +42,9 @@ private:
 
 /// The options of an import that a command line states.
 Result<OnnxImportOptions> readImportOptions(const Args &args);
+
+/// The values of --alias, each with a colon at least; the rest needs the model.
+Result<std::vector<std::string>> readAliases(const Args &args);
 
 /// Reads a model by its file's extension; null after an error that is reported already.
 Result<mlir::OwningOpRef<mlir::ModuleOp>> importModel(const std::string &path, const Args &args,

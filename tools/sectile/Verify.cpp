@@ -8,8 +8,10 @@
 #include "Args.h"
 #include "Commands.h"
 #include "Files.h"
+#include "ModelInput.h"
 #include "ModelInputs.h"
 
+#include "sectile/Compiler/Aliases.h"
 #include "sectile/Compiler/Pipelines.h"
 #include "sectile/Frontend/Onnx.h"
 #include "sectile/Registration/Registration.h"
@@ -34,6 +36,7 @@ constexpr Option kOptions[] = {
      "interpreter can follow, from the model to the host program)"},
     {"target", Option::Value, "NAME", "cpu (the default)"},
     {"level", Option::Value, "NAME", "instruction-set level of the default passes (avx512)"},
+    {"alias", Option::List, "IN:OUT[,DIM=CAPACITY]", "as in 'sectile compile'"},
     {"dims", Option::Value, "NAME=N,...", "sizes of dynamic dimensions (default: several)"},
     {"seed", Option::Value, "N", "of the random inputs (default: 0)"},
     {"samples", Option::Value, "N",
@@ -256,6 +259,12 @@ Result<Done> verifyModel(const Args &args, int &status) {
   auto model = readModel(std::string(args.positional()), context);
   if (!model)
     return model.failure();
+  Result<std::vector<std::string>> aliases = readAliases(args);
+  if (!aliases)
+    return aliases.failure();
+  if (mlir::failed(applyAliases(**model, *aliases)))
+    return failure(kRefused, "cannot verify '%s' with these aliases",
+                   std::string(args.positional()).c_str());
   std::string text = args.has("pipeline") ? std::string(*args.value("pipeline"))
                                           : getDefaultPipeline(context, settings->level);
   std::string error;

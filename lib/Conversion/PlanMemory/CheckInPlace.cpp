@@ -35,13 +35,55 @@ namespace sectile {
 using namespace mlir;
 using namespace sectile;
 
+namespace {
+/// Affine expressions of different ops over one numbering of their operands, in a canonical form.
+class Unifier {
+public:
+  explicit Unifier(MLIRContext *context) : context(context) {}
+
+  SmallVector<AffineExpr> unify(ArrayRef<AffineExpr> exprs, unsigned numDims, ValueRange operands) {
+    SmallVector<AffineExpr> dims, symbols, result;
+    for (unsigned dim = 0; dim < numDims; ++dim)
+      dims.push_back(getAffineDimExpr(dim, context));
+    for (Value operand : operands)
+      symbols.push_back(
+          getAffineSymbolExpr(numbers.try_emplace(operand, numbers.size()).first->second, context));
+    for (AffineExpr expr : exprs)
+      result.push_back(
+          simplifyAffineExpr(expr.replaceDimsAndSymbols(dims, symbols), numDims, numbers.size()));
+    return result;
+  }
+
+private:
+  MLIRContext *context;
+  llvm::DenseMap<Value, unsigned> numbers;
+};
+} // namespace
+
 /// Whether `store` writes what `load` has read, in each turn of the loops around both.
 static bool isFollowedBy(tile::LoadOp load, tile::StoreOp store) {
   Operation *place = load->getBlock()->findAncestorOpInBlock(*store);
-  return place && load->isBeforeInBlock(place) && load.getMap() == store.getMap() &&
-         load.getMapOperands() == store.getMapOperands() && load.getIndices().empty() &&
-         store.getIndices().empty() && load.getWhere() == store.getWhere() &&
-         load.getSetOperands() == store.getSetOperands();
+  if (!place || !load->isBeforeInBlock(place) || !load.getIndices().empty() ||
+      !store.getIndices().empty())
+    return false;
+  Unifier unifier(load.getContext());
+  auto getMap = [&](auto op) {
+    return unifier.unify(op.getMap().getResults(), op.getMap().getNumDims(), op.getMapOperands());
+  };
+  auto getMask = [&](auto op) {
+    SmallVector<std::pair<AffineExpr, bool>> constraints;
+    if (std::optional<IntegerSet> set = op.getWhere())
+      for (auto [expr, isEquality] : llvm::zip_equal(
+               unifier.unify(set->getConstraints(), set->getNumDims(), op.getSetOperands()),
+               set->getEqFlags()))
+        constraints.push_back({expr, isEquality});
+    return constraints;
+  };
+  // What the store leaves out may be somebody else's: the load must leave it out too.
+  auto loaded = getMask(load);
+  return getMap(load) == getMap(store) && llvm::all_of(getMask(store), [&](const auto &constraint) {
+           return llvm::is_contained(loaded, constraint);
+         });
 }
 
 /// The first op through which `kernel` may read elements of `input` that it has overwritten as

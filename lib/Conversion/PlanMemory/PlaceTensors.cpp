@@ -41,8 +41,8 @@ public:
     for (Operation &op : llvm::make_early_inc_range(block))
       if (auto concat = dyn_cast<tensor::ConcatOp>(op))
         copyOperands(concat);
-    copyOutputs();
     copyReshaped();
+    copyOutputs();
     if (failed(checkAliases()))
       return failure();
     overwriteInputs();
@@ -126,6 +126,17 @@ private:
            static_cast<int64_t>(concat.getDim()) == alias.dim;
   }
 
+  /// Copies strided tensors before they are reshaped.
+  void copyReshaped() {
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      if (!isReshape(&op) || isa<tensor::CastOp>(op))
+        continue;
+      Placement placement(model);
+      if (!placement.isContiguous(op.getOperand(0)))
+        copy(op.getOpOperand(0));
+    }
+  }
+
   /// Copies returned tensors that nothing can write in place and that no plain copy of a buffer
   /// moves: parts of others, strided ones, and those that an alias wants in another buffer.
   void copyOutputs() {
@@ -150,17 +161,6 @@ private:
         if ((!isOwn || !isFirst) && !(aliased ? isThere : isPlain))
           copy(use);
       }
-  }
-
-  /// Copies strided tensors before they are reshaped.
-  void copyReshaped() {
-    for (Operation &op : llvm::make_early_inc_range(block)) {
-      if (!isReshape(&op) || isa<tensor::CastOp>(op))
-        continue;
-      Placement placement(model);
-      if (!placement.isContiguous(op.getOperand(0)))
-        copy(op.getOpOperand(0));
-    }
   }
 
   //===--------------------------------------------------------------------===//

@@ -26,11 +26,12 @@ static Place getRowMajorPlace(HostScalars &scalars, Value tensor, ArrayRef<int64
   return place;
 }
 
-Place sectile::getPlace(const Placement &placement, HostScalars &scalars, Value tensor) {
+/// The place as it follows from those of the tensors around it.
+static Place derivePlace(const Placement &placement, HostScalars &scalars, Value tensor) {
   std::optional<Window> window = getWindow(tensor);
   if (!window)
     return getRowMajorPlace(scalars, tensor, placement.getMemoryShape(tensor));
-  Place place = getPlace(placement, scalars, window->parent);
+  Place place = derivePlace(placement, scalars, window->parent);
   switch (window->kind) {
   case Window::InPlace:
     break;
@@ -64,5 +65,16 @@ Place sectile::getPlace(const Placement &placement, HostScalars &scalars, Value 
     break;
   }
   }
+  return place;
+}
+
+Place sectile::getPlace(const Placement &placement, HostScalars &scalars, Value tensor) {
+  Place place = derivePlace(placement, scalars, tensor);
+  // The stride of a dimension of one element does not matter: a part of a single row is contiguous,
+  // however long the row.
+  if (placement.isContiguous(tensor))
+    place.strides =
+        getRowMajorPlace(scalars, tensor, cast<RankedTensorType>(tensor.getType()).getShape())
+            .strides;
   return place;
 }

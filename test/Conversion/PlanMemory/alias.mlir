@@ -1,8 +1,8 @@
 // RUN: sectile-opt %s --sectile-graph --graph-plan-memory --canonicalize --cse | FileCheck %s
-// RUN: sectile verify %s --quiet --dims=batch=1,past=0
-// RUN: sectile verify %s --quiet --dims=batch=3,past=1
-// RUN: sectile verify %s --quiet --dims=batch=2,past=6
-// RUN: sectile verify %s --quiet --dims=batch=0,past=5
+// RUN: sectile verify %s --quiet --dims=batch=1,past=0 | count 0
+// RUN: sectile verify %s --quiet --dims=batch=3,past=1 | count 0
+// RUN: sectile verify %s --quiet --dims=batch=2,past=6 | count 0
+// RUN: sectile verify %s --quiet --dims=batch=0,past=5 | count 0
 
 // The new rows are written behind the past ones, of which none moves; whoever reads the past or the
 // present finds it by the strides of the capacity. A state of constant extents is overwritten.

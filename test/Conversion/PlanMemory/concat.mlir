@@ -1,7 +1,7 @@
 // RUN: sectile-opt %s --sectile-graph --graph-plan-memory --canonicalize --cse | FileCheck %s
-// RUN: sectile verify %s --quiet --dims=n=0,m=3
-// RUN: sectile verify %s --quiet --dims=n=1,m=0
-// RUN: sectile verify %s --quiet --dims=n=5,m=18
+// RUN: sectile verify %s --quiet --dims=n=0,m=3 | count 0
+// RUN: sectile verify %s --quiet --dims=n=1,m=0 | count 0
+// RUN: sectile verify %s --quiet --dims=n=5,m=18 | count 0
 
 // Products are written where their concatenations lie: along the outermost dimension as they are,
 // along an inner one by strides that the kernel knows. The whole is an output, so there is no copy.

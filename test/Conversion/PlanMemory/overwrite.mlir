@@ -1,8 +1,8 @@
 // RUN: sectile-opt %s --pass-pipeline='builtin.module(graph-place-tensors)' | FileCheck %s --check-prefix=PLACE
 // RUN: sectile-opt %s --pass-pipeline='builtin.module(graph-place-tensors,graph-plan-memory,canonicalize,cse)' | FileCheck %s --check-prefix=PLAN
-// RUN: sectile verify %s --quiet --pipeline='builtin.module(graph-place-tensors,graph-to-tile,graph-plan-memory,canonicalize,cse)' --dims=n=0
-// RUN: sectile verify %s --quiet --pipeline='builtin.module(graph-place-tensors,graph-to-tile,graph-plan-memory,canonicalize,cse)' --dims=n=1
-// RUN: sectile verify %s --quiet --pipeline='builtin.module(graph-place-tensors,graph-to-tile,graph-plan-memory,canonicalize,cse)' --dims=n=37
+// RUN: sectile verify %s --quiet --pipeline='builtin.module(graph-place-tensors,graph-to-tile,graph-plan-memory,canonicalize,cse)' --dims=n=0 | count 0
+// RUN: sectile verify %s --quiet --pipeline='builtin.module(graph-place-tensors,graph-to-tile,graph-plan-memory,canonicalize,cse)' --dims=n=1 | count 0
+// RUN: sectile verify %s --quiet --pipeline='builtin.module(graph-place-tensors,graph-to-tile,graph-plan-memory,canonicalize,cse)' --dims=n=37 | count 0
 
 // A residual sum takes the memory of the operand that dies. What else the kernel does with its
 // other operands does not matter.
