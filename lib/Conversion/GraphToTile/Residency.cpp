@@ -94,7 +94,18 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
       swept.push_back(dim);
 
   Coords coords = strip.outer;
+  // What the strip does not sweep may reach beyond the value: its place in the strip then stays
+  // empty, and whoever reads the strip masks it as it would mask the value.
   Constraints valid;
+  for (auto [dim, coord] : llvm::enumerate(strip.outer)) {
+    if (!coord)
+      continue;
+    for (AffineExpr bound : {coord, getSize(value, dim) - 1 - coord}) {
+      bound = space.simplify(bound);
+      if (!space.isNonNegative(bound))
+        valid.push_back(bound);
+    }
+  }
   auto store = [&]() -> LogicalResult {
     FailureOr<TileValue> tile = materialiseDefinition(value, coords, valid);
     if (failed(tile))
