@@ -108,7 +108,7 @@ def Graph_LaunchOp : Graph_Op<"launch", [
 def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "runs a fused region on buffers";
   let description = [{
-    What `graph.launch` becomes when memory is planned: operands are the kernel's arguments
+    What `graph.launch` becomes when memory is planned: `args` are the kernel's arguments
     followed by one buffer per result. Buffers are contiguous unless the kernel's argument or
     result has a `graph.layout`. The kernel reads the first `num_inputs` operands and writes the
     others. No element that is written is accessed through another operand, with one exception:
