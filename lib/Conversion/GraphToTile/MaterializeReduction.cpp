@@ -32,6 +32,10 @@ using namespace sectile;
 /// Longer sums are formed in blocks, whose sums are then added.
 static constexpr int64_t kMostSequential = 64;
 
+/// The same for products: their partial sums fill the register file, so a block's sum costs a turn
+/// of all of them through memory, and blocks are longer.
+static constexpr int64_t kMostProducts = 256;
+
 namespace {
 /// result = combine(carried, reduced) with an associative, commutative combine.
 struct Combiner {
@@ -325,6 +329,28 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
     return next;
   };
 
+  // Steps of the loops from each one on; those of unknown extent count as many.
+  SmallVector<int64_t> innerSteps(loops.size() + 1, 1);
+  for (unsigned i = loops.size(); i-- > 0;) {
+    auto constant = dyn_cast<AffineConstantExpr>(getLoopSize(op, loops[i]));
+    int64_t steps = constant ? std::max<int64_t>(constant.getValue(), 1) : kMostProducts + 1;
+    innerSteps[i] = std::min<int64_t>(innerSteps[i + 1], kMostProducts + 1) * steps;
+  }
+  bool inBlocks = combiner && isa<arith::AddFOp>(combiner->op) && !strict && !chunkLoop;
+  auto startSum = [&]() -> SmallVector<TileValue> {
+    setInsertionPoint();
+    Value zero = arith::ConstantOp::create(builder, loc, combiner->neutral);
+    return {{broadcastTo(loc, {zero, {}}, partialDims), partialDims}};
+  };
+  auto addTo = [&](const TileValue &total, SmallVector<TileValue> &partial) -> LogicalResult {
+    setInsertionPoint();
+    FailureOr<TileValue> sum = applyElementwise(combiner->op, {total, partial[0]});
+    if (failed(sum))
+      return failure();
+    partial = {{sum->value, partialDims}};
+    return success();
+  };
+
   // The nest. Each call runs the loops from `depth` on and returns what they carry out.
   auto nest = [&](auto &self, unsigned depth,
                   SmallVector<TileValue> partial) -> FailureOr<SmallVector<TileValue>> {
@@ -403,7 +429,43 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
       iterCoords[loop] = space.constant(0);
       return self(self, depth + 1, partial);
     }
-    if (failed(run(size, 1, size - 1, [&](AffineExpr counter) { iterCoords[loop] = counter; }, {})))
+    auto runAll = [&]() -> LogicalResult {
+      return run(size, 1, size - 1, [&](AffineExpr counter) { iterCoords[loop] = counter; }, {});
+    };
+    if (!inBlocks || innerSteps[depth] <= kMostProducts || depth + 1 != loops.size()) {
+      // The outermost loops of no more than a block's steps form its sum apart.
+      bool isBlock = inBlocks && innerSteps[depth] <= kMostProducts &&
+                     (depth == 0 ? innerSteps[0] : innerSteps[depth - 1]) > kMostProducts;
+      TileValue total = partial[0];
+      if (isBlock)
+        partial = startSum();
+      if (failed(runAll()) || (isBlock && failed(addTo(total, partial))))
+        return failure();
+      return partial;
+    }
+    // One long loop is cut.
+    auto constant = dyn_cast<AffineConstantExpr>(size);
+    if (!constant) {
+      if (failed(runAll()))
+        return failure();
+      return partial;
+    }
+    int64_t blocks = constant.getValue() / kMostProducts, done = blocks * kMostProducts;
+    SmallVector<Value> args;
+    AffineExpr block = openLoop(loc, space.constant(blocks), {partial[0].value}, /*sweeps=*/true,
+                                &args, {0, kMostProducts, size - kMostProducts});
+    TileValue total{args[0], partial[0].dims};
+    partial = startSum();
+    if (failed(run(space.constant(kMostProducts), 1, size - 1 - block * kMostProducts,
+                   [&](AffineExpr counter) { iterCoords[loop] = block * kMostProducts + counter; },
+                   {})) ||
+        failed(addTo(total, partial)))
+      return failure();
+    partial = {{closeLoop({partial[0].value})[0], partialDims}};
+    if (done != constant.getValue() &&
+        failed(run(space.constant(constant.getValue() - done), 1,
+                   space.constant(constant.getValue() - done - 1),
+                   [&](AffineExpr counter) { iterCoords[loop] = counter + done; }, {})))
       return failure();
     return partial;
   };
