@@ -10,6 +10,7 @@
 #include "Schedule.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -141,9 +142,27 @@ private:
       valid.truncate(numValid);
       return result;
     }
-    // Single rows.
-    return run(range.remaining - count * reg, {0, 1, range.remaining - count * reg - 1},
-               [&](AffineExpr counter) { coords[dim] = tailBase + counter; });
+    // A rest of unknown size: tiles of decreasing extents take what the one before left.
+    AffineExpr rest = space.addSymbol(materializer.emitIndex(loc, range.remaining - count * reg),
+                                      materializer.getLevel(), {0, 1, space.constant(reg - 1)});
+    for (int64_t extent : getTailSizes(schedule, dim)) {
+      AffineExpr start = range.base + range.remaining - rest;
+      auto setCoord = [&](AffineExpr counter) {
+        coords[dim] = start + counter * extent;
+        if (extent != 1)
+          coords[dim] = coords[dim] + space.addTileDim(extent, materializer.getLevel(), dim);
+      };
+      if (failed(run(rest.floorDiv(extent), {0, extent, rest - extent}, setCoord)))
+        return failure();
+      if (extent == 1)
+        break;
+      // No affine expression: nested remainders take canonicalisation time exponential in depth.
+      Value before = materializer.emitIndex(loc, rest);
+      Value size = materializer.emitIndex(loc, space.constant(extent));
+      Value left = arith::RemUIOp::create(materializer.getBuilder(), loc, before, size);
+      rest = space.addSymbol(left, materializer.getLevel(), {0, 1, space.constant(extent - 1)});
+    }
+    return success();
   }
 
   LogicalResult emitStores() {

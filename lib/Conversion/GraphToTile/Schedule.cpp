@@ -8,6 +8,7 @@
 #include "Schedule.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -30,6 +31,28 @@ bool sectile::isSwept(tile::ScheduleAttr schedule, unsigned dim) {
   return sweep && llvm::any_of(sweep, [&](Attribute name) {
            return cast<StringAttr>(name).getValue() == dimName(dim);
          });
+}
+
+SmallVector<int64_t> sectile::getTailSizes(tile::ScheduleAttr schedule, unsigned dim) {
+  SmallVector<int64_t> sizes;
+  if (auto tails = schedule.getChoices().getAs<DictionaryAttr>("tails"))
+    if (auto list = tails.getAs<ArrayAttr>(dimName(dim)))
+      for (Attribute size : list)
+        if (auto integer = dyn_cast<IntegerAttr>(size); integer && integer.getInt() > 1)
+          sizes.push_back(integer.getInt());
+  sizes.push_back(1);
+  return sizes;
+}
+
+/// Tiles for what full ones leave of a dimension of unknown size. A product's columns come from
+/// outside the caches, once for each tile: `inOne` leaves nothing to a second one, whatever the
+/// rest is. Halves are a third of the code.
+static SmallVector<int64_t> chooseTailSizes(int64_t reg, bool inOne) {
+  SmallVector<int64_t> sizes;
+  for (int64_t size = inOne ? reg - 1 : llvm::bit_floor<uint64_t>(reg - 1); size > 1;
+       size = inOne ? size - 1 : size / 2)
+    sizes.push_back(size);
+  return sizes;
 }
 
 SmallVector<unsigned> sectile::getLoopOrder(tile::ScheduleAttr schedule, unsigned rank) {
@@ -233,7 +256,17 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   SmallVector<Attribute> order;
   for (unsigned dim : inner)
     order.push_back(builder.getStringAttr(dimName(dim)));
+  SmallVector<NamedAttribute> tails;
+  bool streamsColumns = product && analysis.reductions.size() == 1 && analysis.resident.empty();
+  for (unsigned dim = 0; dim < rank; ++dim) {
+    if (!type.isDynamicDim(dim) || dim == vectorDim || sizes[dim].reg <= 2)
+      continue;
+    SmallVector<int64_t> list = chooseTailSizes(sizes[dim].reg, streamsColumns);
+    tails.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr(list)));
+  }
   SmallVector<NamedAttribute> choices;
+  if (!tails.empty())
+    choices.push_back(builder.getNamedAttr("tails", builder.getDictionaryAttr(tails)));
   if (!order.empty())
     choices.push_back(builder.getNamedAttr("order", builder.getArrayAttr(order)));
   if (!sweep.empty())

@@ -34,6 +34,9 @@ std::string explainSchedule(graph::KernelOp kernel, const RegionAnalysis &analys
 DimSizes getDimSizes(tile::ScheduleAttr schedule, unsigned dim);
 /// Whether every block computes the whole of root dimension `dim` (choice `sweep`).
 bool isSwept(tile::ScheduleAttr schedule, unsigned dim);
+/// Extents of the tiles that compute what full tiles leave of a dimension of unknown size, falling,
+/// the last one 1 (choice `tails`); single elements if the schedule says nothing.
+llvm::SmallVector<int64_t> getTailSizes(tile::ScheduleAttr schedule, unsigned dim);
 /// The order of the loops inside a block; dimensions not named come first.
 llvm::SmallVector<unsigned> getLoopOrder(tile::ScheduleAttr schedule, unsigned rank);
 
