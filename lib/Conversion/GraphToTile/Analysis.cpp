@@ -12,6 +12,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace sectile;
 
@@ -25,6 +27,51 @@ bool sectile::isContraction(linalg::LinalgOp op) {
   Operation *product = reduced.getDefiningOp();
   return isa_and_nonnull<arith::MulFOp, arith::MulIOp>(product) &&
          product->getOperand(0) != product->getOperand(1) && op.getNumDpsInputs() >= 2;
+}
+
+std::optional<unsigned> sectile::getContiguousDim(Value value) {
+  unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
+  Operation *op = value.getDefiningOp();
+  auto last = [&]() -> std::optional<unsigned> {
+    return rank == 0 ? std::nullopt : std::optional(rank - 1);
+  };
+  auto linalgOp = dyn_cast_if_present<linalg::LinalgOp>(op);
+  bool moves = linalgOp && linalgOp.getNumReductionLoops() == 0 &&
+               linalgOp.getNumDpsInputs() == 1 && linalgOp.getBlock()->without_terminator().empty();
+  if (moves && isa<RankedTensorType>(linalgOp.getDpsInputOperand(0)->get().getType())) {
+    std::optional<unsigned> source = getContiguousDim(linalgOp.getDpsInputOperand(0)->get());
+    if (!source)
+      return std::nullopt;
+    AffineExpr loop =
+        linalgOp.getMatchingIndexingMap(linalgOp.getDpsInputOperand(0)).getResult(*source);
+    return linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0)).getResultPosition(loop);
+  }
+  if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op)) {
+    std::optional<unsigned> source = getContiguousDim(expand.getSrc());
+    if (!source)
+      return std::nullopt;
+    // The last dimension of the group that has any extent.
+    SmallVector<int64_t, 2> group = expand.getReassociationIndices()[*source];
+    while (group.size() > 1 && expand.getResultType().getDimSize(group.back()) == 1)
+      group.pop_back();
+    return group.back();
+  }
+  if (auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op)) {
+    std::optional<unsigned> source = getContiguousDim(collapse.getSrc());
+    for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices()))
+      if (source && group.back() == static_cast<int64_t>(*source))
+        return dim;
+    return std::nullopt;
+  }
+  if (auto slice = dyn_cast_if_present<tensor::ExtractSliceOp>(op)) {
+    std::optional<unsigned> source = getContiguousDim(slice.getSource());
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    if (!source || dropped.test(*source))
+      return std::nullopt;
+    return *source - dropped.count() +
+           llvm::count_if(dropped.set_bits(), [&](unsigned dim) { return dim > *source; });
+  }
+  return last();
 }
 
 namespace {
@@ -194,58 +241,52 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
   }
 }
 
-/// The dimension of `value` along which its elements lie side by side in the memory that they are
-/// read from, if it only moves them; the last one if it computes them.
-std::optional<unsigned> getContiguousDim(Value value) {
-  unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
-  Operation *op = value.getDefiningOp();
-  auto last = [&]() -> std::optional<unsigned> {
-    return rank == 0 ? std::nullopt : std::optional(rank - 1);
-  };
-  auto linalgOp = dyn_cast_if_present<linalg::LinalgOp>(op);
-  bool moves = linalgOp && linalgOp.getNumReductionLoops() == 0 &&
-               linalgOp.getNumDpsInputs() == 1 && linalgOp.getBlock()->without_terminator().empty();
-  if (moves && isa<RankedTensorType>(linalgOp.getDpsInputOperand(0)->get().getType())) {
-    std::optional<unsigned> source = getContiguousDim(linalgOp.getDpsInputOperand(0)->get());
-    if (!source)
-      return std::nullopt;
-    AffineExpr loop =
-        linalgOp.getMatchingIndexingMap(linalgOp.getDpsInputOperand(0)).getResult(*source);
-    return linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0)).getResultPosition(loop);
+/// Cycles that the elements of a product's operand cost, for each column of it: copied to panels
+/// and multiplied there, or read where they lie, with a sum across lanes for each element.
+struct OperandCycles {
+  double staged, direct;
+};
+
+OperandCycles priceColumn(linalg::LinalgOp op, OpOperand *columns, int64_t lanes) {
+  constexpr double kStageElement = 0.5, kSumAcross = 6;
+  AffineMap map = op.getMatchingIndexingMap(columns);
+  double rows = 1, depth = 1;
+  for (auto [loop, size] : llvm::enumerate(op.getStaticLoopRanges())) {
+    double extent = ShapedType::isDynamic(size) ? 1024 : std::max<int64_t>(size, 1);
+    if (op.getIteratorTypesArray()[loop] == utils::IteratorType::reduction)
+      depth *= extent;
+    else if (!map.isFunctionOfDim(loop))
+      rows *= extent;
   }
-  if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op)) {
-    std::optional<unsigned> source = getContiguousDim(expand.getSrc());
-    if (!source)
-      return std::nullopt;
-    // The last dimension of the group that has any extent.
-    SmallVector<int64_t, 2> group = expand.getReassociationIndices()[*source];
-    while (group.size() > 1 && expand.getResultType().getDimSize(group.back()) == 1)
-      group.pop_back();
-    return group.back();
+  double vectors = depth / lanes;
+  // Where rows do not fit one tile, each tile of them reads the operand again.
+  double tiles = std::ceil(rows / kMostPartialSums);
+  return {depth * kStageElement + rows * vectors / 2,
+          tiles * vectors + rows * (vectors / 2 + kSumAcross)};
+}
+
+/// Limits the tiles that compute `product` into private memory, wherever elementwise ops take it.
+void limitPartialSums(Value product, RegionAnalysis &analysis) {
+  llvm::SetVector<Value> work;
+  work.insert(product);
+  for (unsigned i = 0; i < work.size(); ++i) {
+    if (auto it = analysis.resident.find(work[i]); it != analysis.resident.end()) {
+      it->second.mostElements = kMostPartialSums;
+      continue;
+    }
+    for (Operation *user : work[i].getUsers())
+      if (auto linalgOp = dyn_cast<linalg::LinalgOp>(user);
+          !linalgOp || linalgOp.getNumReductionLoops() == 0)
+        work.insert(user->result_begin(), user->result_end());
   }
-  if (auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op)) {
-    std::optional<unsigned> source = getContiguousDim(collapse.getSrc());
-    for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices()))
-      if (source && group.back() == static_cast<int64_t>(*source))
-        return dim;
-    return std::nullopt;
-  }
-  if (auto slice = dyn_cast_if_present<tensor::ExtractSliceOp>(op)) {
-    std::optional<unsigned> source = getContiguousDim(slice.getSource());
-    llvm::SmallBitVector dropped = slice.getDroppedDims();
-    if (!source || dropped.test(*source))
-      return std::nullopt;
-    return *source - dropped.count() +
-           llvm::count_if(dropped.set_bits(), [&](unsigned dim) { return dim > *source; });
-  }
-  return last();
 }
 
 /// A product whose columns lie side by side in the result but far apart in the operand (the
 /// scores of an attention read keys that way) would gather them in its inner loop. Such operands
-/// are copied to private memory with the columns contiguous.
-void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis) {
-  for (const ReductionInfo &info : analysis.reductions) {
+/// are copied to private memory with the columns contiguous, or, if few rows would use the copy,
+/// read along the reduced dimension.
+void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lanes) {
+  for (ReductionInfo &info : analysis.reductions) {
     linalg::LinalgOp op = info.op;
     if (!info.isContraction)
       continue;
@@ -273,6 +314,13 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis) {
       std::optional<unsigned> contiguous = getContiguousDim(input->get());
       if (!position || contiguous == position || isPacked(kernel, input->get()))
         continue;
+      OperandCycles cycles = priceColumn(op, input, lanes);
+      bool readsDepth = contiguous && isa<AffineDimExpr>(map.getResult(*contiguous));
+      if (readsDepth && cycles.direct < cycles.staged) {
+        info.readsAlongDepth = true;
+        limitPartialSums(op->getResult(0), analysis);
+        continue;
+      }
       unsigned last = map.getNumResults() - 1;
       analysis.resident[input->get()] = {*position, contiguous.value_or(last), true};
     }
@@ -281,7 +329,8 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis) {
 
 } // namespace
 
-FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel) {
+FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel,
+                                                      int64_t lanes) {
   RegionAnalysis analysis;
   Operation *terminator = kernel.getBody().front().getTerminator();
   auto first = cast<RankedTensorType>(terminator->getOperand(0).getType());
@@ -309,6 +358,6 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel) {
     if (first.getDimSize(dim) == 1)
       analysis.swept.reset(dim);
   chooseResident(kernel, analysis);
-  stageColumns(kernel, analysis);
+  stageColumns(kernel, analysis, lanes);
   return analysis;
 }

@@ -37,7 +37,14 @@ struct ReductionInfo {
   DimSet contiguous;
   /// Whether another contraction or reduction consumes it, directly or through elementwise ops.
   bool feedsReduction = false;
+  /// Whether it is a product that reads both operands along the reduced dimension (see
+  /// Residency::mostElements).
+  bool readsAlongDepth = false;
 };
+
+/// Elements of a tile of products that read both operands along the reduced dimension: as many
+/// vectors of partial sums leave half of the registers to operands.
+constexpr int64_t kMostPartialSums = 16;
 
 struct RegionAnalysis {
   /// Rank of the roots; they agree in shape.
@@ -50,7 +57,11 @@ struct RegionAnalysis {
 };
 
 /// Analyses a kernel whose results agree in shape; reports an error if they do not.
-mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel);
+mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t lanes);
+
+/// The dimension of `value` along which its elements lie side by side in the memory that they are
+/// read from, if it only moves them; the last one if it computes them.
+std::optional<unsigned> getContiguousDim(mlir::Value value);
 
 /// Whether `op` sums products: a reduction by addition of a product.
 bool isContraction(mlir::linalg::LinalgOp op);

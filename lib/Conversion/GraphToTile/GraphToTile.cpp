@@ -40,7 +40,7 @@ static tile::ViewType getViewType(RankedTensorType type, Attribute layout,
 static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
                                      const RegisterFile &file, const DeviceModel &device,
                                      StringRef level, bool strict) {
-  FailureOr<RegionAnalysis> analysis = analyseRegion(source);
+  FailureOr<RegionAnalysis> analysis = analyseRegion(source, file.lanes);
   if (failed(analysis))
     return failure();
   SmallVector<Type> types;

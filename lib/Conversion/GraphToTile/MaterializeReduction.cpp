@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Analysis.h"
 #include "MaterializeLinalg.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -105,6 +106,20 @@ static TypedAttr getFillValue(Value tensor) {
   return {};
 }
 
+std::optional<unsigned> Materializer::getAdjacentDim(Value tensor) {
+  auto type = dyn_cast<RankedTensorType>(tensor.getType());
+  if (!type)
+    return std::nullopt;
+  if (auto it = resident.find(tensor); it != resident.end())
+    return it->second.lastDim;
+  std::optional<unsigned> dim = getContiguousDim(tensor);
+  // Of the last dimensions, one that has any extent decides.
+  if (dim && *dim + 1 == type.getRank())
+    while (*dim > 0 && getSize(tensor, *dim) == space.constant(1))
+      --*dim;
+  return dim;
+}
+
 FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, unsigned result,
                                                         Coords iterCoords,
                                                         const Constraints &valid) {
@@ -183,14 +198,10 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
   bool keepsOrder = strict && combiner && isa<arith::AddFOp, arith::MulFOp>(combiner->op);
   if (combiner && elements <= file.registers && !keepsOrder) {
     for (OpOperand *input : op.getDpsInputOperands()) {
-      AffineMap map = op.getMatchingIndexingMap(input);
-      if (map.getNumResults() == 0)
+      std::optional<unsigned> adjacent = getAdjacentDim(input->get());
+      if (!adjacent)
         continue;
-      // The last dimension that is not of extent 1 decides.
-      unsigned last = map.getNumResults();
-      while (last > 1 && getSize(input->get(), last - 1) == space.constant(1))
-        --last;
-      map.getResult(last - 1).walk([&](AffineExpr part) {
+      op.getMatchingIndexingMap(input).getResult(*adjacent).walk([&](AffineExpr part) {
         auto dim = dyn_cast<AffineDimExpr>(part);
         if (dim && llvm::is_contained(loops, dim.getPosition()))
           chunkLoop = dim.getPosition();
@@ -200,10 +211,9 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
     if (chunkLoop && rows) {
       bool columnsContiguous = false;
       for (OpOperand *input : op.getDpsInputOperands()) {
-        AffineMap map = op.getMatchingIndexingMap(input);
         SmallVector<unsigned> used;
-        if (map.getNumResults() != 0)
-          map.getResults().back().walk([&](AffineExpr part) {
+        if (std::optional<unsigned> adjacent = getAdjacentDim(input->get()))
+          op.getMatchingIndexingMap(input).getResult(*adjacent).walk([&](AffineExpr part) {
             if (auto dim = dyn_cast<AffineDimExpr>(part); dim && iterCoords[dim.getPosition()])
               space.collectTileDims(iterCoords[dim.getPosition()], used);
           });

@@ -186,6 +186,8 @@ private:
   mlir::FailureOr<TileValue> materialiseReduction(mlir::linalg::LinalgOp op, unsigned result,
                                                   Coords iterCoords, const Constraints &valid);
   mlir::AffineExpr getLoopSize(mlir::linalg::LinalgOp op, unsigned loop);
+  /// The dimension of `tensor` along which elements lie side by side where they are read.
+  std::optional<unsigned> getAdjacentDim(mlir::Value tensor);
 
   TileValue select(mlir::Location loc, const Constraints &where, const TileValue &tile,
                    mlir::TypedAttr otherwise);

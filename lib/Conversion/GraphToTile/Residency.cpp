@@ -146,6 +146,8 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
     bool isChunked = dim == residency.sourceDim || dim == residency.lastDim;
     // A square of one vector per row is transposed in registers.
     int64_t chunk = !isChunked ? 1 : transposes ? file.lanes : file.getColumns(rows);
+    if (residency.mostElements != 0)
+      chunk = std::min(chunk, std::max<int64_t>(residency.mostElements / rows, 1));
     if (constant)
       chunk = std::max<int64_t>(1, std::min(chunk, constant.getValue()));
     // One loop over `count` tiles of `extent` elements from `base` on.

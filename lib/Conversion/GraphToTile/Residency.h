@@ -7,6 +7,8 @@
 #ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_RESIDENCY_H
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_RESIDENCY_H
 
+#include <cstdint>
+
 namespace sectile {
 
 /// How a value lies in private memory.
@@ -19,6 +21,9 @@ struct Residency {
   /// as a packed constant does. Row-major, the rows of a tile would be a power of two bytes
   /// apart more often than not and evict each other from the first-level cache.
   bool inPanels = false;
+  /// Elements of a tile that fills it at most; 0 if only the register file limits them. Partial
+  /// sums of products that read both operands along the reduced dimension are a vector each.
+  int64_t mostElements = 0;
 };
 
 } // namespace sectile

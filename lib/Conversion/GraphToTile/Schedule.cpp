@@ -172,6 +172,8 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
         columns = panel % columns == 0 ? columns : std::min(columns, panel);
     if (!analysis.reductions.empty() && followsVectorDim && !product && !readsAlongVectorDim)
       columns = 1;
+    if (product && product->readsAlongDepth)
+      columns = kMostPartialSums;
     sizes[*vectorDim].reg = std::min(columns, extent(*vectorDim));
   }
   if (product && vectorDim) {
@@ -186,6 +188,8 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     int64_t mostRows = std::max<int64_t>((file.registers - vectors - 1) / vectors, 1);
     if (mayAlias(product->op))
       mostRows = std::min(mostRows, kMaxRows);
+    if (product->readsAlongDepth)
+      mostRows = std::max<int64_t>(kMostPartialSums / sizes[*vectorDim].reg, 1);
     // Rows of a tile come from the last row dimension, and, where that is short, the one before.
     for (unsigned dim : llvm::reverse(rowDims)) {
       sizes[dim].reg = type.isDynamicDim(dim) ? mostRows : splitEvenly(extent(dim), mostRows);

@@ -140,6 +140,8 @@ private:
   llvm::LogicalResult emitDot(tile::DotOp op);
   llvm::LogicalResult emitReduce(tile::ReduceOp op);
   llvm::FailureOr<llvm::SmallVector<mlir::Value>>
+  reduceTogether(tile::ReduceOp op, llvm::SmallVector<llvm::SmallVector<mlir::Value>> rows);
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>>
   combine(tile::ReduceOp op, llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right);
   llvm::LogicalResult emitBroadcast(tile::BroadcastOp op);
   llvm::LogicalResult emitTranspose(tile::TransposeOp op);

@@ -7,6 +7,9 @@
 
 #include "KernelEmitter.h"
 
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/bit.h"
+
 using namespace mlir;
 using namespace sectile::cpu;
 using namespace sectile::tile;
@@ -49,6 +52,47 @@ FailureOr<SmallVector<Value>> KernelEmitter::combine(ReduceOp op, ArrayRef<Value
   for (Value value : block.getTerminator()->getOperands())
     results.push_back(valueOf(value));
   return results;
+}
+
+/// Reduces vectors of equal power of two width across their lanes, all of a power of two number of
+/// them together: two vectors give one, in which each has half as many lanes, so that every
+/// combination works on full vectors. `rows` holds one vector per operand for each; the result
+/// has a lane for each.
+FailureOr<SmallVector<Value>>
+KernelEmitter::reduceTogether(ReduceOp op, SmallVector<SmallVector<Value>> rows) {
+  int64_t segment = getNumLanes(rows[0][0]); // lanes of each row in a vector
+  auto halve = [&](ArrayRef<Value> left, ArrayRef<Value> right) {
+    int64_t lanesOfBoth = getNumLanes(left[0]) * (left.data() == right.data() ? 1 : 2);
+    SmallVector<int64_t> low, high;
+    for (int64_t first = 0; first < lanesOfBoth; first += segment)
+      for (int64_t lane = first; lane < first + segment / 2; ++lane) {
+        low.push_back(lane);
+        high.push_back(lane + segment / 2);
+      }
+    SmallVector<Value> lows, highs;
+    for (auto [a, b] : llvm::zip_equal(left, right)) {
+      if (low.size() == 1) {
+        lows.push_back(extractLane(builder, loc, a, low[0]));
+        highs.push_back(extractLane(builder, loc, a, high[0]));
+        continue;
+      }
+      lows.push_back(vector::ShuffleOp::create(builder, loc, a, b, low));
+      highs.push_back(vector::ShuffleOp::create(builder, loc, a, b, high));
+    }
+    return combine(op, lows, highs);
+  };
+  while (segment > 1) {
+    SmallVector<SmallVector<Value>> next;
+    for (size_t i = 0; i < rows.size(); i += 2) {
+      auto half = rows.size() == 1 ? halve(rows[0], rows[0]) : halve(rows[i], rows[i + 1]);
+      if (failed(half))
+        return failure();
+      next.push_back(*half);
+    }
+    rows = std::move(next);
+    segment /= 2;
+  }
+  return rows[0];
 }
 
 LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
@@ -102,6 +146,23 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
 
   // Then the vectors of a row with each other, and last the lanes of one vector by halves.
   SmallVector<SmallVector<Element>> elements(outputs.size());
+  SmallVector<SmallVector<Value>> pending; // rows of one vector that wait for others
+  auto flush = [&]() -> LogicalResult {
+    ArrayRef<SmallVector<Value>> left(pending);
+    while (!left.empty()) {
+      int64_t width = getNumLanes(left[0][0]);
+      int64_t count = std::min<int64_t>(llvm::bit_floor(left.size()), width);
+      auto together = reduceTogether(op, SmallVector<SmallVector<Value>>(left.take_front(count)));
+      if (failed(together))
+        return failure();
+      for (auto [i, value] : llvm::enumerate(*together))
+        for (int64_t lane = 0; lane < count; ++lane)
+          elements[i].push_back({value, lane});
+      left = left.drop_front(count);
+    }
+    pending.clear();
+    return success();
+  };
   for (auto &row : rows) {
     std::optional<SmallVector<Value>> total;
     auto join = [&](ArrayRef<Value> values) -> LogicalResult {
@@ -158,6 +219,13 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
         next.push_back(whole.back());
       whole = std::move(next);
     }
+    int64_t width = getNumLanes(whole[0][0]);
+    if (!narrow && width > 1 && llvm::isPowerOf2_64(width)) {
+      pending.push_back(whole[0]);
+      if (static_cast<int64_t>(pending.size()) == width && failed(flush()))
+        return failure();
+      continue;
+    }
     auto reduced = reduceLanes(whole[0]);
     if (failed(reduced) || failed(join(*reduced)))
       return failure();
@@ -169,6 +237,8 @@ LogicalResult KernelEmitter::emitReduce(ReduceOp op) {
     for (auto [i, value] : llvm::enumerate(*total))
       elements[i].push_back({value, 0});
   }
+  if (failed(flush()))
+    return failure();
   for (auto [i, output] : llvm::enumerate(outputs)) {
     ArrayRef<Element> rest(elements[i]);
     for (int64_t part = 0; part < output.getNumParts(); ++part) {
