@@ -72,6 +72,13 @@ def attention_core(g: GraphBuilder, batch: Dim, seq: Dim, count: int, width: int
     g.output(attend(g, q, k, v, width), "y", shape)
 
 
+def attention_past(g: GraphBuilder, batch: Dim, rows: Dim, past: Dim, count: int, width: int) -> None:
+    """Attention of a few new rows to a longer past, as a decode step has it."""
+    q = g.input("q", [batch, count, rows, width])
+    k, v = (g.input(name, [batch, count, past, width]) for name in "kv")
+    g.output(attend(g, q, k, v, width), "y", [batch, count, rows, width])
+
+
 def qdq_gemm(g: GraphBuilder, batch: Dim = 128, inputs: int = 512, outputs: int = 512) -> None:
     """Quantised matrix product: u8 activations, i8 weights with a scale for each column."""
     x = g.input("x", [batch, inputs])

@@ -42,6 +42,7 @@ from scalar_loops import find_problems, read_list  # noqa: E402
 SIZES: Dict[Tuple[str, ...], Sequence[Tuple[int, ...]]] = {
     ("batch", "seq"): [(2, 7), (1, 1), (3, 31), (0, 5), (1, 32)],
     ("batch", "past"): [(2, 17), (1, 0), (3, 1), (1, 30)],
+    ("batch", "rows", "past"): [(1, 1, 1), (2, 1, 37), (1, 1, 300), (2, 4, 19), (1, 11, 64), (1, 0, 3)],
     ("batch",): [(2,), (1,), (3,), (0,)],
     ("batch", "image"): [(2, 36), (1, 16), (3, 20)],
 }

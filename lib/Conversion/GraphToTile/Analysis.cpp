@@ -245,24 +245,48 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
 /// and multiplied there, or read where they lie, with a sum across lanes for each element.
 struct OperandCycles {
   double staged, direct;
+  /// The loop over rows whose extent is not known, if direct reads would be cheaper for a single
+  /// row, and there is one such loop.
+  std::optional<unsigned> unknownRows;
 };
 
+/// The index argument that is the extent of the op's result along loop `loop`, if it is one.
+std::optional<unsigned> getExtentArgument(linalg::LinalgOp op, unsigned loop) {
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  std::optional<unsigned> dim = map.getResultPosition(getAffineDimExpr(loop, op.getContext()));
+  Value init = op.getDpsInits()[0];
+  while (auto fill = init.getDefiningOp<linalg::LinalgOp>())
+    init = fill.getDpsInits()[0];
+  auto empty = init.getDefiningOp<tensor::EmptyOp>();
+  if (!dim || !empty || !empty.getType().isDynamicDim(*dim))
+    return std::nullopt;
+  auto argument = dyn_cast<BlockArgument>(empty.getDynamicSize(*dim));
+  return argument ? std::optional(argument.getArgNumber()) : std::nullopt;
+}
+
 OperandCycles priceColumn(linalg::LinalgOp op, OpOperand *columns, int64_t lanes) {
-  constexpr double kStageElement = 0.5, kSumAcross = 6;
+  constexpr double kStageElement = 0.5, kSumAcross = 6, kUnknownExtent = 1024;
   AffineMap map = op.getMatchingIndexingMap(columns);
   double rows = 1, depth = 1;
+  SmallVector<unsigned> unknown;
   for (auto [loop, size] : llvm::enumerate(op.getStaticLoopRanges())) {
-    double extent = ShapedType::isDynamic(size) ? 1024 : std::max<int64_t>(size, 1);
+    double extent = ShapedType::isDynamic(size) ? kUnknownExtent : std::max<int64_t>(size, 1);
     if (op.getIteratorTypesArray()[loop] == utils::IteratorType::reduction)
       depth *= extent;
-    else if (!map.isFunctionOfDim(loop))
+    else if (!map.isFunctionOfDim(loop)) {
       rows *= extent;
+      if (ShapedType::isDynamic(size))
+        unknown.push_back(loop);
+    }
   }
   double vectors = depth / lanes;
   // Where rows do not fit one tile, each tile of them reads the operand again.
-  double tiles = std::ceil(rows / kMostPartialSums);
-  return {depth * kStageElement + rows * vectors / 2,
-          tiles * vectors + rows * (vectors / 2 + kSumAcross)};
+  auto stage = [&](double rows) { return depth * kStageElement + rows * vectors / 2; };
+  auto read = [&](double rows) {
+    return std::ceil(rows / kMostPartialSums) * vectors + rows * (vectors / 2 + kSumAcross);
+  };
+  bool isWorse = unknown.size() == 1 && read(rows / kUnknownExtent) < stage(rows / kUnknownExtent);
+  return {stage(rows), read(rows), isWorse ? std::optional(unknown[0]) : std::nullopt};
 }
 
 /// Limits the tiles that compute `product` into private memory, wherever elementwise ops take it.
@@ -299,16 +323,16 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
     if (last < 0 || shape[last] == 1)
       continue;
     AffineExpr columns = resultMap.getResult(last);
+    unsigned columnLoop = cast<AffineDimExpr>(columns).getPosition();
     unsigned withColumns = 0, withoutColumns = 0;
     for (OpOperand *input : op.getDpsInputOperands())
-      (op.getMatchingIndexingMap(input).isFunctionOfDim(cast<AffineDimExpr>(columns).getPosition())
-           ? withColumns
-           : withoutColumns) += 1;
+      (op.getMatchingIndexingMap(input).isFunctionOfDim(columnLoop) ? withColumns
+                                                                    : withoutColumns) += 1;
     if (withColumns != 1 || withoutColumns == 0)
       continue; // not a product of rows and columns
     for (OpOperand *input : op.getDpsInputOperands()) {
       AffineMap map = op.getMatchingIndexingMap(input);
-      if (!map.isFunctionOfDim(cast<AffineDimExpr>(columns).getPosition()))
+      if (!map.isFunctionOfDim(columnLoop))
         continue;
       std::optional<unsigned> position = map.getResultPosition(columns);
       std::optional<unsigned> contiguous = getContiguousDim(input->get());
@@ -321,6 +345,10 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
         limitPartialSums(op->getResult(0), analysis);
         continue;
       }
+      if (readsDepth && cycles.unknownRows)
+        if (auto argument = getExtentArgument(op, *cycles.unknownRows);
+            argument && argument != getExtentArgument(op, columnLoop))
+          analysis.unknownRows.insert(*argument);
       unsigned last = map.getNumResults() - 1;
       analysis.resident[input->get()] = {*position, contiguous.value_or(last), true};
     }
@@ -329,8 +357,7 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
 
 } // namespace
 
-FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel,
-                                                      int64_t lanes) {
+FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t lanes) {
   RegionAnalysis analysis;
   Operation *terminator = kernel.getBody().front().getTerminator();
   auto first = cast<RankedTensorType>(terminator->getOperand(0).getType());

@@ -19,6 +19,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace sectile {
 
@@ -52,6 +53,9 @@ struct RegionAnalysis {
   llvm::SmallVector<ReductionInfo> reductions;
   /// Values that graph-to-tile computes into private memory (see Materializer.h).
   llvm::MapVector<mlir::Value, Residency> resident;
+  /// Index arguments that are the number of rows of a product for which an operand is staged, and
+  /// would not be for a single row.
+  llvm::SmallSetVector<unsigned, 2> unknownRows;
   /// Root dimensions that some reduction's result does not follow: loops over them go inside.
   DimSet swept;
 };

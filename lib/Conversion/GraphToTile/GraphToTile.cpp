@@ -11,6 +11,7 @@
 #include "Materializer.h"
 #include "Roots.h"
 #include "Schedule.h"
+#include "Variants.h"
 
 #include "sectile/Report/Remarks.h"
 
@@ -37,47 +38,112 @@ static tile::ViewType getViewType(RankedTensorType type, Attribute layout,
   return tile::ViewType::get(type.getShape(), type.getElementType(), memory);
 }
 
-static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
-                                     const RegisterFile &file, const DeviceModel &device,
-                                     StringRef level, bool strict) {
-  FailureOr<RegionAnalysis> analysis = analyseRegion(source, file.lanes);
-  if (failed(analysis))
-    return failure();
-  SmallVector<Type> types;
-  for (auto [i, type] : llvm::enumerate(source.getArgumentTypes())) {
-    auto memory = source.getArgAttrOfType<tile::MemoryAttr>(i, graph::kMemoryAttr);
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    Attribute layout = source.getArgAttr(i, graph::kLayoutAttr);
-    types.push_back(tensor ? Type(getViewType(tensor, layout, memory)) : type);
-  }
-  for (auto [i, type] : llvm::enumerate(source.getResultTypes()))
-    types.push_back(
-        getViewType(cast<RankedTensorType>(type), source.getResultAttr(i, graph::kLayoutAttr)));
-
-  auto schedule = source->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
-  if (!schedule)
-    schedule = chooseSchedule(source, *analysis, file, device);
-  if (auto remark = remark::analysis(
-          source.getLoc(), remark::RemarkOpts::name("schedule").category("graph-to-tile")))
-    remark << remark::metric(kKernelRemarkKey, source.getSymName().str())
-           << remark::metric(kLevelRemarkKey, level.str())
-           << explainSchedule(source, *analysis, file, schedule);
-  auto target = tile::KernelOp::create(builder, source.getLoc(), source.getSymName(),
-                                       builder.getFunctionType(types, {}), schedule);
-  target.setNodesAttr(source.getNodesAttr());
-  Materializer materializer(source, target, file, strict);
-  for (auto [value, residency] : analysis->resident)
-    materializer.setResident(value, residency);
-  ValueRange results =
-      ValueRange(target.getBody().getArguments()).drop_front(source.getNumArguments());
-  if (failed(emitRoots(materializer, source, target, schedule, results)))
-    return failure();
-  OpBuilder end = OpBuilder::atBlockEnd(&target.getBody().front());
-  tile::ReturnOp::create(end, source.getLoc());
-  return success();
-}
-
 namespace {
+/// Writes the tile programs of one level.
+class Writer {
+public:
+  Writer(OpBuilder builder, const RegisterFile &file, const DeviceModel &device, StringRef level,
+         bool strict)
+      : builder(builder), file(file), device(device), level(level), strict(strict) {}
+
+  /// Writes the tile program of `kernel`, with its variants.
+  LogicalResult write(graph::KernelOp kernel) {
+    FailureOr<RegionAnalysis> analysis = analyseRegion(kernel, file.lanes);
+    if (failed(analysis))
+      return failure();
+    auto schedule = kernel->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
+    std::string text;
+    if (schedule) {
+      text = explainSchedule(kernel, *analysis, file, schedule);
+    } else {
+      schedule = chooseSchedule(kernel, *analysis, file, device);
+      text = explainSchedule(kernel, *analysis, file, schedule);
+      for (unsigned argument : analysis->unknownRows)
+        addVariant(kernel, argument, schedule, text);
+    }
+    if (auto remark = remark::analysis(
+            kernel.getLoc(), remark::RemarkOpts::name("schedule").category("graph-to-tile")))
+      remark << remark::metric(kKernelRemarkKey, kernel.getSymName().str())
+             << remark::metric(kLevelRemarkKey, level.str()) << text;
+    auto program = writeProgram(kernel, kernel, *analysis, schedule);
+    if (failed(program))
+      return failure();
+    for (const Variant &variant : getVariants(schedule)) {
+      OwningOpRef<graph::KernelOp> special = specialise(kernel, variant);
+      if (!special)
+        return kernel.emitOpError("expects a variant to name an index argument, but got ")
+               << variant.argument;
+      FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes);
+      if (failed(analysis))
+        return failure();
+      auto other = writeProgram(*special, kernel, *analysis, variant.schedule);
+      if (failed(other))
+        return failure();
+      mergeVariant(*program, *other, variant.argument, variant.value);
+    }
+    return success();
+  }
+
+private:
+  OwningOpRef<graph::KernelOp> specialise(graph::KernelOp kernel, const Variant &variant) {
+    if (!patterns)
+      patterns = getSpecialisingPatterns(kernel.getContext());
+    return sectile::specialise(kernel, variant.argument, variant.value, *patterns);
+  }
+
+  /// Adds a variant for a single row, where `argument` is the number of rows.
+  void addVariant(graph::KernelOp kernel, unsigned argument, tile::ScheduleAttr &schedule,
+                  std::string &text) {
+    Variant variant{argument, 1, {}};
+    OwningOpRef<graph::KernelOp> special = specialise(kernel, variant);
+    FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes);
+    if (failed(analysis))
+      return;
+    variant.schedule = chooseSchedule(*special, *analysis, file, device);
+    schedule = sectile::addVariant(schedule, variant);
+    auto name = kernel.getArgAttrOfType<StringAttr>(argument, graph::kNameAttr);
+    text +=
+        "; another program where " + (name ? name.str() : "argument " + std::to_string(argument)) +
+        " = 1, which stages less: " + explainSchedule(*special, *analysis, file, variant.schedule);
+  }
+
+  /// Writes the program of `source`, which is `kernel` or a specialised copy of it.
+  FailureOr<tile::KernelOp> writeProgram(graph::KernelOp source, graph::KernelOp kernel,
+                                         const RegionAnalysis &analysis,
+                                         tile::ScheduleAttr schedule) {
+    SmallVector<Type> types;
+    for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
+      auto memory = kernel.getArgAttrOfType<tile::MemoryAttr>(i, graph::kMemoryAttr);
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      Attribute layout = kernel.getArgAttr(i, graph::kLayoutAttr);
+      types.push_back(tensor ? Type(getViewType(tensor, layout, memory)) : type);
+    }
+    for (auto [i, type] : llvm::enumerate(kernel.getResultTypes()))
+      types.push_back(
+          getViewType(cast<RankedTensorType>(type), kernel.getResultAttr(i, graph::kLayoutAttr)));
+    auto target = tile::KernelOp::create(builder, kernel.getLoc(), kernel.getSymName(),
+                                         builder.getFunctionType(types, {}), schedule);
+    target.setNodesAttr(kernel.getNodesAttr());
+    Materializer materializer(source, target, file, strict);
+    for (auto [value, residency] : analysis.resident)
+      materializer.setResident(value, residency);
+    ValueRange results =
+        ValueRange(target.getBody().getArguments()).drop_front(kernel.getNumArguments());
+    if (failed(emitRoots(materializer, source, target, schedule, results)))
+      return failure();
+    OpBuilder end = OpBuilder::atBlockEnd(&target.getBody().front());
+    tile::ReturnOp::create(end, kernel.getLoc());
+    return target;
+  }
+
+  OpBuilder builder;
+  const RegisterFile &file;
+  const DeviceModel &device;
+  StringRef level;
+  bool strict;
+  std::optional<FrozenRewritePatternSet> patterns;
+};
+
 struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
   using GraphToTilePassBase::GraphToTilePassBase;
 
@@ -89,8 +155,10 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     auto nested = ModuleOp::create(builder, module.getLoc(), StringRef(level));
     builder.setInsertionPointToStart(nested.getBody());
+    RegisterFile file{lanes, registers};
+    Writer writer(builder, file, *model, level, strict);
     for (auto kernel : module.getOps<graph::KernelOp>())
-      if (failed(writeTileKernel(kernel, builder, {lanes, registers}, *model, level, strict)))
+      if (failed(writer.write(kernel)))
         return signalPassFailure();
   }
 };

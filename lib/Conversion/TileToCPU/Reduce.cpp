@@ -58,8 +58,8 @@ FailureOr<SmallVector<Value>> KernelEmitter::combine(ReduceOp op, ArrayRef<Value
 /// them together: two vectors give one, in which each has half as many lanes, so that every
 /// combination works on full vectors. `rows` holds one vector per operand for each; the result
 /// has a lane for each.
-FailureOr<SmallVector<Value>>
-KernelEmitter::reduceTogether(ReduceOp op, SmallVector<SmallVector<Value>> rows) {
+FailureOr<SmallVector<Value>> KernelEmitter::reduceTogether(ReduceOp op,
+                                                            SmallVector<SmallVector<Value>> rows) {
   int64_t segment = getNumLanes(rows[0][0]); // lanes of each row in a vector
   auto halve = [&](ArrayRef<Value> left, ArrayRef<Value> right) {
     int64_t lanesOfBoth = getNumLanes(left[0]) * (left.data() == right.data() ? 1 : 2);

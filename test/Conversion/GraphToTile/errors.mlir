@@ -90,3 +90,11 @@ graph.kernel @k(%x: tensor<8xf32>, %i: tensor<64xi64>) -> tensor<64xf32> {
 graph.kernel @k(%x: tensor<4xf32>, %y: tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>) {
   graph.return %x, %y : tensor<4xf32>, tensor<5xf32>
 }
+
+// -----
+
+// expected-error@+1 {{expects a variant to name an index argument, but got 0}}
+graph.kernel @bad_variant(%x: tensor<8xf32>) -> tensor<8xf32>
+    attributes {graph.schedule = #tile.schedule<v1, dims = {}, choices = {variants = [{argument = 0, value = 1, schedule = #tile.schedule<v1, dims = {}, choices = {}>}]}>} {
+  graph.return %x : tensor<8xf32>
+}
