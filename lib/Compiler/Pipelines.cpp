@@ -25,6 +25,8 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  if (floatMode != FloatMode::Strict)
+    passes.addNestedPass<func::FuncOp>(graph::createGraphRescaleReductionsPass());
   graph::GraphSplitReductionsPassOptions split;
   split.reassociate = floatMode != FloatMode::Strict;
   // Stages are kernels of their own, or part of one: before fusion too.

@@ -243,6 +243,11 @@ private:
       }
       return number;
     case OpKind::Reduction:
+      if (Operation *weights = findSharedOperand(op, group);
+          weights && gainsFromChain(weights, group, op)) {
+        group.operandChain.insert(op);
+        return number;
+      }
       if (group.hasContraction || feedsContraction) {
         missed(op, "the kernel holds a product");
         return std::nullopt;
@@ -304,11 +309,32 @@ private:
     return chain;
   }
 
+  /// The elementwise op whose result both reduction `op` and a product of the group read, and
+  /// nobody outside: the weights that a product sums up, and whose sum its result is divided by.
+  static Operation *findSharedOperand(Operation *op, const Group &group) {
+    for (Value operand : op->getOperands()) {
+      Operation *def = operand.getDefiningOp();
+      if (!def || classify(def) != OpKind::Elementwise)
+        continue;
+      bool feedsProduct = false, staysInside = true;
+      for (Operation *user : def->getUsers()) {
+        feedsProduct |= group.ops.contains(user) && classify(user) == OpKind::Contraction;
+        staysInside &= user == op || group.ops.contains(user) || isa<tensor::DimOp>(user);
+      }
+      if (feedsProduct && staysInside)
+        return def;
+    }
+    return nullptr;
+  }
+
   /// Whether a product should compute its operand `op` itself, strip by strip of rows: the
   /// normalised scores of an attention. Worth it where the scores, which never reach memory then,
   /// cost more to move than is lost by having blocks of rows only.
-  bool gainsFromChain(Operation *op, const Group &group) {
+  /// `sharer` is a reduction that would come along, or null.
+  bool gainsFromChain(Operation *op, const Group &group, Operation *sharer = nullptr) {
     llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
+    if (sharer)
+      chain.insert(sharer);
     for (Operation *other : chain)
       (classify(other) == OpKind::Contraction ? products : rest).insert(other);
     bool reduces =

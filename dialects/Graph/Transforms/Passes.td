@@ -175,6 +175,70 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GraphRescaleReductionsPass : Pass<"graph-rescale-reductions", "::mlir::func::FuncOp"> {
+  let summary = "apply rescaling laws: divide a sum instead of its terms";
+  let description = [{
+    Weights e = exp(x - max x), divided by their sum s and multiplied by values v, are summed:
+    an attention, whatever it is written as. Since (e / s) v summed is e v summed and then divided,
+    there are as many divisions as results, not as weights, and no tensor of normalised weights.
+
+    The law holds for any s; it is applied only where nothing can overflow that did not before:
+    weights lie between 0 and 1 since x has its own maximum over the same elements taken off, and s
+    is the sum of the same weights. Rounding changes, so the pass does not run in `--fp=strict`.
+
+    ```mlir
+    #pn = affine_map<(p, n) -> (p, n)>
+    #p = affine_map<(p, n) -> (p)>
+    func.func @mean(%x: tensor<4x8xf32>, %v: tensor<8x16xf32>, %low: tensor<4xf32>,
+                    %zeros: tensor<4xf32>, %w: tensor<4x8xf32>, %y: tensor<4x16xf32>)
+        -> tensor<4x16xf32> {
+      %zero = arith.constant 0.0 : f32
+      %m = linalg.generic {indexing_maps = [#pn, #p], iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<4x8xf32>) outs(%low : tensor<4xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %r = arith.maximumf %a, %o : f32
+        linalg.yield %r : f32
+      } -> tensor<4xf32>
+      %e = linalg.generic {indexing_maps = [#pn, #p, #pn], iterator_types = ["parallel", "parallel"]}
+          ins(%x, %m : tensor<4x8xf32>, tensor<4xf32>) outs(%w : tensor<4x8xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %d = arith.subf %a, %b : f32
+        %r = math.exp %d : f32
+        linalg.yield %r : f32
+      } -> tensor<4x8xf32>
+      %s = linalg.generic {indexing_maps = [#pn, #p], iterator_types = ["parallel", "reduction"]}
+          ins(%e : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %r = arith.addf %a, %o : f32
+        linalg.yield %r : f32
+      } -> tensor<4xf32>
+      %n = linalg.generic {indexing_maps = [#pn, #p, #pn], iterator_types = ["parallel", "parallel"]}
+          ins(%e, %s : tensor<4x8xf32>, tensor<4xf32>) outs(%w : tensor<4x8xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %r = arith.divf %a, %b : f32
+        linalg.yield %r : f32
+      } -> tensor<4x8xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%y : tensor<4x16xf32>) -> tensor<4x16xf32>
+      %r = linalg.generic {indexing_maps = [affine_map<(p, q, n) -> (p, n)>,
+                                            affine_map<(p, q, n) -> (n, q)>,
+                                            affine_map<(p, q, n) -> (p, q)>],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%n, %v : tensor<4x8xf32>, tensor<8x16xf32>) outs(%f : tensor<4x16xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %t = arith.mulf %a, %b : f32
+        %u = arith.addf %o, %t : f32
+        linalg.yield %u : f32
+      } -> tensor<4x16xf32>
+      return %r : tensor<4x16xf32>
+    }
+    ```
+    multiplies `%e` instead of `%n` with `%v`, and divides the result by `%s`.
+
+    Precondition: `graph-normalize`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
+}
+
 def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
   let summary = "decide which ops become one kernel";
   let description = [{

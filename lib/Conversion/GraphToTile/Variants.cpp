@@ -27,7 +27,8 @@ SmallVector<Variant> sectile::getVariants(tile::ScheduleAttr schedule) {
       auto fields = dyn_cast<DictionaryAttr>(entry);
       if (!fields)
         continue;
-      auto argument = fields.getAs<IntegerAttr>(kArgument), value = fields.getAs<IntegerAttr>(kValue);
+      auto argument = fields.getAs<IntegerAttr>(kArgument),
+           value = fields.getAs<IntegerAttr>(kValue);
       auto own = fields.getAs<tile::ScheduleAttr>(kSchedule);
       if (argument && value && own && argument.getInt() >= 0)
         variants.push_back({static_cast<unsigned>(argument.getInt()), value.getInt(), own});
@@ -92,8 +93,8 @@ OwningOpRef<graph::KernelOp> sectile::specialise(graph::KernelOp kernel, unsigne
   for (OpOperand &root : terminator->getOpOperands())
     while (auto cast = root.get().getDefiningOp<tensor::CastOp>())
       root.set(cast.getSource());
-  clone->setFunctionType(builder.getFunctionType(clone->getFunctionType().getInputs(),
-                                                 terminator->getOperandTypes()));
+  clone->setFunctionType(
+      builder.getFunctionType(clone->getFunctionType().getInputs(), terminator->getOperandTypes()));
   return clone;
 }
 
@@ -148,9 +149,9 @@ void sectile::mergeVariant(tile::KernelOp general, tile::KernelOp variant, unsig
   }
   ValueRange ids;
   if (rank != 0)
-    ids = tile::BlockIdOp::create(builder, loc, SmallVector<Type>(rank, builder.getIndexType()),
-                                  grid)
-              .getIds();
+    ids =
+        tile::BlockIdOp::create(builder, loc, SmallVector<Type>(rank, builder.getIndexType()), grid)
+            .getIds();
   auto branch = scf::IfOp::create(builder, loc, isKnown, /*withElseRegion=*/true);
   for (auto [program, map, region] : llvm::zip_equal(programs, maps, branch->getRegions())) {
     OpBuilder inner = OpBuilder::atBlockBegin(&region.front());
@@ -158,9 +159,8 @@ void sectile::mergeVariant(tile::KernelOp general, tile::KernelOp variant, unsig
     if (own)
       map.map(own.getIds(), ids.take_front(own.getIds().size()));
     for (Operation &op : program.getBody().front().without_terminator())
-      if (&op != own && llvm::none_of(op.getResults(), [&](Value result) {
-            return map.contains(result);
-          }))
+      if (&op != own &&
+          llvm::none_of(op.getResults(), [&](Value result) { return map.contains(result); }))
         inner.clone(op, map);
   }
   tile::ReturnOp::create(builder, loc);

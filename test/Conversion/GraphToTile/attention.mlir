@@ -6,10 +6,10 @@
 // GRAPH: graph.launch @[[K:[a-z0-9_]+]](%arg0, %arg1, %arg2, %arg3)
 // GRAPH-NOT: graph.launch
 
-// The keys are staged transposed, once per block; scores, exponentials and probabilities stay in
+// The keys are staged transposed, once per block; scores and exponentials stay in
 // private memory.
 // TILE: tile.kernel @k0_contract
-// TILE-COUNT-4: tile.alloc
+// TILE-COUNT-3: tile.alloc
 // TILE: tile.transpose
 // TILE: scf.for
 // TILE: tile.dot
