@@ -74,6 +74,51 @@ def GraphSimplifyPass : Pass<"graph-simplify", "::mlir::func::FuncOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GraphFoldConstantsPass : Pass<"graph-fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "compute at compile time what depends on constants alone";
+  let description = [{
+    Looks for the largest values that constants determine (transposed or scaled weights, parameters
+    of normalisations, slices of tables, masks built from positions) and replaces each by a new
+    constant resource. A constant in another shape keeps its bytes.
+
+    Each element is computed as the ops say, one after the other: integers exactly in their type,
+    floats rounded to nearest even in the type of each op, reductions in the order of their loops.
+    A value of which an element has no determined value (a division by zero, an index outside its
+    tensor) is left as it is. The pass has an evaluator of its own, although the reference
+    interpreter could do the same: the interpreter checks this pass like any other.
+
+    Memory is bounded. A value is computed only if it takes at most `small-bytes`, or no more bytes
+    than the constants it is computed from: a broadcast, or weights that are dequantized or widened,
+    stay as they are, since reading them at run time would cost more than computing them. All large
+    values together take at most what the function's constants did before. Elements are computed in
+    chunks; a result of more than 1 MB is written to a temporary file and mapped. A reduction of more
+    than 2^20 steps is left to run time, as are booleans in number. Every decision is a remark.
+
+    Precondition: `graph-normalize`. `graph-simplify` usually comes before and after.
+
+    ```mlir
+    func.func @main() -> tensor<2x3xf32> {
+      %w = arith.constant dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
+      %e = tensor.empty() : tensor<2x3xf32>
+      %t = linalg.transpose ins(%w : tensor<3x2xf32>) outs(%e : tensor<2x3xf32>) permutation = [1, 0]
+      return %t : tensor<2x3xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @main() -> tensor<2x3xf32> {
+      %t = arith.constant dense<[[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]> : tensor<2x3xf32>
+      return %t : tensor<2x3xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"smallBytes", "small-bytes", "int64_t", "65536",
+           "bytes up to which a value is computed whatever it is computed from">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::FuncOp"> {
   let summary = "keep the channels of images contiguous in memory";
   let description = [{
