@@ -25,13 +25,13 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
-  // After layouts, which leave transpositions of constants; before anything is priced.
-  passes.addNestedPass<func::FuncOp>(graph::createGraphFoldConstantsPass());
-  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   graph::GraphSplitReductionsPassOptions split;
   split.reassociate = floatMode != FloatMode::Strict;
   // Stages are kernels of their own, or part of one: before fusion too.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass(split));
+  // After layouts and parts, which leave constants transposed and in other shapes.
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFoldConstantsPass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphFormViewsPass());
   passes.addPass(graph::createGraphOutlinePass());

@@ -184,8 +184,13 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
     is; otherwise an even division is preferred, and failing that the last part is padded by the
     combiner's neutral element.
 
-    Reductions by one combiner with a neutral element qualify, products excepted; every decision
-    is a remark.
+    Products, and reductions over an extent known only at run time, are cut into whole parts and a
+    rest, which is what the second stage starts from. The size of a part is a constant; with an
+    extent known only at run time, their number is not: a short reduction has no parts, and is priced
+    as a long one, since it loses little. A product stays whole if what it multiplies may be reduced
+    in its kernel (attention).
+
+    Reductions by one combiner with a neutral element qualify; every decision is a remark.
 
     ```mlir
     func.func @sum(%x: tensor<65536xf32>, %init: tensor<f32>) -> tensor<f32> {
@@ -207,8 +212,7 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
     }
     ```
 
-    Precondition: static extents of the loops; a reduction over extents known only at run time
-    stays whole. `graph-fuse` usually follows.
+    Results must have a static shape. `graph-simplify` and `graph-fuse` usually follow.
   }];
   let options = [
     Option<"device", "device", "std::string", "\"\"",
