@@ -237,10 +237,13 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
     * a chain of elementwise ops and reductions over a contraction joins the contraction that
       consumes it (attention, in whatever ops it is written), if the cost model says so: what the
       chain computes then stays on chip, but only blocks of rows run in parallel.
+    A `tensor.pad` that a product reads, of what a product computes, gets no group if the cost model
+    says so: it is then padded in memory, and the product stores its result inside it.
     Every decision is a remark.
 
     Precondition: `graph-propagate-layouts`. Postcondition: each group has one result. Constants
-    and fills belong to no group; they are cloned where they are used. `graph-outline` follows.
+    and fills belong to no group; they are cloned where they are used. `graph-form-views` and
+    `graph-outline` follow.
 
     ```mlir
     func.func @main(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
@@ -295,8 +298,12 @@ def GraphFormViewsPass : Pass<"graph-form-views", "::mlir::func::FuncOp"> {
     ```
     The concatenation loses its group: the exponentials are written where they belong in it.
 
+    A `tensor.pad` that `graph-fuse` gave no group becomes concatenations of its source with the
+    frame around it, and each side of the frame one group.
+
     Precondition: `graph-fuse`. `graph-outline` follows.
   }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def GraphOutlinePass : Pass<"graph-outline", "::mlir::ModuleOp"> {
