@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/ConvertUTF.h"
 
 using namespace mlir;
@@ -155,6 +156,9 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
     std::optional<DType> dtype = dtypeOf(declared.elem_type());
     if (!dtype)
       return fail("elements of " + nameOfNumber(declared.elem_type()) + " are not supported");
+    if (isSmallFloat(*dtype))
+      return fail("elements of " + nameOf(*dtype) +
+                  " exist inside a model only in this version; take float16 and cast");
     if (!declared.has_shape())
       return fail("expects a shape, with names for the extents that vary");
     if (declared.shape().dim_size() > kMaxRank)
@@ -204,6 +208,9 @@ LogicalResult GraphImporter::importOutputs(Scope &scope) {
     if (type != 0 && type != static_cast<int64_t>(tensor->dtype))
       return error("output '" + output.name() + "': expects " + nameOfNumber(type) +
                    " as declared, but got " + nameOf(tensor->dtype));
+    if (isSmallFloat(tensor->dtype))
+      return error("output '" + output.name() + "': elements of " + nameOf(tensor->dtype) +
+                   " exist inside a model only in this version; cast to float16");
     emit.loc = NameLoc::get(emit.b.getStringAttr(output.name()));
     values.push_back(emit.value(tensor));
     types.push_back(values.back().getType());
@@ -275,6 +282,17 @@ LogicalResult GraphImporter::importNodes(const RepeatedPtrField<onnx::NodeProto>
   return success();
 }
 
+/// Whether the operator does no arithmetic on elements of 8-bit floats: it moves or converts them.
+static bool takesSmallFloats(StringRef op) {
+  static const llvm::StringSet<> names = {
+      "Cast",    "CastLike", "Concat", "DepthToSpace", "DequantizeLinear",
+      "Expand",  "Flatten",  "Gather", "Identity",     "QuantizeLinear",
+      "Reshape", "Shape",    "Size",   "Slice",        "SpaceToDepth",
+      "Split",   "Squeeze",  "Tile",   "Transpose",    "Unsqueeze",
+  };
+  return names.contains(op);
+}
+
 LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index, Scope &scope) {
   if (++nodeCount > options.maxNodes)
     return error("expects at most " + Twine(options.maxNodes) + " nodes");
@@ -344,16 +362,11 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     for (unsigned i = 0; i < op->minInputs; ++i)
       if (!node.has(i))
         return node.fail("expects input " + Twine(i) + " to be given");
-    auto isFloat8 = [](const Tensor *tensor) {
-      return tensor && isFloat(tensor->dtype) && bitsOf(tensor->dtype) == 8;
-    };
-    auto refuseFloat8 = [&](const Tensor *tensor) {
-      return node.fail("elements of type " + nameOf(tensor->dtype) + " are not in this version",
-                       "export with float16 or integers of 8 bits");
-    };
     for (unsigned i = 0; i < count; ++i)
-      if (node.has(i) && isFloat8(node.in(i)))
-        return refuseFloat8(node.in(i));
+      if (node.has(i) && isSmallFloat(node.in(i)->dtype) && !takesSmallFloats(node.op()))
+        return node.fail("arithmetic on elements of type " + nameOf(node.in(i)->dtype) +
+                             " is not in this version",
+                         "cast to float16 or float32 in front");
     emit.overflowed = false;
     if (failed(op->import(node)))
       return failure();
@@ -365,8 +378,6 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
         return node.fail("result " + Twine(i) + " is not supported");
       if (!result)
         continue;
-      if (isFloat8(result))
-        return refuseFloat8(result);
       if (result->rank() > kMaxRank)
         return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
                          Twine(result->rank()));

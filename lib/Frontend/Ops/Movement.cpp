@@ -32,8 +32,11 @@ sectile::frontend::rearrangeElements(Node &n, Tensor *input, ArrayRef<SymExpr> s
   Shape results;
   for (int64_t linear = 0; linear < *count; ++linear) {
     results.push_back((*elements)[position(at)]);
-    for (size_t dim = at.size(); dim-- > 0 && ++at[dim] == extents[dim];)
+    for (size_t dim = at.size(); dim-- > 0;) {
+      if (++at[dim] != extents[dim])
+        break;
       at[dim] = 0;
+    }
   }
   return n.emit.known(input->dtype, Shape(shape.begin(), shape.end()), std::move(results));
 }
