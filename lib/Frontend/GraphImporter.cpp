@@ -133,7 +133,42 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
   return b.getDictionaryAttr(attrs);
 }
 
+/// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
+static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
+  // Which inputs of an operator say the shape of its result.
+  static const std::map<StringRef, SmallVector<int>> shapes = {
+      {"ConstantOfShape", {0}}, {"Expand", {1}},   {"Pad", {1}},  {"Range", {0, 1}},
+      {"Reshape", {1}},         {"Slice", {1, 2}}, {"Tile", {1}}, {"Trilu", {1}}};
+  static const llvm::StringSet<> arithmetic = {
+      "Add", "Cast", "Concat", "Div",     "Flatten", "Gather",  "Identity", "Max",
+      "Min", "Mul",  "Neg",    "Reshape", "Slice",   "Squeeze", "Sub",      "Unsqueeze"};
+  llvm::StringSet<> values;
+  // Nodes come after what they read: one walk back sees every user first.
+  for (int number = graph.node_size(); number-- > 0;) {
+    const onnx::NodeProto &node = graph.node(number);
+    auto add = [&](int input) {
+      if (input < node.input_size() && !node.input(input).empty())
+        values.insert(node.input(input));
+    };
+    if (auto it = shapes.find(node.op_type()); it != shapes.end())
+      for (int input : it->second)
+        add(input);
+    bool isAsked = llvm::any_of(node.output(),
+                                [&](const std::string &output) { return values.contains(output); });
+    if (!isAsked || !arithmetic.contains(node.op_type()))
+      continue;
+    bool movesFirst = node.op_type() == "Gather" || node.op_type() == "Reshape" ||
+                      node.op_type() == "Slice" || node.op_type() == "Squeeze" ||
+                      node.op_type() == "Unsqueeze";
+    for (int input = 0, count = movesFirst ? 1 : node.input_size(); input < count; ++input)
+      add(input);
+  }
+  return values;
+}
+
 LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
+  llvm::StringSet<> shapeValues = findShapeValues(model.graph());
+  SmallVector<std::pair<Tensor *, std::string>> read;
   // Names first: an expression may use a name that a later input binds.
   for (const onnx::ValueInfoProto &input : model.graph().input())
     for (const auto &dim : input.type().tensor_type().shape().dim())
@@ -174,8 +209,13 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
     auto where = NameLoc::get(emit.b.getStringAttr(input.name()));
     types.push_back(emit.type(*dtype, shape));
     BlockArgument argument = entry->addArgument(types.back(), where);
-    if (failed(define(scope, input.name(), emit.make(*dtype, shape, argument))))
+    Tensor *tensor = emit.make(*dtype, shape, argument);
+    if (failed(define(scope, input.name(), tensor)))
       return failure();
+    std::optional<int64_t> count = Emitter::product(shape).constant();
+    if (shapeValues.contains(input.name()) && (*dtype == DType::I64 || *dtype == DType::I32) &&
+        shape.size() <= 1 && count && *count <= kMaxRank)
+      read.push_back({tensor, input.name()});
     main.setType(FunctionType::get(&context, types, {}));
     main.setArgAttrs(types.size() - 1, describe(emit.b, input.name(), *dtype, shape));
     for (auto [dim, known] : llvm::enumerate(shape)) {
@@ -185,6 +225,11 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
       emit.loc = where;
       emit.bind(atom, argument, dim);
     }
+  }
+  // Their names must differ from those of all sizes.
+  for (auto &[tensor, name] : read) {
+    emit.loc = NameLoc::get(emit.b.getStringAttr(name));
+    emit.readElements(tensor, name);
   }
   for (const auto &[name, value] : options.dims)
     if (!freeNames.count(name))
@@ -381,6 +426,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       if (result->rank() > kMaxRank)
         return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
                          Twine(result->rank()));
+      emit.nameSizes(result, proto.output(static_cast<int>(i)), node.title());
       std::optional<int64_t> least = syms.range(Emitter::product(result->shape)).low;
       if (emit.overflowed || !Emitter::product(result->shape).isValid() || (least && *least < 0))
         return node.fail("the sizes of result " + Node::text(result->shape) +

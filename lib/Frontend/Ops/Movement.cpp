@@ -171,7 +171,8 @@ LogicalResult sectile::frontend::importSlice(Node &n) {
   } else {
     if (n.numInputs() < 3 || !n.has(1) || !n.has(2))
       return n.fail("expects starts and ends");
-    FailureOr<Shape> from = n.elements(1, "starts"), to = n.elements(2, "ends");
+    FailureOr<Shape> from = n.elements(1, "starts", /*mayBeCut=*/true),
+                     to = n.elements(2, "ends", /*mayBeCut=*/true);
     if (failed(from) || failed(to))
       return failure();
     starts = *from;
