@@ -177,6 +177,7 @@ static LogicalResult expectSameCount(Node &n, Tensor *x, ArrayRef<SymExpr> shape
 static Shape shapeOfValues(Node &n, Tensor *x, ArrayRef<SymExpr> target, bool allowZero) {
   Emitter &e = n.emit;
   OpBuilder &b = e.b;
+  std::string name = n.numResults() == 0 ? std::string("size") : n.proto.output(0);
   auto number = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(b, e.loc, value);
   };
@@ -212,7 +213,7 @@ static Shape shapeOfValues(Node &n, Tensor *x, ArrayRef<SymExpr> target, bool al
     extent = select(isInferred[dim], inferred, extent);
     shape.push_back(target[dim].constant() > 0
                         ? target[dim]
-                        : e.nameSize(extent, n.proto.output(0) + "_" + std::to_string(dim),
+                        : e.nameSize(extent, name + "_" + std::to_string(dim),
                                      n.title() + ": expects extents of at least 0, but got %0"));
   }
   Value want = e.countSafely(extents);
