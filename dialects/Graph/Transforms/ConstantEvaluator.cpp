@@ -103,14 +103,24 @@ static ArrayRef<int64_t> getShape(Value value) {
 
 /// Coordinates of positions, by dimension.
 static std::vector<Positions> split(ArrayRef<int64_t> positions, ArrayRef<int64_t> shape) {
-  std::vector<Positions> coords(shape.size());
-  Positions rest(positions);
-  for (size_t dim = shape.size(); dim-- > 0;) {
-    coords[dim].resize(rest.size());
-    for (size_t i = 0; i < rest.size(); ++i) {
-      coords[dim][i] = rest[i] % shape[dim];
-      rest[i] /= shape[dim];
+  std::vector<Positions> coords(shape.size(), Positions(positions.size()));
+  SmallVector<int64_t> at(shape.size(), 0);
+  for (size_t i = 0; i < positions.size(); ++i) {
+    // Divisions only where a position does not follow the one before.
+    bool follows = i > 0 && positions[i] == positions[i - 1] + 1;
+    int64_t rest = positions[i];
+    for (size_t dim = shape.size(); dim-- > 0;) {
+      if (!follows) {
+        at[dim] = rest % shape[dim];
+        rest /= shape[dim];
+        continue;
+      }
+      if (++at[dim] < shape[dim])
+        break;
+      at[dim] = 0;
     }
+    for (size_t dim = 0; dim < shape.size(); ++dim)
+      coords[dim][i] = at[dim];
   }
   return coords;
 }

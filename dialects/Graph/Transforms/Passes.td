@@ -119,6 +119,60 @@ def GraphFoldConstantsPass : Pass<"graph-fold-constants", "::mlir::func::FuncOp"
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def GraphAbsorbScalesPass : Pass<"graph-absorb-scales", "::mlir::func::FuncOp"> {
+  let summary = "move factors behind a product into its constant weights";
+  let description = [{
+    An elementwise op that multiplies the result of a product by a constant factor, as a
+    normalisation behind a convolution does, loses the factor if the product's weights are constant
+    and vary along all that the factor varies along. The weights are multiplied instead, by an op
+    that `graph-fold-constants` computes.
+
+    The sum is then rounded otherwise, so `--fp=strict` leaves it; and so does a weight that would
+    become infinite or subnormal. Every decision is a remark.
+
+    Precondition: `graph-fold-constants`, so that factors are constants. `graph-fold-constants`
+    follows once more.
+
+    ```mlir
+    #x = affine_map<(i, j, k) -> (i, k)>
+    #w = affine_map<(i, j, k) -> (k, j)>
+    #y = affine_map<(i, j, k) -> (i, j)>
+    #id = affine_map<(i, j) -> (i, j)>
+    #last = affine_map<(i, j) -> (j)>
+    func.func @main(%x: tensor<4x2xf32>) -> tensor<4x2xf32> {
+      %w = arith.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+      %f = arith.constant dense<[0.5, 3.0]> : tensor<2xf32>
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<4x2xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<4x2xf32>) -> tensor<4x2xf32>
+      %p = linalg.generic {indexing_maps = [#x, #w, #y],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+           ins(%x, %w : tensor<4x2xf32>, tensor<2x2xf32>) outs(%z : tensor<4x2xf32>) {
+      ^bb0(%a: f32, %b: f32, %c: f32):
+        %0 = arith.mulf %a, %b : f32
+        %1 = arith.addf %c, %0 : f32
+        linalg.yield %1 : f32
+      } -> tensor<4x2xf32>
+      %y = linalg.generic {indexing_maps = [#id, #last, #id],
+                           iterator_types = ["parallel", "parallel"]}
+           ins(%p, %f : tensor<4x2xf32>, tensor<2xf32>) outs(%e : tensor<4x2xf32>) {
+      ^bb0(%a: f32, %b: f32, %c: f32):
+        %0 = arith.mulf %a, %b : f32
+        linalg.yield %0 : f32
+      } -> tensor<4x2xf32>
+      return %y : tensor<4x2xf32>
+    }
+    ```
+    The weights become [[0.5, 6.0], [1.5, 12.0]], and the second op copies what is left.
+  }];
+  let options = [
+    Option<"reassociate", "reassociate", "bool", "true",
+           "whether products of floats may be formed in another order (not in --fp=strict)">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::FuncOp"> {
   let summary = "keep the channels of images contiguous in memory";
   let description = [{
