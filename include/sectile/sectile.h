@@ -383,7 +383,7 @@ typedef struct sectile_tensor {
 /** Computes output shapes without running. `inputs` are as in
  * sectile_context_run, except that `data` may be null unless the model computes
  * shapes from that input's values (then SECTILE_INVALID_INPUT says so); `bytes`
- * is not looked at. Of each output, dtype, rank and dims are set as in
+ * is looked at only there. Of each output, dtype, rank and dims are set as in
  * sectile_context_run, and `bytes` to the size its buffer needs; `data` is left
  * alone. */
 SECTILE_API sectile_status sectile_context_infer_shapes(sectile_context *context,

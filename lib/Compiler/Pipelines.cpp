@@ -31,6 +31,15 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   split.reassociate = floatMode != FloatMode::Strict;
   // Stages are kernels of their own, or part of one: before fusion too.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass(split));
+  // After layouts and parts, which leave constants transposed and in other shapes.
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFoldConstantsPass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  // Factors are known by now; the weights they go into are computed.
+  graph::GraphAbsorbScalesPassOptions absorb;
+  absorb.reassociate = floatMode != FloatMode::Strict;
+  passes.addNestedPass<func::FuncOp>(graph::createGraphAbsorbScalesPass(absorb));
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFoldConstantsPass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphFormViewsPass());
   passes.addPass(graph::createGraphOutlinePass());

@@ -56,6 +56,11 @@ inline bool isInteger(DType dtype) { return isSigned(dtype) || isUnsigned(dtype)
 inline bool isNarrowFloat(DType dtype) {
   return isFloat(dtype) && dtype != DType::F32 && dtype != DType::F64;
 }
+/// A float of 8 bits: it can be moved and converted.
+inline bool isSmallFloat(DType dtype) {
+  return dtype == DType::F8E4M3FN || dtype == DType::F8E4M3FNUZ || dtype == DType::F8E5M2 ||
+         dtype == DType::F8E5M2FNUZ;
+}
 /// Width in bits; bool counts 8, as it is stored.
 unsigned bitsOf(DType dtype);
 /// Integers are signless, bool is i1.

@@ -274,6 +274,95 @@ void Emitter::bind(const SymAtom *symbol, Value tensor, int64_t dim) {
   atomValues[symbol] = tensor::DimOp::create(b, loc, tensor, dim);
 }
 
+std::string Emitter::makeUnique(std::string name) {
+  auto isTaken = [&](const std::string &text) {
+    return llvm::any_of(syms.symbols(), [&](const SymAtom *atom) { return atom->name == text; });
+  };
+  while (isTaken(name) || !valueNames.insert(name).second)
+    name += "'";
+  return name;
+}
+
+void Emitter::readElements(Tensor *tensor, StringRef name) {
+  Shape elements;
+  Value low = arith::ConstantIndexOp::create(b, loc, -kMostValue),
+        high = arith::ConstantIndexOp::create(b, loc, kMostValue);
+  for (int64_t i = 0, count = elementCount(tensor); i < count; ++i) {
+    SmallVector<Value, 1> place;
+    if (tensor->rank() == 1)
+      place.push_back(arith::ConstantIndexOp::create(b, loc, i));
+    Value element = tensor::ExtractOp::create(b, loc, tensor->value, place);
+    Value index = isUnsigned(tensor->dtype)
+                      ? arith::IndexCastUIOp::create(b, loc, b.getIndexType(), element).getResult()
+                      : arith::IndexCastOp::create(b, loc, b.getIndexType(), element).getResult();
+    index = arith::MinSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, index, low), high);
+    std::string text = name.str() + (tensor->rank() == 0 ? "" : "[" + std::to_string(i) + "]");
+    SymExpr value = syms.value(makeUnique(text), -kMostValue, kMostValue);
+    atomValues[value.asAtom()] = index;
+    elements.push_back(value);
+  }
+  tensor->elements = std::move(elements);
+}
+
+SymExpr Emitter::nameSize(Value index, StringRef name, const Twine &what) {
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  check(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, index, zero), what, {index});
+  SymExpr symbol = syms.symbol(makeUnique(name.str()));
+  atomValues[symbol.asAtom()] = index;
+  return symbol;
+}
+
+SymExpr Emitter::nameSize(const SymExpr &unsimplified, StringRef name, const Twine &what) {
+  SymExpr expr = syms.simplify(unsimplified);
+  bool hasValues = false;
+  SymContext::visitValues(expr, [&](const SymAtom *) { hasValues = true; });
+  if (!hasValues)
+    return expr;
+  std::string key = expr.str();
+  if (auto known = namedSizes.find(key); known != namedSizes.end())
+    return known->second;
+  SymExpr named = nameSize(index(expr), name, what);
+  return namedSizes[key] = named;
+}
+
+Value Emitter::countSafely(ArrayRef<Value> extents) {
+  Value one = arith::ConstantIndexOp::create(b, loc, 1), product = one;
+  Value most = arith::ConstantIndexOp::create(b, loc, kMostElements),
+        beyond = arith::ConstantIndexOp::create(b, loc, kMostElements + 1);
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0), isEmpty;
+  for (Value extent : extents) {
+    Value own = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, extent, zero);
+    isEmpty = isEmpty ? arith::OrIOp::create(b, loc, isEmpty, own).getResult() : own;
+    Value divisor = arith::MaxSIOp::create(b, loc, product, one);
+    Value room = arith::DivUIOp::create(b, loc, most, divisor);
+    Value fits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, extent, room);
+    Value next = arith::MulIOp::create(b, loc, product, extent);
+    product = arith::SelectOp::create(b, loc, fits, next, beyond);
+  }
+  return isEmpty ? arith::SelectOp::create(b, loc, isEmpty, zero, product).getResult() : product;
+}
+
+void Emitter::nameSizes(Tensor *tensor, StringRef name, StringRef title) {
+  bool isNamed = false;
+  for (auto [dim, extent] : llvm::enumerate(tensor->shape)) {
+    SymExpr named = nameSize(extent, (name + "_" + Twine(dim)).str(),
+                             title + ": expects extents of at least 0, but got %0");
+    isNamed |= named != syms.simplify(extent);
+    extent = named;
+  }
+  if (!isNamed)
+    return;
+  SmallVector<Value> extents =
+      llvm::map_to_vector(tensor->shape, [&](const SymExpr &extent) { return index(extent); });
+  Value most = arith::ConstantIndexOp::create(b, loc, kMostElements);
+  Value fits = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, countSafely(extents), most);
+  check(fits, title + ": expects a result of at most 2^40 elements", {});
+}
+
+void Emitter::check(Value condition, const Twine &message, ValueRange values) {
+  graph::CheckOp::create(b, loc, condition, b.getStringAttr(message), values);
+}
+
 Value Emitter::atomValue(const SymAtom *atom) {
   if (Value known = atomValues.lookup(atom))
     return known;

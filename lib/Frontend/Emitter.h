@@ -99,6 +99,22 @@ public:
   bool same(const SymExpr &a, const SymExpr &b);
   /// Where a symbol's value is found: extent `dim` of `tensor`.
   void bind(const SymAtom *symbol, mlir::Value tensor, int64_t dim);
+  /// Gives `tensor`, an input of integers of known number, its elements as values of the run:
+  /// `name[0]`, ... Beyond +-kMostValue they are cut off.
+  void readElements(Tensor *tensor, llvm::StringRef name);
+  static constexpr int64_t kMostValue = int64_t(1) << 31;
+  /// A size that depends on values: a symbol `name` of its own for what `index` says. Equal
+  /// expressions have one symbol. The run ends with `what` unless it is at least 0.
+  SymExpr nameSize(const SymExpr &expr, llvm::StringRef name, const llvm::Twine &what);
+  SymExpr nameSize(mlir::Value index, llvm::StringRef name, const llvm::Twine &what);
+  /// Names the sizes of a result that depend on values; the run ends if it has more than
+  /// kMostElements elements. `title` names the node.
+  void nameSizes(Tensor *tensor, llvm::StringRef name, llvm::StringRef title);
+  /// The product of `extents`, or a number above kMostElements.
+  mlir::Value countSafely(llvm::ArrayRef<mlir::Value> extents);
+  static constexpr int64_t kMostElements = int64_t(1) << 40;
+  /// Ends the run with `message` unless `condition` holds.
+  void check(mlir::Value condition, const llvm::Twine &message, mlir::ValueRange values);
   /// Ends the run with `message` unless `condition` (0 or 1) holds. "%0".. stand for `values`.
   void check(const SymExpr &condition, const llvm::Twine &message, llvm::ArrayRef<SymExpr> values);
   static SymExpr product(llvm::ArrayRef<SymExpr> shape);
@@ -164,7 +180,11 @@ private:
   std::deque<Tensor> tensors;
   llvm::DenseMap<const SymAtom *, mlir::Value> atomValues;
   std::map<std::string, mlir::Value> exprValues;
-  std::set<std::string> checked; ///< conditions that a check has made sure of
+  /// `name`, or with marks behind it if a symbol has it already.
+  std::string makeUnique(std::string name);
+  std::set<std::string> valueNames;          ///< of values and of sizes that depend on them
+  std::map<std::string, SymExpr> namedSizes; ///< by the text of what they stand for
+  std::set<std::string> checked;             ///< conditions that a check has made sure of
   /// Large constants are stored once: a hash of their bytes -> those that have it.
   struct StoredConstant {
     llvm::ArrayRef<char> bytes;

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/ConvertUTF.h"
 
 using namespace mlir;
@@ -132,7 +133,42 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
   return b.getDictionaryAttr(attrs);
 }
 
+/// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
+static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
+  // Which inputs of an operator say the shape of its result.
+  static const std::map<StringRef, SmallVector<int>> shapes = {
+      {"ConstantOfShape", {0}}, {"Expand", {1}},   {"Pad", {1}},  {"Range", {0, 1}},
+      {"Reshape", {1}},         {"Slice", {1, 2}}, {"Tile", {1}}, {"Trilu", {1}}};
+  static const llvm::StringSet<> arithmetic = {
+      "Add", "Cast", "Concat", "Div",     "Flatten", "Gather",  "Identity", "Max",
+      "Min", "Mul",  "Neg",    "Reshape", "Slice",   "Squeeze", "Sub",      "Unsqueeze"};
+  llvm::StringSet<> values;
+  // Nodes come after what they read: one walk back sees every user first.
+  for (int number = graph.node_size(); number-- > 0;) {
+    const onnx::NodeProto &node = graph.node(number);
+    auto add = [&](int input) {
+      if (input < node.input_size() && !node.input(input).empty())
+        values.insert(node.input(input));
+    };
+    if (auto it = shapes.find(node.op_type()); it != shapes.end())
+      for (int input : it->second)
+        add(input);
+    bool isAsked = llvm::any_of(node.output(),
+                                [&](const std::string &output) { return values.contains(output); });
+    if (!isAsked || !arithmetic.contains(node.op_type()))
+      continue;
+    bool movesFirst = node.op_type() == "Gather" || node.op_type() == "Reshape" ||
+                      node.op_type() == "Slice" || node.op_type() == "Squeeze" ||
+                      node.op_type() == "Unsqueeze";
+    for (int input = 0, count = movesFirst ? 1 : node.input_size(); input < count; ++input)
+      add(input);
+  }
+  return values;
+}
+
 LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
+  llvm::StringSet<> shapeValues = findShapeValues(model.graph());
+  SmallVector<std::pair<Tensor *, std::string>> read;
   // Names first: an expression may use a name that a later input binds.
   for (const onnx::ValueInfoProto &input : model.graph().input())
     for (const auto &dim : input.type().tensor_type().shape().dim())
@@ -155,6 +191,9 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
     std::optional<DType> dtype = dtypeOf(declared.elem_type());
     if (!dtype)
       return fail("elements of " + nameOfNumber(declared.elem_type()) + " are not supported");
+    if (isSmallFloat(*dtype))
+      return fail("elements of " + nameOf(*dtype) +
+                  " exist inside a model only in this version; take float16 and cast");
     if (!declared.has_shape())
       return fail("expects a shape, with names for the extents that vary");
     if (declared.shape().dim_size() > kMaxRank)
@@ -170,8 +209,13 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
     auto where = NameLoc::get(emit.b.getStringAttr(input.name()));
     types.push_back(emit.type(*dtype, shape));
     BlockArgument argument = entry->addArgument(types.back(), where);
-    if (failed(define(scope, input.name(), emit.make(*dtype, shape, argument))))
+    Tensor *tensor = emit.make(*dtype, shape, argument);
+    if (failed(define(scope, input.name(), tensor)))
       return failure();
+    std::optional<int64_t> count = Emitter::product(shape).constant();
+    if (shapeValues.contains(input.name()) && (*dtype == DType::I64 || *dtype == DType::I32) &&
+        shape.size() <= 1 && count && *count <= kMaxRank)
+      read.push_back({tensor, input.name()});
     main.setType(FunctionType::get(&context, types, {}));
     main.setArgAttrs(types.size() - 1, describe(emit.b, input.name(), *dtype, shape));
     for (auto [dim, known] : llvm::enumerate(shape)) {
@@ -181,6 +225,11 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
       emit.loc = where;
       emit.bind(atom, argument, dim);
     }
+  }
+  // Their names must differ from those of all sizes.
+  for (auto &[tensor, name] : read) {
+    emit.loc = NameLoc::get(emit.b.getStringAttr(name));
+    emit.readElements(tensor, name);
   }
   for (const auto &[name, value] : options.dims)
     if (!freeNames.count(name))
@@ -204,6 +253,9 @@ LogicalResult GraphImporter::importOutputs(Scope &scope) {
     if (type != 0 && type != static_cast<int64_t>(tensor->dtype))
       return error("output '" + output.name() + "': expects " + nameOfNumber(type) +
                    " as declared, but got " + nameOf(tensor->dtype));
+    if (isSmallFloat(tensor->dtype))
+      return error("output '" + output.name() + "': elements of " + nameOf(tensor->dtype) +
+                   " exist inside a model only in this version; cast to float16");
     emit.loc = NameLoc::get(emit.b.getStringAttr(output.name()));
     values.push_back(emit.value(tensor));
     types.push_back(values.back().getType());
@@ -275,6 +327,17 @@ LogicalResult GraphImporter::importNodes(const RepeatedPtrField<onnx::NodeProto>
   return success();
 }
 
+/// Whether the operator does no arithmetic on elements of 8-bit floats: it moves or converts them.
+static bool takesSmallFloats(StringRef op) {
+  static const llvm::StringSet<> names = {
+      "Cast",    "CastLike", "Concat", "DepthToSpace", "DequantizeLinear",
+      "Expand",  "Flatten",  "Gather", "Identity",     "QuantizeLinear",
+      "Reshape", "Shape",    "Size",   "Slice",        "SpaceToDepth",
+      "Split",   "Squeeze",  "Tile",   "Transpose",    "Unsqueeze",
+  };
+  return names.contains(op);
+}
+
 LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index, Scope &scope) {
   if (++nodeCount > options.maxNodes)
     return error("expects at most " + Twine(options.maxNodes) + " nodes");
@@ -344,16 +407,11 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     for (unsigned i = 0; i < op->minInputs; ++i)
       if (!node.has(i))
         return node.fail("expects input " + Twine(i) + " to be given");
-    auto isFloat8 = [](const Tensor *tensor) {
-      return tensor && isFloat(tensor->dtype) && bitsOf(tensor->dtype) == 8;
-    };
-    auto refuseFloat8 = [&](const Tensor *tensor) {
-      return node.fail("elements of type " + nameOf(tensor->dtype) + " are not in this version",
-                       "export with float16 or integers of 8 bits");
-    };
     for (unsigned i = 0; i < count; ++i)
-      if (node.has(i) && isFloat8(node.in(i)))
-        return refuseFloat8(node.in(i));
+      if (node.has(i) && isSmallFloat(node.in(i)->dtype) && !takesSmallFloats(node.op()))
+        return node.fail("arithmetic on elements of type " + nameOf(node.in(i)->dtype) +
+                             " is not in this version",
+                         "cast to float16 or float32 in front");
     emit.overflowed = false;
     if (failed(op->import(node)))
       return failure();
@@ -365,11 +423,10 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
         return node.fail("result " + Twine(i) + " is not supported");
       if (!result)
         continue;
-      if (isFloat8(result))
-        return refuseFloat8(result);
       if (result->rank() > kMaxRank)
         return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
                          Twine(result->rank()));
+      emit.nameSizes(result, proto.output(static_cast<int>(i)), node.title());
       std::optional<int64_t> least = syms.range(Emitter::product(result->shape)).low;
       if (emit.overflowed || !Emitter::product(result->shape).isValid() || (least && *least < 0))
         return node.fail("the sizes of result " + Node::text(result->shape) +

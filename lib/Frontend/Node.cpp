@@ -7,6 +7,7 @@
 
 #include "Node.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -158,13 +159,27 @@ FailureOr<SmallVector<int64_t>> Node::axes(ArrayRef<int64_t> values, int64_t ran
   return sorted;
 }
 
-FailureOr<Shape> Node::elements(unsigned input, StringRef what) {
+FailureOr<Shape> Node::elements(unsigned input, StringRef what, bool mayBeCut) {
   std::optional<Shape> known = emit.elements(in(input));
   if (!known)
     return fail("expects " + what +
                     " to follow from constants and input sizes, but it depends "
                     "on the data",
                 "fold the computation of " + what + " into constants before exporting");
+  llvm::SetVector<const SymAtom *> values;
+  for (const SymExpr &element : *known)
+    SymContext::visitValues(element, [&](const SymAtom *atom) { values.insert(atom); });
+  for (const SymAtom *atom : values) {
+    if (mayBeCut)
+      break;
+    SymExpr value = SymExpr::of(atom);
+    SymExpr inside =
+        syms.less(value, Emitter::kMostValue) * syms.less(SymExpr(-Emitter::kMostValue), value);
+    if (failed(require(inside,
+                       "expects numbers below 2^31 in magnitude for " + what + ", but got %0",
+                       {value})))
+      return failure();
+  }
   return *known;
 }
 
@@ -190,7 +205,7 @@ FailureOr<std::optional<SmallVector<int64_t>>> Node::integers(StringRef attribut
   FailureOr<SmallVector<int64_t>> values = integers(input, attribute);
   if (failed(values))
     return failure();
-  return std::optional(*values);
+  return std::optional<SmallVector<int64_t>>(std::move(values));
 }
 
 FailureOr<double> Node::number(unsigned input, StringRef what) {
@@ -274,7 +289,7 @@ static bool broadcastMeansEqual(const SymExpr &a, const SymExpr &b) {
   const SymAtom *atom = a.asAtom();
   if (!atom || atom->kind != SymAtom::Kind::Min)
     return false;
-  for (auto [arg, other] :
+  for (const auto &[arg, other] :
        {std::pair(atom->args[0], atom->args[1]), std::pair(atom->args[1], atom->args[0])})
     if (arg == b && other.constant() && *other.constant() >= 2)
       return true;

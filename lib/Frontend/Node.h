@@ -106,7 +106,9 @@ public:
   /// Distinct axes inside [0, rank), sorted.
   mlir::FailureOr<llvm::SmallVector<int64_t>> axes(llvm::ArrayRef<int64_t> values, int64_t rank);
   /// The elements of an integer input that must be known at import; `what` names it.
-  mlir::FailureOr<Shape> elements(unsigned input, llvm::StringRef what);
+  /// Values of the run among them are checked to be below Emitter::kMostValue in magnitude, unless
+  /// `mayBeCut`.
+  mlir::FailureOr<Shape> elements(unsigned input, llvm::StringRef what, bool mayBeCut = false);
   mlir::FailureOr<llvm::SmallVector<int64_t>> integers(unsigned input, llvm::StringRef what);
   /// What was an attribute up to some opset and an input after; nothing if neither is given.
   mlir::FailureOr<std::optional<llvm::SmallVector<int64_t>>> integers(llvm::StringRef attribute,

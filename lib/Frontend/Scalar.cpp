@@ -186,6 +186,15 @@ Value Scalar::convert(Value x, DType to) const {
   return arith::ExtUIOp::create(b, loc, target, x);
 }
 
+Value Scalar::toSmallFloat(Value x, DType to, bool saturates) const {
+  if (saturates) {
+    auto type = cast<FloatType>(mlirType(to, b.getContext()));
+    double most = APFloat::getLargest(type.getFloatSemantics()).convertToDouble();
+    x = min(max(x, constant(-most)), constant(most));
+  }
+  return convert(x, to);
+}
+
 Value Scalar::fromIndex(Value x) const {
   if (dtype == DType::I64)
     return arith::IndexCastOp::create(b, loc, type(), x);

@@ -50,6 +50,9 @@ public:
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y) const;
   /// `x`, a value of `dtype`, as a value of `to`.
   mlir::Value convert(mlir::Value x, DType to) const;
+  /// `x`, a float, in a float type of 8 bits; what lies beyond its largest value becomes that, or
+  /// what the type has for it. NaN stays NaN.
+  mlir::Value toSmallFloat(mlir::Value x, DType to, bool saturates) const;
   /// An index as a value of `dtype`.
   mlir::Value fromIndex(mlir::Value x) const;
 

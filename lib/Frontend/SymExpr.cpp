@@ -373,6 +373,27 @@ SymExpr SymContext::symbol(StringRef name) {
   return SymExpr::of(slot);
 }
 
+SymExpr SymContext::value(StringRef name, int64_t low, int64_t high) {
+  atoms.push_back({SymAtom::Kind::Symbol,
+                   static_cast<unsigned>(atoms.size()),
+                   1,
+                   name.str(),
+                   {},
+                   {low, high},
+                   /*isValue=*/true});
+  return SymExpr::of(&atoms.back());
+}
+
+void SymContext::visitValues(const SymExpr &expr, llvm::function_ref<void(const SymAtom *)> visit) {
+  for (const SymExpr::Term &term : expr.terms())
+    for (const SymAtom *atom : term.atoms) {
+      if (atom->isValue)
+        visit(atom);
+      for (const SymExpr &argument : atom->args)
+        visitValues(argument, visit);
+    }
+}
+
 SymExpr SymContext::intern(SymAtom::Kind kind, const SymExpr &a, const SymExpr &b) {
   unsigned weight = 1 + a.weight() + b.weight();
   if (!a.isValid() || !b.isValid() || weight > kMaxWeight)
@@ -529,7 +550,7 @@ static SymRange intervalOf(const SymExpr &expr);
 
 static SymRange intervalOf(const SymAtom &atom) {
   if (atom.kind == SymAtom::Kind::Symbol)
-    return {0, std::nullopt};
+    return atom.bounds;
   if (atom.kind == SymAtom::Kind::Equal)
     return {0, 1};
   SymRange a = intervalOf(atom.args[0]), b = intervalOf(atom.args[1]);

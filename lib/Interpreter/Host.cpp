@@ -267,6 +267,15 @@ LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
     for (auto [dim, extent] : llvm::enumerate(cast<MemRefType>(type).getShape()))
       if (ShapedType::isDynamic(extent))
         extents.push_back(makeIndex(input->shape[dim]));
+  if (auto numbers = prepare->getAttrOfType<DenseI64ArrayAttr>("graph.data_inputs"))
+    for (int64_t number : numbers.asArrayRef()) {
+      const TensorRef &input = inputs[number];
+      ViewRef view =
+          makeTypedView("input " + std::to_string(number), input->format, input->shape, {});
+      writeTensor(*view, *input);
+      view->isReadOnly = true;
+      extents.push_back(makeDatum(view));
+    }
   FailureOr<const Function *> function = getFunction(prepare);
   std::vector<Datum> sizes;
   if (failed(function) || failed(call(**function, extents, sizes)))

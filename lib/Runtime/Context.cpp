@@ -170,16 +170,22 @@ sectile_status sectile_context::bindInput(uint32_t index, const sectile_tensor &
   if (!countBytes(dims, expected.rank, expected.dtype, aliasDim, capacity, bytes))
     return fail(message, SECTILE_INVALID_INPUT, "input '%s' is larger than 2^63 bytes", name);
 
+  bool isAligned =
+      reinterpret_cast<uintptr_t>(given.data) % sectile_dtype_bytes(expected.dtype) == 0;
   inputData[index] = given.data;
-  if (need == Need::Shapes)
+  if (need == Need::Shapes) {
+    // Read by prepare where shapes depend on it: then all of it must be there.
+    if (given.bytes < bytes || !isAligned)
+      inputData[index] = nullptr;
     return SECTILE_OK;
+  }
   if (bytes > 0 && !given.data)
     return fail(message, SECTILE_INVALID_INPUT, "input '%s' expects data, but got null", name);
   if (given.bytes < bytes)
     return fail(message, capacity >= 0 ? SECTILE_CAPACITY : SECTILE_INVALID_INPUT,
                 "input '%s' expects a buffer of %" PRIu64 " bytes, but got %" PRIu64, name, bytes,
                 given.bytes);
-  if (reinterpret_cast<uintptr_t>(given.data) % sectile_dtype_bytes(expected.dtype) != 0)
+  if (!isAligned)
     return fail(message, SECTILE_INVALID_INPUT,
                 "input '%s' expects data aligned to %u bytes, but got address %p", name,
                 sectile_dtype_bytes(expected.dtype), given.data);

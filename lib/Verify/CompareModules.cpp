@@ -42,8 +42,10 @@ private:
   Verdict compareResults(const Outcome &reference, const Outcome &other, const Sample &inputs);
   void compareLaunch(LaunchRecord &record);
   double measureNoise(const Outcome &reference, size_t result, const Sample &inputs);
+  bool dependsOnInput(Operation *op);
 
   ModuleOp before, after;
+  llvm::DenseMap<Operation *, bool> inputDependence;
   const verify::Options &options;
   bool byLaunch = false;
   std::vector<LaunchRecord> launches; // of the reference
@@ -63,7 +65,27 @@ bool Comparer::hasLaunches(ModuleOp module) {
   return found.wasInterrupted();
 }
 
-/// Executes the program before the pass, cutting after each launch or tensor.
+/// Whether what `op` of the function computes follows from an input, not from constants alone.
+bool Comparer::dependsOnInput(Operation *op) {
+  auto [it, isNew] = inputDependence.try_emplace(op, false);
+  if (!isNew)
+    return it->second;
+  bool depends = false;
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands()) {
+      Operation *def = operand.getDefiningOp();
+      if (!def)
+        def = operand.getParentBlock()->getParentOp();
+      if (op->isAncestor(def))
+        continue;
+      depends |= isa<BlockArgument>(operand) || dependsOnInput(def);
+    }
+  });
+  return inputDependence[op] = depends;
+}
+
+/// Executes the program before the pass, cutting after each launch or tensor. What constants
+/// determine keeps its bounds: a pass may compute it, rounding after each op.
 Outcome Comparer::runReference(const Sample &inputs) {
   interp::Options run = getOptions();
   if (byLaunch)
@@ -73,8 +95,8 @@ Outcome Comparer::runReference(const Sample &inputs) {
         result = cut(*result);
     };
   else
-    run.onTensor = [&](OpResult, TensorRef &tensor) {
-      if (isExact(*tensor))
+    run.onTensor = [&](OpResult result, TensorRef &tensor) {
+      if (isExact(*tensor) || !dependsOnInput(result.getOwner()))
         return;
       TensorRef exact = cut(*tensor);
       pool.add(tensor, exact);

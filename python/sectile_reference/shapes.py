@@ -255,7 +255,13 @@ def pad(
     extra = {"constant_values": fill} if mode == "constant" else {}
     crop = tuple(slice(max(-b, 0), n - max(-a, 0)) for b, a, n in zip(before, after, x.shape))
     widths = [(max(b, 0), max(a, 0)) for b, a in zip(before, after)]
-    return moved(call, np.pad(x[crop], widths, mode, **extra))
+    y = x[crop]
+    if mode == "wrap":  # numpy before 1.25 loses its place beyond one turn
+        for axis, (front, back) in enumerate(widths):
+            if front or back:
+                y = np.take(y, np.arange(-front, y.shape[axis] + back) % y.shape[axis], axis)
+        return moved(call, y)
+    return moved(call, np.pad(y, widths, mode, **extra))
 
 
 @operator("Trilu")

@@ -26,9 +26,9 @@ MOST_SECONDS = 60
 
 def verify(program, model, pipeline, *options):
     """Runs verify; its status and output."""
-    # Small sizes, and ones where the last of something is meant: they run a program's last tails.
-    samples = 2 if "number=-1" in pipeline else 1
-    command = [program, model, f"--pipeline={pipeline}", f"--samples={samples}", *options]
+    # Sizes that run a tile program's full tiles of rows, and the last of its tails.
+    sizes = ["--samples=1", "--dims=batch=1,seq=7"]
+    command = [program, model, f"--pipeline={pipeline}", *sizes, *options]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 

@@ -215,6 +215,10 @@ def _shapes(b: Builder) -> None:
     b.add("Pad", "Pad", x, Const([1, 0, 2, 0, 1, 3]), Const(1.5, np.float32))
     b.add("Pad.axes", "Pad", x, Const([1, 2]), None, Const([-1]), mode="reflect", since=18)
     b.add("Pad.wrap", "Pad", x, Const([1, 2, 4, 3]), None, Const([2, 1]), mode="wrap", since=19)
+    # Further than one turn along the axis.
+    b.add("Pad.far", "Pad", x, Const([3, 5, 4, 7]), None, Const([0, 1]), mode="reflect", since=18)
+    b.add("Pad.one", "Pad", b.floats(4, 1), Const([0, 2, 3, 1]), mode="reflect")
+    b.add("Pad.turns", "Pad", x, Const([9, 1, 0, 8]), None, Const([1, 0]), mode="wrap", since=19)
 
 
 def _quantization(b: Builder) -> None:

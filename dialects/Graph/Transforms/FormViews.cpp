@@ -18,6 +18,7 @@
 
 #include "dialects/Graph/IR/Alias.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 
@@ -55,6 +56,7 @@ public:
 
   void run() {
     llvm::MapVector<int64_t, SmallVector<Operation *>> groups;
+    formFrames();
     for (Operation &op : func.getBody().front())
       if (std::optional<int64_t> number = getGroup(&op)) {
         groups[*number].push_back(&op);
@@ -85,6 +87,59 @@ private:
   static std::optional<int64_t> getGroup(Operation *op) {
     auto number = op->getAttrOfType<IntegerAttr>(graph::kGroupAttr);
     return number ? std::optional(number.getInt()) : std::nullopt;
+  }
+
+  /// Pads without a group become concatenations with what is around their sources, dimension by
+  /// dimension; each piece is a kernel that writes one value.
+  void formFrames() {
+    for (Operation &op : func.getBody().front())
+      if (std::optional<int64_t> number = getGroup(&op))
+        next = std::max(next, *number + 1);
+    for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
+      auto pad = dyn_cast<tensor::PadOp>(op);
+      if (!pad || getGroup(pad) || !pad.getResultType().hasStaticShape() ||
+          !pad.getSourceType().hasStaticShape() || !pad.getConstantPaddingValue() ||
+          !hasMemory(pad.getSource()))
+        continue;
+      OpBuilder builder(pad);
+      Value inner = pad.getSource();
+      SmallVector<int64_t> shape(pad.getSourceType().getShape());
+      // Innermost dimensions first: the pieces of the outer ones are the larger and simpler.
+      for (int64_t dim = pad.getResultType().getRank(); dim-- > 0;) {
+        int64_t low = pad.getStaticLow()[dim], high = pad.getStaticHigh()[dim];
+        if (low == 0 && high == 0)
+          continue;
+        SmallVector<Value> parts;
+        if (low != 0)
+          parts.push_back(makeSide(builder, pad, shape, dim, low));
+        parts.push_back(inner);
+        if (high != 0)
+          parts.push_back(makeSide(builder, pad, shape, dim, high));
+        inner = tensor::ConcatOp::create(builder, pad.getLoc(), dim, parts);
+        shape[dim] += low + high;
+      }
+      leaveToPlan(pad, "its source is written inside it");
+      pad.getResult().replaceAllUsesWith(inner);
+      pad.erase();
+    }
+  }
+
+  /// A tensor of the padding value in a group of its own: `shape`, but `extent` along `dim`.
+  Value makeSide(OpBuilder &builder, tensor::PadOp pad, ArrayRef<int64_t> shape, int64_t dim,
+                 int64_t extent) {
+    SmallVector<int64_t> own(shape);
+    own[dim] = extent;
+    Location loc = pad.getLoc();
+    Value empty = tensor::EmptyOp::create(builder, loc, own, pad.getResultType().getElementType());
+    SmallVector<utils::IteratorType> loops(own.size(), utils::IteratorType::parallel);
+    auto fill = linalg::GenericOp::create(builder, loc, empty.getType(), ValueRange(), empty,
+                                          builder.getMultiDimIdentityMap(own.size()), loops,
+                                          [&](OpBuilder &inner, Location where, ValueRange) {
+                                            linalg::YieldOp::create(inner, where,
+                                                                    pad.getConstantPaddingValue());
+                                          });
+    fill->setAttr(graph::kGroupAttr, builder.getI64IntegerAttr(next++));
+    return fill.getResult(0);
   }
 
   void leaveToPlan(Operation *op, StringRef why) {

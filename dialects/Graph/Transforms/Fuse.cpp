@@ -89,6 +89,8 @@ public:
       OpKind kind = classify(&op);
       if (kind == OpKind::Free || kind == OpKind::Other)
         continue;
+      if (auto pad = dyn_cast<tensor::PadOp>(op); pad && gainsFromFrame(pad))
+        continue;
       std::optional<unsigned> group = findGroup(&op, kind);
       if (!group) {
         group = groups.size();
@@ -181,7 +183,8 @@ private:
         continue;
       auto it = groupOf.find(user);
       if (it == groupOf.end()) {
-        missed(op, "its result leaves the graph");
+        missed(op, isa<tensor::PadOp>(user) ? "it is written inside a frame"
+                                            : "its result leaves the graph");
         return std::nullopt;
       }
       if (number && *number != it->second) {
@@ -408,6 +411,58 @@ private:
                              "{0:e2} cycles together in {1:f0} blocks, {2:e2} apart",
                              together, graph::countBlocks(joined, kBlockElements), apart)
                    .str());
+    return false;
+  }
+
+  /// Whether a product computes `value` for one user, by way of elementwise ops: it can store it
+  /// anywhere.
+  static bool endsProduct(Value value) {
+    auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
+    auto op = value.getDefiningOp<linalg::LinalgOp>();
+    if (!op || llvm::count_if(value.getUsers(), isRead) != 1)
+      return false;
+    OpKind kind = classify(op);
+    return kind == OpKind::Contraction ||
+           (kind == OpKind::Elementwise &&
+            llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+              return op.getMatchingIndexingMap(operand).isPermutation() &&
+                     endsProduct(operand->get());
+            }));
+  }
+
+  /// Whether a product that reads a padded tensor has it padded in memory: the source is written
+  /// where it belongs, and small kernels write the frame around it. The alternative is a kernel
+  /// that moves every element.
+  bool gainsFromFrame(tensor::PadOp pad) {
+    auto type = pad.getResultType();
+    int64_t last = type.getRank() - 1;
+    bool isRead = llvm::all_of(
+        pad->getUsers(), [](Operation *user) { return classify(user) == OpKind::Contraction; });
+    // Rows of elements that lie side by side stay whole.
+    if (!isRead || !type.hasStaticShape() || !pad.getSourceType().hasStaticShape() || last < 0 ||
+        pad.getStaticLow()[last] != 0 || pad.getStaticHigh()[last] != 0 ||
+        !matchPattern(pad.getConstantPaddingValue(), m_Constant()) || !endsProduct(pad.getSource()))
+      return false;
+    double sides = 0;
+    for (ArrayRef<int64_t> pads : {pad.getStaticLow(), pad.getStaticHigh()})
+      sides += static_cast<double>(llvm::count_if(pads, [](int64_t size) { return size != 0; }));
+    llvm::SetVector<Operation *> ops;
+    ops.insert(pad);
+    KernelWork whole = graph::estimateWork(ops), frame;
+    whole.blocks = std::max(1.0, whole.bytes / (8 * kBlockElements));
+    auto elements =
+        static_cast<double>(type.getNumElements() - pad.getSourceType().getNumElements());
+    frame.bytes = 4 * elements / std::max(sides, 1.0);
+    double inPlace = sides * predictCycles(frame, device), moved = predictCycles(whole, device);
+    std::string numbers = llvm::formatv("predicted {0:e2} cycles for a frame around it, {1:e2} for "
+                                        "a kernel that moves it",
+                                        inPlace, moved);
+    auto options = remark::RemarkOpts::name("frame").category("graph-fuse");
+    if (inPlace < moved) {
+      remark::passed(pad->getLoc(), options) << "is padded where it is written: " << numbers;
+      return true;
+    }
+    remark::missed(pad->getLoc(), options) << "is padded by a kernel: " << numbers;
     return false;
   }
 

@@ -241,6 +241,13 @@ private:
 
   /// A size that does not depend on the value's own computation.
   FailureOr<Value> findSize(OpBuilder &host, Value value, int64_t dim) {
+    if (auto cast = value.getDefiningOp<tensor::CastOp>()) {
+      if (cast.getSource().getDefiningOp())
+        return findSize(host, cast.getSource(), dim);
+      OpBuilder::InsertionGuard guard(host);
+      host.setInsertionPoint(cast);
+      return tensor::DimOp::create(host, value.getLoc(), cast.getSource(), dim).getResult();
+    }
     if (auto reify = value.getDefiningOp<ReifyRankedShapedTypeOpInterface>()) {
       ReifiedRankedShapedTypeDims shapes;
       OpBuilder::InsertionGuard guard(host);

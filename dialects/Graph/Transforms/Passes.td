@@ -74,6 +74,105 @@ def GraphSimplifyPass : Pass<"graph-simplify", "::mlir::func::FuncOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GraphFoldConstantsPass : Pass<"graph-fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "compute at compile time what depends on constants alone";
+  let description = [{
+    Looks for the largest values that constants determine (transposed or scaled weights, parameters
+    of normalisations, slices of tables, masks built from positions) and replaces each by a new
+    constant resource. A constant in another shape keeps its bytes.
+
+    Each element is computed as the ops say, one after the other: integers exactly in their type,
+    floats rounded to nearest even in the type of each op, reductions in the order of their loops.
+    A value of which an element has no determined value (a division by zero, an index outside its
+    tensor) is left as it is. The pass has an evaluator of its own, although the reference
+    interpreter could do the same: the interpreter checks this pass like any other.
+
+    Memory is bounded. A value is computed only if it takes at most `small-bytes`, or no more bytes
+    than the constants it is computed from: a broadcast, or weights that are dequantized or widened,
+    stay as they are, since reading them at run time would cost more than computing them. All large
+    values together take at most what the function's constants did before. Elements are computed in
+    chunks; a result of more than 1 MB is written to a temporary file and mapped. A reduction of more
+    than 2^20 steps is left to run time, as are booleans in number. Every decision is a remark.
+
+    Precondition: `graph-normalize`. `graph-simplify` usually comes before and after.
+
+    ```mlir
+    func.func @main() -> tensor<2x3xf32> {
+      %w = arith.constant dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
+      %e = tensor.empty() : tensor<2x3xf32>
+      %t = linalg.transpose ins(%w : tensor<3x2xf32>) outs(%e : tensor<2x3xf32>) permutation = [1, 0]
+      return %t : tensor<2x3xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    func.func @main() -> tensor<2x3xf32> {
+      %t = arith.constant dense<[[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]> : tensor<2x3xf32>
+      return %t : tensor<2x3xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"smallBytes", "small-bytes", "int64_t", "65536",
+           "bytes up to which a value is computed whatever it is computed from">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def GraphAbsorbScalesPass : Pass<"graph-absorb-scales", "::mlir::func::FuncOp"> {
+  let summary = "move factors behind a product into its constant weights";
+  let description = [{
+    An elementwise op that multiplies the result of a product by a constant factor, as a
+    normalisation behind a convolution does, loses the factor if the product's weights are constant
+    and vary along all that the factor varies along. The weights are multiplied instead, by an op
+    that `graph-fold-constants` computes.
+
+    The sum is then rounded otherwise, so `--fp=strict` leaves it; and so does a weight that would
+    become infinite or subnormal. Every decision is a remark.
+
+    Precondition: `graph-fold-constants`, so that factors are constants. `graph-fold-constants`
+    follows once more.
+
+    ```mlir
+    #x = affine_map<(i, j, k) -> (i, k)>
+    #w = affine_map<(i, j, k) -> (k, j)>
+    #y = affine_map<(i, j, k) -> (i, j)>
+    #id = affine_map<(i, j) -> (i, j)>
+    #last = affine_map<(i, j) -> (j)>
+    func.func @main(%x: tensor<4x2xf32>) -> tensor<4x2xf32> {
+      %w = arith.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+      %f = arith.constant dense<[0.5, 3.0]> : tensor<2xf32>
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<4x2xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<4x2xf32>) -> tensor<4x2xf32>
+      %p = linalg.generic {indexing_maps = [#x, #w, #y],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+           ins(%x, %w : tensor<4x2xf32>, tensor<2x2xf32>) outs(%z : tensor<4x2xf32>) {
+      ^bb0(%a: f32, %b: f32, %c: f32):
+        %0 = arith.mulf %a, %b : f32
+        %1 = arith.addf %c, %0 : f32
+        linalg.yield %1 : f32
+      } -> tensor<4x2xf32>
+      %y = linalg.generic {indexing_maps = [#id, #last, #id],
+                           iterator_types = ["parallel", "parallel"]}
+           ins(%p, %f : tensor<4x2xf32>, tensor<2xf32>) outs(%e : tensor<4x2xf32>) {
+      ^bb0(%a: f32, %b: f32, %c: f32):
+        %0 = arith.mulf %a, %b : f32
+        linalg.yield %0 : f32
+      } -> tensor<4x2xf32>
+      return %y : tensor<4x2xf32>
+    }
+    ```
+    The weights become [[0.5, 6.0], [1.5, 12.0]], and the second op copies what is left.
+  }];
+  let options = [
+    Option<"reassociate", "reassociate", "bool", "true",
+           "whether products of floats may be formed in another order (not in --fp=strict)">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::FuncOp"> {
   let summary = "keep the channels of images contiguous in memory";
   let description = [{
@@ -139,8 +238,13 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
     is; otherwise an even division is preferred, and failing that the last part is padded by the
     combiner's neutral element.
 
-    Reductions by one combiner with a neutral element qualify, products excepted; every decision
-    is a remark.
+    Products, and reductions over an extent known only at run time, are cut into whole parts and a
+    rest, which is what the second stage starts from. The size of a part is a constant; with an
+    extent known only at run time, their number is not: a short reduction has no parts, and is priced
+    as a long one, since it loses little. A product stays whole if what it multiplies may be reduced
+    in its kernel (attention).
+
+    Reductions by one combiner with a neutral element qualify; every decision is a remark.
 
     ```mlir
     func.func @sum(%x: tensor<65536xf32>, %init: tensor<f32>) -> tensor<f32> {
@@ -162,8 +266,7 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
     }
     ```
 
-    Precondition: static extents of the loops; a reduction over extents known only at run time
-    stays whole. `graph-fuse` usually follows.
+    Results must have a static shape. `graph-simplify` and `graph-fuse` usually follow.
   }];
   let options = [
     Option<"device", "device", "std::string", "\"\"",
@@ -252,10 +355,13 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
     * a chain of elementwise ops and reductions over a contraction joins the contraction that
       consumes it (attention, in whatever ops it is written), if the cost model says so: what the
       chain computes then stays on chip, but only blocks of rows run in parallel.
+    A `tensor.pad` that a product reads, of what a product computes, gets no group if the cost model
+    says so: it is then padded in memory, and the product stores its result inside it.
     Every decision is a remark.
 
     Precondition: `graph-propagate-layouts`. Postcondition: each group has one result. Constants
-    and fills belong to no group; they are cloned where they are used. `graph-outline` follows.
+    and fills belong to no group; they are cloned where they are used. `graph-form-views` and
+    `graph-outline` follow.
 
     ```mlir
     func.func @main(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
@@ -310,8 +416,12 @@ def GraphFormViewsPass : Pass<"graph-form-views", "::mlir::func::FuncOp"> {
     ```
     The concatenation loses its group: the exponentials are written where they belong in it.
 
+    A `tensor.pad` that `graph-fuse` gave no group becomes concatenations of its source with the
+    frame around it, and each side of the frame one group.
+
     Precondition: `graph-fuse`. `graph-outline` follows.
   }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def GraphOutlinePass : Pass<"graph-outline", "::mlir::ModuleOp"> {

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SplitLoop.h"
 #include "Work.h"
 
 #include "dialects/Graph/Transforms/Passes.h"
@@ -39,16 +40,27 @@ static constexpr int64_t kBlockElements = 8192;
 /// Elements of a result along which vectors run share a block.
 static constexpr int64_t kBlockColumns = 64;
 
+/// Multiply-adds that a block should do at least, and iterations of a product's loop that stay
+/// together: the sum of as many is kept in registers.
+static constexpr int64_t kBlockMultiplyAdds = 65536;
+static constexpr int64_t kProductDepth = 256;
+
+/// Parts of any size are a multiple of this many iterations, or less: whole vectors.
+static constexpr int64_t kPartMultiple = 64;
+
+/// A register tile, about: what a block of a product computes at least.
+static constexpr int64_t kTileRows = 8, kTileColumns = 64;
+
+/// Iterations that all loops with an extent known only at run time are taken to have. A long
+/// reduction gains by parts what it takes, a short one has none and loses the start of a kernel.
+static constexpr int64_t kLongIterations = int64_t(1) << 22;
+
+/// What an extent counts as that is known only at run time and stays whole.
+static constexpr int64_t kTypicalExtent = 128;
+
 namespace {
 
-/// result[p] = combine over r of input[p, r].
-struct Reduction {
-  linalg::LinalgOp op;
-  /// The op of the body that combines, and the element that it combines with.
-  Operation *combiner;
-  Value reduced;
-  TypedAttr neutral;
-};
+using Reduction = graph::LoopReduction;
 
 /// Loop `loop` of extent `extent`, to be cut into `parts` of `size`, the last one padded.
 struct Cut {
@@ -60,8 +72,7 @@ struct Cut {
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 std::optional<Reduction> match(linalg::LinalgOp op, bool reassociate) {
-  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1 || op.hasDynamicShape() ||
-      graph::sumsProducts(op) || !op.hasPureTensorSemantics())
+  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1 || !op.hasPureTensorSemantics())
     return std::nullopt;
   SmallVector<Operation *> combiners;
   Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
@@ -78,6 +89,14 @@ std::optional<Reduction> match(linalg::LinalgOp op, bool reassociate) {
   return Reduction{op, combiners[0], reduced, *neutral};
 }
 
+/// Whether vectors run along the result, since the input's last dimension is kept.
+bool runsAlongResult(linalg::LinalgOp op) {
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  return map.getNumResults() != 0 &&
+         op.getIteratorTypesArray()[cast<AffineDimExpr>(map.getResults().back()).getPosition()] ==
+             utils::IteratorType::parallel;
+}
+
 /// The cut that lets all cores work, if one is worth its second stage.
 std::optional<Cut> chooseCut(const Reduction &reduction, const DeviceModel &device) {
   linalg::LinalgOp op = reduction.op;
@@ -87,13 +106,7 @@ std::optional<Cut> chooseCut(const Reduction &reduction, const DeviceModel &devi
     (kind == utils::IteratorType::parallel ? kept : reduced) *= extent;
   if (kept == 0 || reduced == 0)
     return std::nullopt;
-  // Vectors run along the result where the input's last dimension is kept.
-  auto inputMap = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
-  bool alongResult =
-      inputMap.getNumResults() != 0 &&
-      op.getIteratorTypesArray()[cast<AffineDimExpr>(inputMap.getResults().back()).getPosition()] ==
-          utils::IteratorType::parallel;
-  int64_t mostBlocks = alongResult ? ceilDiv(kept, kBlockColumns) : kept;
+  int64_t mostBlocks = runsAlongResult(op) ? ceilDiv(kept, kBlockColumns) : kept;
   auto price = [&](double elements, double results, int64_t blocks) {
     KernelWork work;
     work.elementOps = elements;
@@ -145,6 +158,124 @@ std::optional<Cut> chooseCut(const Reduction &reduction, const DeviceModel &devi
                  price(results * parts, results, mostBlocks);
   std::string numbers = llvm::formatv("predicted {0:e2} cycles in {1} parts, {2:e2} in one", split,
                                       cut->parts, whole);
+  remark::RemarkOpts options = remark::RemarkOpts::name("split").category("graph-split-reductions");
+  if (split < whole) {
+    remark::passed(op->getLoc(), options) << "is reduced in two stages: " << numbers;
+    return cut;
+  }
+  remark::missed(op->getLoc(), options) << "is reduced in one stage: " << numbers;
+  return std::nullopt;
+}
+
+/// A loop to be cut into whole parts of `size` iterations.
+struct LoopCut {
+  unsigned loop;
+  int64_t size;
+};
+
+/// Whether a reduction that is no product goes into `value` by way of elementwise ops: they may be
+/// computed in the kernel of the product that reads it, which then has to stay one.
+bool dependsOnReduction(Value value, llvm::SmallPtrSetImpl<Operation *> &seen) {
+  Operation *def = value.getDefiningOp();
+  if (!def || !seen.insert(def).second)
+    return false;
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(def);
+      linalgOp && linalgOp.getNumReductionLoops() != 0)
+    return !graph::sumsProducts(linalgOp);
+  return llvm::any_of(def->getOperands(), [&](Value operand) {
+    return isa<RankedTensorType>(operand.getType()) && dependsOnReduction(operand, seen);
+  });
+}
+
+/// The cut of a product, or of a reduction over extents known only at run time, if it pays.
+std::optional<LoopCut> chooseLoopCut(const Reduction &reduction, bool isProduct,
+                                     const DeviceModel &device) {
+  linalg::LinalgOp op = reduction.op;
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  if (!graph::canSplitLoop(reduction) ||
+      (isProduct && llvm::any_of(op.getDpsInputs(),
+                                 [&](Value input) { return dependsOnReduction(input, seen); })))
+    return std::nullopt;
+  // The first loop that may have any extent, or else the longest.
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  int64_t kept = 1, others = 1;
+  std::optional<unsigned> loop;
+  for (auto [number, extent] : llvm::enumerate(extents)) {
+    if (kinds[number] == utils::IteratorType::parallel)
+      kept *= extent;
+    else if (!loop || (ShapedType::isStatic(extents[*loop]) &&
+                       (ShapedType::isDynamic(extent) || extent > extents[*loop])))
+      loop = number;
+  }
+  for (auto [number, extent] : llvm::enumerate(extents))
+    if (kinds[number] == utils::IteratorType::reduction && number != *loop)
+      others *= ShapedType::isDynamic(extent) ? kTypicalExtent : extent;
+  if (kept == 0 || others == 0)
+    return std::nullopt;
+  bool isDynamic = ShapedType::isDynamic(extents[*loop]);
+  int64_t extent = isDynamic ? ceilDiv(kLongIterations, kept * others) : extents[*loop];
+
+  AffineMap out = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  int64_t columns = out.getNumResults() == 0
+                        ? 1
+                        : extents[cast<AffineDimExpr>(out.getResults().back()).getPosition()];
+  int64_t rowTiles = isProduct ? ceilDiv(kept / columns, kTileRows) : kept / columns;
+  int64_t mostBlocks = rowTiles * (isProduct || runsAlongResult(op)
+                                       ? ceilDiv(columns, isProduct ? kTileColumns : kBlockColumns)
+                                       : columns);
+  if (mostBlocks >= device.cores)
+    return std::nullopt;
+  int64_t keptInBlock = ceilDiv(kept, mostBlocks);
+  int64_t least = isProduct
+                      ? std::max(kProductDepth, ceilDiv(kBlockMultiplyAdds, keptInBlock * others))
+                      : ceilDiv(2 * kBlockElements, keptInBlock * others);
+  LoopCut cut{*loop, std::max<int64_t>(least, 2)};
+  if (cut.size > kPartMultiple)
+    cut.size = ceilDiv(cut.size, kPartMultiple) * kPartMultiple;
+  if (!isDynamic) {
+    int64_t parts =
+        std::min(ceilDiv(static_cast<int64_t>(4 * device.cores), mostBlocks), extent / cut.size);
+    if (parts < 2)
+      return std::nullopt;
+    while (parts > 2 && extent % parts != 0 && extent % (parts - 1) == 0)
+      --parts;
+    cut.size = extent / parts;
+    if (extent % parts != 0 && cut.size > kPartMultiple)
+      cut.size -= cut.size % kPartMultiple;
+  }
+  int64_t parts = extent / cut.size;
+  if (parts < 2)
+    return std::nullopt;
+
+  extents[*loop] = extent;
+  double traffic = 0;
+  for (OpOperand &operand : op->getOpOperands()) {
+    double elements = 1;
+    for (AffineExpr expr : op.getMatchingIndexingMap(&operand).getResults()) {
+      int64_t size = extents[cast<AffineDimExpr>(expr).getPosition()];
+      elements *= static_cast<double>(ShapedType::isDynamic(size) ? kTypicalExtent : size);
+    }
+    traffic += 4 * elements;
+  }
+  auto iterations =
+      static_cast<double>(kept) * static_cast<double>(others) * static_cast<double>(extent);
+  auto price = [&](double bytes, int64_t blocks) {
+    KernelWork work;
+    (isProduct ? work.multiplyAdds : work.elementOps) = iterations;
+    work.bytes = bytes;
+    work.blocks = static_cast<double>(blocks);
+    return predictCycles(work, device);
+  };
+  KernelWork second;
+  second.elementOps = static_cast<double>(kept * parts);
+  second.bytes = 4 * second.elementOps;
+  second.blocks = static_cast<double>(mostBlocks);
+  double whole = price(traffic, mostBlocks);
+  double split = price(traffic + second.bytes, mostBlocks * parts) + predictCycles(second, device);
+  std::string numbers =
+      llvm::formatv("predicted {0:e2} cycles in parts of {1}, {2:e2} in one{3}", split, cut.size,
+                    whole, isDynamic ? llvm::formatv(", if there are {0}", extent).str() : "");
   remark::RemarkOpts options = remark::RemarkOpts::name("split").category("graph-split-reductions");
   if (split < whole) {
     remark::passed(op->getLoc(), options) << "is reduced in two stages: " << numbers;
@@ -302,8 +433,18 @@ struct GraphSplitReductionsPass
     SmallVector<linalg::LinalgOp> ops(getOperation().getOps<linalg::LinalgOp>());
     for (linalg::LinalgOp op : ops)
       if (std::optional<Reduction> reduction = match(op, reassociate))
-        if (std::optional<Cut> cut = chooseCut(*reduction, *model))
-          Splitter(*reduction, *cut).run();
+        split(*reduction, *model);
+  }
+
+private:
+  static void split(Reduction reduction, const DeviceModel &model) {
+    bool isProduct = graph::sumsProducts(reduction.op);
+    if (isProduct || reduction.op.hasDynamicShape()) {
+      if (std::optional<LoopCut> cut = chooseLoopCut(reduction, isProduct, model))
+        graph::splitLoop(reduction, cut->loop, cut->size);
+    } else if (std::optional<Cut> cut = chooseCut(reduction, model)) {
+      Splitter(reduction, *cut).run();
+    }
   }
 };
 

@@ -22,6 +22,10 @@ inline constexpr llvm::StringLiteral kRunFunction = "sectile_run";
 inline constexpr llvm::StringLiteral kHostPrepare = "sectile_host_prepare";
 inline constexpr llvm::StringLiteral kHostRun = "sectile_host_run";
 
+/// On @sectile_prepare: numbers of the inputs whose elements sizes depend on; after the extents it
+/// takes a buffer for each.
+inline constexpr llvm::StringLiteral kDataInputsAttr = "graph.data_inputs";
+
 /// A constant's place in the section of constants.
 struct PlannedConstant {
   mlir::ElementsAttr value;

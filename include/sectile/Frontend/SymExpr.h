@@ -16,7 +16,8 @@
 //
 // All arithmetic is checked: an expression that overflows 64 bits, or grows
 // past what a model has reason to hold, becomes *invalid*, and everything
-// computed from it too. Symbols are sizes: at least 0.
+// computed from it too. Symbols are sizes: at least 0; but for *values*, which are
+// read from an input and have bounds of their own.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SECTILE_FRONTEND_SYMEXPR_H
@@ -87,6 +88,11 @@ private:
 };
 
 /// What the arithmetic treats as opaque.
+/// An interval of 64-bit integers; a missing end is unbounded.
+struct SymRange {
+  std::optional<int64_t> low, high;
+};
+
 struct SymAtom {
   enum class Kind {
     Symbol,    ///< name
@@ -101,11 +107,9 @@ struct SymAtom {
   unsigned weight; ///< atoms in it, itself included
   std::string name;
   llvm::SmallVector<SymExpr, 2> args;
-};
-
-/// An interval of 64-bit integers; a missing end is unbounded.
-struct SymRange {
-  std::optional<int64_t> low, high;
+  /// Of a symbol.
+  SymRange bounds{0, std::nullopt};
+  bool isValue = false; ///< read from an input, not the size of anything
 };
 
 /// Owns atoms and applies the rules that need them.
@@ -113,6 +117,10 @@ class SymContext {
 public:
   /// The symbol of that name, made at the first call.
   SymExpr symbol(llvm::StringRef name);
+  /// A new symbol for an integer that is read from an input.
+  SymExpr value(llvm::StringRef name, int64_t low, int64_t high);
+  /// Calls `visit` for each value in `expr`.
+  static void visitValues(const SymExpr &expr, llvm::function_ref<void(const SymAtom *)> visit);
   /// Symbols in order of creation.
   llvm::ArrayRef<const SymAtom *> symbols() const { return symbolAtoms; }
 

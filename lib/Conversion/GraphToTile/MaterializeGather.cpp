@@ -56,16 +56,15 @@ FailureOr<TileValue> Materializer::materialiseGather(graph::GatherOp op, const C
     Value isHigh =
         arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, position, splat(last));
     Value ok = arith::AndIOp::create(builder, loc, isLow, isHigh);
-    // An element outside `indexValid` holds no index.
-    auto i1 = builder.getI1Type();
-    if (!indexValid.empty()) {
-      TileValue checked = select(loc, indexValid, {ok, index->dims}, builder.getBoolAttr(true));
-      ok = checked.value;
-      assert(checked.dims == index->dims && "a pruned mask follows the value's coordinates");
-      (void)i1;
-    }
+    // An element outside `indexValid` holds no index. Indices that are all the same may still be
+    // valid for some elements only.
+    TileValue checked{ok, index->dims};
+    if (!indexValid.empty())
+      checked = select(loc, indexValid, checked, builder.getBoolAttr(true));
+    auto shown = [&](Value shown) { return broadcastTo(loc, {shown, index->dims}, checked.dims); };
     std::string message = "index %0 is out of range [-%1, %1) along axis " + std::to_string(axis);
-    tile::AssertOp::create(builder, loc, ok, message, ValueRange{value, splat(size)});
+    tile::AssertOp::create(builder, loc, checked.value, message,
+                           ValueRange{shown(value), shown(splat(size))});
     // An empty source has no place to read: coordinate 0 is then masked by every consumer,
     // since the result it indexes exists only if the check above failed.
     Value low = arith::MaxSIOp::create(builder, loc, position, splat(zero));

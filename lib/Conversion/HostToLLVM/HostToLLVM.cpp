@@ -66,6 +66,10 @@ public:
         func.getArgument(1 + next++).replaceAllUsesWith(toIndex(loadElement(dims, dim, i64)));
       }
     }
+    if (auto data = func->getAttrOfType<DenseI64ArrayAttr>(kDataInputsAttr)) {
+      bindData(func, data, next);
+      func->removeAttr(kDataInputsAttr);
+    }
     finishArguments(func);
     // Results go to symbols, output_dims and arena_bytes.
     auto ret = cast<func::ReturnOp>(func.getBody().back().getTerminator());
@@ -84,6 +88,25 @@ public:
     Value place = addressOf(call, offsetof(sectile_abi_call, arena_bytes));
     LLVM::StoreOp::create(builder, loc, toI64(results[position]), place);
     finish(func, ret);
+  }
+
+  /// Inputs whose elements sizes depend on. Who asks for shapes alone may have given no data.
+  void bindData(func::FuncOp func, DenseI64ArrayAttr numbers, unsigned first) {
+    Value pointers = loadField(offsetof(sectile_abi_call, input_data), pointer);
+    Value none = LLVM::ZeroOp::create(builder, loc, pointer);
+    for (auto [position, number] : llvm::enumerate(numbers.asArrayRef())) {
+      const PlannedTensor &tensor = interface.inputs[number];
+      Value data = loadElement(pointers, number, pointer);
+      Value isThere = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne, data, none);
+      graph::CheckOp::create(builder, loc, isThere,
+                             "sizes depend on the elements of input '" + tensor.name +
+                                 "', but its data is null",
+                             ValueRange());
+      SmallVector<Value> sizes;
+      for (int64_t extent : tensor.type.getShape())
+        sizes.push_back(constant(extent));
+      bindBuffer(func.getArgument(1 + first + position), data, sizes, sizes);
+    }
   }
 
   void emitRun(func::FuncOp func) {

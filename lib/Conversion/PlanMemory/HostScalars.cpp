@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -44,6 +45,15 @@ Value HostScalars::clone(Value value) {
     Value extent = getExtent(dim.getSource(), *dim.getConstantIndex());
     mapping.map(value, extent);
     return extent;
+  }
+  if (auto extract = dyn_cast_if_present<tensor::ExtractOp>(op)) {
+    SmallVector<Value> place;
+    for (Value index : extract.getIndices())
+      place.push_back(clone(index));
+    Value element =
+        memref::LoadOp::create(builder, extract.getLoc(), buffers.at(extract.getTensor()), place);
+    mapping.map(value, element);
+    return element;
   }
   for (Value operand : op->getOperands())
     clone(operand);

@@ -28,6 +28,9 @@ public:
   /// Makes `extent` the extent of an input's dimension.
   void bind(mlir::Value input, int64_t dim, mlir::Value extent) { extents[{input, dim}] = extent; }
 
+  /// Makes `buffer` what elements of an input are read from.
+  void bindBuffer(mlir::Value input, mlir::Value buffer) { buffers[input] = buffer; }
+
   /// An index or condition of the model, as a value of the new function.
   mlir::Value clone(mlir::Value scalar);
   mlir::OpFoldResult clone(mlir::OpFoldResult scalar);
@@ -46,6 +49,7 @@ private:
   mlir::OpBuilder &builder;
   mlir::Location loc;
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> extents; // of inputs
+  llvm::DenseMap<mlir::Value, mlir::Value> buffers;                     // of inputs
   mlir::IRMapping mapping;
 };
 

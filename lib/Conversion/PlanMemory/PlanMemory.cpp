@@ -83,6 +83,9 @@ private:
       }
       bool isHost = isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect()) ||
                     isa<tensor::DimOp, tensor::EmptyOp, graph::CheckOp, func::ReturnOp>(op);
+      // Numbers that sizes are made of, read where the user keeps them.
+      if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+        isHost = isa<BlockArgument>(extract.getTensor());
       if (!isReshape(&op) && !isa<tensor::ExtractSliceOp>(op) && !isHost)
         return op.emitOpError("is left in the host program: expects every op on tensors to be "
                               "part of a kernel");
@@ -166,6 +169,18 @@ private:
     builder.setInsertionPointToStart(prepare.addEntryBlock());
 
     HostScalars scalars(builder, loc);
+    SmallVector<int64_t> dataInputs;
+    for (BlockArgument argument : model.getArguments()) {
+      if (llvm::none_of(argument.getUsers(), llvm::IsaPred<tensor::ExtractOp>))
+        continue;
+      dataInputs.push_back(argument.getArgNumber());
+      inputs.push_back(
+          getBufferType(cast<RankedTensorType>(argument.getType()), placement.getLayout(argument)));
+      scalars.bindBuffer(argument,
+                         prepare.getBody().front().addArgument(inputs.back(), argument.getLoc()));
+    }
+    if (!dataInputs.empty())
+      prepare->setAttr(kDataInputsAttr, builder.getDenseI64ArrayAttr(dataInputs));
     llvm::StringMap<std::pair<Value, std::string>> bound;
     SmallVector<Value> results;
     unsigned next = 0;
@@ -233,6 +248,7 @@ private:
     HostScalars scalars(builder, loc);
     for (auto [tensor, buffer] : llvm::zip(model.getArguments(), entry->getArguments())) {
       bufferOf[tensor] = buffer;
+      scalars.bindBuffer(tensor, buffer);
       auto type = cast<RankedTensorType>(tensor.getType());
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim))

@@ -20,7 +20,7 @@ static Type withLanesOf(Value like, Type element) {
 }
 
 Value KernelEmitter::roundTo(Value value, Type element) {
-  if (!element.isF16() && !element.isBF16())
+  if (!isNarrowFloat(element))
     return value;
   auto it = narrowSources.find(value);
   if (it != narrowSources.end() && it->second.first == element)
@@ -147,7 +147,6 @@ FailureOr<Value> KernelEmitter::emitPartOp(Operation *op, ArrayRef<Value> given,
   Type from = getElementTypeOrSelf(op->getOperand(0).getType());
   Type registers = getRegisterType(resultElement);
   Type type = getPartType(registers, width);
-  auto isNarrowFloat = [](Type t) { return t.isF16() || t.isBF16(); };
 
   if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp,
           arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
@@ -169,7 +168,8 @@ FailureOr<Value> KernelEmitter::emitPartOp(Operation *op, ArrayRef<Value> given,
     return roundTo(from.isF64() ? truncateToOdd(builder, loc, operands[0]) : operands[0],
                    resultElement);
   if (isa<arith::BitcastOp>(op) && (isNarrowFloat(from) || isNarrowFloat(resultElement))) {
-    Type bits = withLanesOf(operands[0], builder.getIntegerType(16));
+    Type bits =
+        withLanesOf(operands[0], builder.getIntegerType(resultElement.getIntOrFloatBitWidth()));
     Value value = isNarrowFloat(from) ? toMemoryFormat(operands[0], from) : operands[0];
     if (value.getType() != bits)
       value = arith::BitcastOp::create(builder, loc, bits, value);

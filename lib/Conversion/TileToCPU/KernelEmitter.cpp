@@ -43,9 +43,11 @@ LogicalResult KernelEmitter::checkTiles() {
       return success();
     if (!tensor.getElementType().isIntOrIndexOrFloat() ||
         (tensor.getElementType().isInteger() && tensor.getElementTypeBitWidth() != 1 &&
-         tensor.getElementTypeBitWidth() % 8 != 0))
-      return op->emitOpError("expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32 "
-                             "or f64 on ")
+         tensor.getElementTypeBitWidth() % 8 != 0) ||
+        (isa<FloatType>(tensor.getElementType()) && tensor.getElementTypeBitWidth() < 32 &&
+         !isNarrowFloat(tensor.getElementType())))
+      return op->emitOpError("expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32, "
+                             "f64, f8E4M3FN, f8E4M3FNUZ, f8E5M2 or f8E5M2FNUZ on ")
              << level.name << ", but got " << tensor.getElementType();
     if (tensor.getNumElements() > level.maxTileElements)
       return op->emitOpError("expects tiles of at most ")

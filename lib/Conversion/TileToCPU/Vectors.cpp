@@ -21,10 +21,15 @@ int64_t Tile::getNumRows() const {
   return rows;
 }
 
+bool sectile::cpu::isNarrowFloat(Type element) {
+  return isa<Float16Type, BFloat16Type, Float8E4M3FNType, Float8E4M3FNUZType, Float8E5M2Type,
+             Float8E5M2FNUZType>(element);
+}
+
 Type sectile::cpu::getRegisterType(Type element) {
   if (element.isIndex())
     return IntegerType::get(element.getContext(), 64);
-  if (element.isF16() || element.isBF16())
+  if (isNarrowFloat(element))
     return Float32Type::get(element.getContext());
   return element;
 }

@@ -42,6 +42,8 @@ struct Tile {
 
 /// The type that holds elements of type `element` in registers.
 mlir::Type getRegisterType(mlir::Type element);
+/// Floats of 8 and 16 bits, which are f32 in registers.
+bool isNarrowFloat(mlir::Type element);
 /// Vector of `lanes` elements, or the element itself for one lane.
 mlir::Type getPartType(mlir::Type registerElement, int64_t lanes);
 /// Lanes of a value; 1 for scalars.

@@ -145,10 +145,18 @@ LogicalResult sectile::frontend::importCast(Node &n) {
   FailureOr<DType> to = targetType(n);
   if (failed(to))
     return failure();
-  // Both speak of 8-bit floats only.
-  n.ignoreAttr("saturate");
+  // Of 8-bit floats only; the mode is that of scales.
+  bool saturates = n.intAttr("saturate", 1) != 0;
   n.ignoreAttr("round_mode");
   Tensor *x = n.in(0);
+  if (isSmallFloat(*to) && x->dtype != *to) {
+    // By way of f32, which holds all narrow floats.
+    Tensor *wide = n.emit.cast(x, x->dtype == DType::F64 ? DType::F64 : DType::F32);
+    n.result(0, n.emit.pointwise({wide}, x->shape, *to, [&](const Scalar &s, ValueRange args) {
+      return s.toSmallFloat(args[0], *to, saturates);
+    }));
+    return success();
+  }
   auto known = evaluateElements(n, {x}, x->shape, *to, [&](ArrayRef<SymExpr> args) {
     if (*to != DType::Bool)
       return std::optional<SymExpr>(args[0]);

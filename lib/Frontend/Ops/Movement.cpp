@@ -7,6 +7,8 @@
 
 #include "Operators.h"
 
+#include "dialects/Graph/IR/Graph.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -30,8 +32,11 @@ sectile::frontend::rearrangeElements(Node &n, Tensor *input, ArrayRef<SymExpr> s
   Shape results;
   for (int64_t linear = 0; linear < *count; ++linear) {
     results.push_back((*elements)[position(at)]);
-    for (size_t dim = at.size(); dim-- > 0 && ++at[dim] == extents[dim];)
+    for (size_t dim = at.size(); dim-- > 0;) {
+      if (++at[dim] != extents[dim])
+        break;
       at[dim] = 0;
+    }
   }
   return n.emit.known(input->dtype, Shape(shape.begin(), shape.end()), std::move(results));
 }
@@ -166,7 +171,8 @@ LogicalResult sectile::frontend::importSlice(Node &n) {
   } else {
     if (n.numInputs() < 3 || !n.has(1) || !n.has(2))
       return n.fail("expects starts and ends");
-    FailureOr<Shape> from = n.elements(1, "starts"), to = n.elements(2, "ends");
+    FailureOr<Shape> from = n.elements(1, "starts", /*mayBeCut=*/true),
+                     to = n.elements(2, "ends", /*mayBeCut=*/true);
     if (failed(from) || failed(to))
       return failure();
     starts = *from;
@@ -290,6 +296,32 @@ static Tensor *border(Node &n, Tensor *x, int64_t axis, const SymExpr &count, St
   return n.emit.reverse(n.emit.slice(x, offsets, sizes, strides), axis);
 }
 
+/// The same where `count` may exceed what one turn along the axis gives: the input is then
+/// repeated, or reflected at both ends again and again.
+static Tensor *repeatedBorder(Node &n, Tensor *x, int64_t axis, const SymExpr &count,
+                              StringRef mode, bool isFront) {
+  Emitter &e = n.emit;
+  const SymExpr &extent = x->shape[axis];
+  Value size = e.index(extent), first = e.index(isFront ? SymExpr(0) - count : extent);
+  Tensor *indices = e.generate({count}, DType::I64, [&](const Scalar &s, ValueRange coords) {
+    Value length = s.fromIndex(size), one = s.integer(1), zero = s.integer(0);
+    Value place = s.add(s.fromIndex(coords[0]), s.fromIndex(first));
+    bool wraps = mode == "wrap";
+    Value period = s.max(wraps ? length : s.mul(s.sub(length, one), s.integer(2)), one);
+    Value rest = s.rem(place, period);
+    Value inTurn = s.select(s.compare(Compare::Less, rest, zero), s.add(rest, period), rest);
+    if (wraps)
+      return inTurn;
+    // An extent of 1 reflects to itself: its period is taken for 1.
+    return s.min(inTurn, s.sub(period, inTurn));
+  });
+  Shape shape = x->shape;
+  shape[axis] = count;
+  Value source = e.value(x), chosen = e.value(indices);
+  Value border = graph::GatherOp::create(e.b, e.loc, e.type(x->dtype, shape), source, chosen, axis);
+  return e.make(x->dtype, shape, border);
+}
+
 LogicalResult sectile::frontend::importPad(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
@@ -365,20 +397,21 @@ LogicalResult sectile::frontend::importPad(Node &n) {
   for (int64_t dim = 0; dim < x->rank(); ++dim) {
     if (low[dim].isConstant(0) && high[dim].isConstant(0))
       continue;
-    SymExpr most = mode == "edge" ? n.syms.max(low[dim], high[dim]) : cut->shape[dim];
-    most = mode == "reflect" ? most - 1 : most;
-    SymExpr fits =
-        (SymExpr(1) - n.syms.less(most, low[dim])) * (SymExpr(1) - n.syms.less(most, high[dim]));
-    if (mode == "edge")
-      fits = SymExpr(1) - n.syms.equal(cut->shape[dim], 0);
-    if (failed(n.require(fits, "expects padding that an extent of %0 can give", {cut->shape[dim]})))
+    const SymExpr &extent = cut->shape[dim];
+    if (failed(n.require(SymExpr(1) - n.syms.equal(extent, 0),
+                         "expects padding that an extent of %0 can give", {extent})))
       return failure();
+    SymExpr most = mode == "reflect" ? extent - 1 : extent;
+    auto add = [&](const SymExpr &count, bool isFront) {
+      bool isOneTurn = mode == "edge" || n.syms.simplify(n.syms.less(most, count)).isConstant(0);
+      return (isOneTurn ? border : repeatedBorder)(n, cut, dim, count, mode, isFront);
+    };
     SmallVector<Tensor *> parts;
     if (!low[dim].isConstant(0))
-      parts.push_back(border(n, cut, dim, low[dim], mode, /*isFront=*/true));
+      parts.push_back(add(low[dim], /*isFront=*/true));
     parts.push_back(cut);
     if (!high[dim].isConstant(0))
-      parts.push_back(border(n, cut, dim, high[dim], mode, /*isFront=*/false));
+      parts.push_back(add(high[dim], /*isFront=*/false));
     cut = e.concat(parts, dim);
   }
   n.result(0, cut);

@@ -83,7 +83,7 @@ LogicalResult sectile::frontend::importQuantizeLinear(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
   int64_t outputType = n.intAttr("output_dtype", 0), precision = n.intAttr("precision", 0);
-  n.ignoreAttr("saturate"); // Of 8-bit floats only.
+  bool saturates = n.intAttr("saturate", 1) != 0; // Of 8-bit floats only.
   DType dtype = DType::U8;
   if (outputType != 0) {
     std::optional<DType> named = dtypeOf(outputType);
@@ -96,7 +96,7 @@ LogicalResult sectile::frontend::importQuantizeLinear(Node &n) {
                   ", but got " + nameOf(dtype));
   if (n.has(2))
     dtype = n.in(2)->dtype;
-  if (!isInteger(dtype) || bitsOf(dtype) > 16)
+  if ((!isInteger(dtype) || bitsOf(dtype) > 16) && !isSmallFloat(dtype))
     return n.fail("quantization to " + nameOf(dtype) + " is not supported");
   if (x->dtype != DType::I32 && failed(n.expectFloat(x)))
     return failure();
@@ -106,13 +106,21 @@ LogicalResult sectile::frontend::importQuantizeLinear(Node &n) {
   FailureOr<Parameters> p = readParameters(n, x);
   if (failed(p))
     return failure();
-  auto [low, high] = limits(dtype);
   DType wide = x->dtype == DType::F64 ? DType::F64 : DType::F32;
   // The division is in the input's type, as the standard says: narrow floats round there.
   Tensor *seen = e.reshape(e.cast(x, isFloat(x->dtype) ? x->dtype : DType::F32), p->shape);
   SmallVector<Tensor *> inputs{seen, e.cast(p->scale, seen->dtype)};
   Tensor *ratio =
       e.pointwise(inputs, [](const Scalar &s, ValueRange args) { return s.div(args[0], args[1]); });
+  if (isSmallFloat(dtype)) { // their zero point is 0
+    Tensor *codes =
+        e.pointwise({e.cast(ratio, wide)}, p->shape, dtype, [&](const Scalar &s, ValueRange args) {
+          return s.toSmallFloat(args[0], dtype, saturates);
+        });
+    n.result(0, e.reshape(codes, x->shape));
+    return success();
+  }
+  auto [low, high] = limits(dtype);
   inputs = {e.cast(ratio, wide)};
   if (p->zeroPoint)
     inputs.push_back(e.cast(p->zeroPoint, wide));
@@ -132,8 +140,7 @@ LogicalResult sectile::frontend::importDequantizeLinear(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
   int64_t outputType = n.intAttr("output_dtype", 0);
-  bool isNarrow = isFloat(x->dtype) && bitsOf(x->dtype) == 8;
-  if (!isInteger(x->dtype) && !isNarrow)
+  if (!isInteger(x->dtype) && !isSmallFloat(x->dtype))
     return n.fail("dequantization of " + nameOf(x->dtype) + " is not supported");
   if (n.has(2) && failed(n.expectSameType({x, n.in(2)})))
     return failure();

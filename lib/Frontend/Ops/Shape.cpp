@@ -7,6 +7,8 @@
 
 #include "Operators.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -170,6 +172,56 @@ static LogicalResult expectSameCount(Node &n, Tensor *x, ArrayRef<SymExpr> shape
                    "expects a new shape of as many elements, but got %0 and %1", {have, want});
 }
 
+/// The new shape where some of its numbers are values of the run, 0 and -1 among them: sizes of
+/// their own.
+static Shape shapeOfValues(Node &n, Tensor *x, ArrayRef<SymExpr> target, bool allowZero) {
+  Emitter &e = n.emit;
+  OpBuilder &b = e.b;
+  std::string name = n.numResults() == 0 ? std::string("size") : n.proto.output(0);
+  auto number = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(b, e.loc, value);
+  };
+  auto is = [&](arith::CmpIPredicate how, Value lhs, Value rhs) -> Value {
+    return arith::CmpIOp::create(b, e.loc, how, lhs, rhs);
+  };
+  auto select = [&](Value condition, Value lhs, Value rhs) -> Value {
+    return arith::SelectOp::create(b, e.loc, condition, lhs, rhs);
+  };
+  using P = arith::CmpIPredicate;
+  Value zero = number(0), one = number(1), minusOne = number(-1), unknown = zero;
+  SmallVector<Value> isInferred, extents, known;
+  for (auto [dim, extent] : llvm::enumerate(target)) {
+    Value value = e.index(extent);
+    e.check(is(P::sge, value, minusOne), n.title() + ": expects extents of at least -1, but got %0",
+            {value});
+    isInferred.push_back(is(P::eq, value, minusOne));
+    unknown = arith::AddIOp::create(b, e.loc, unknown, select(isInferred.back(), one, zero));
+    if (!allowZero && dim < x->shape.size())
+      value = select(is(P::eq, value, zero), e.index(x->shape[dim]), value);
+    extents.push_back(value);
+    known.push_back(select(isInferred.back(), one, value));
+  }
+  e.check(is(P::sle, unknown, one),
+          n.title() + ": expects at most one extent of -1 in the new shape", {});
+  SmallVector<Value> own =
+      llvm::map_to_vector(x->shape, [&](const SymExpr &extent) { return e.index(extent); });
+  Value have = e.countSafely(own), rest = e.countSafely(known);
+  Value inferred =
+      arith::DivUIOp::create(b, e.loc, have, arith::MaxSIOp::create(b, e.loc, rest, one));
+  Shape shape;
+  for (auto [dim, extent] : llvm::enumerate(extents)) {
+    extent = select(isInferred[dim], inferred, extent);
+    shape.push_back(target[dim].constant() > 0
+                        ? target[dim]
+                        : e.nameSize(extent, name + "_" + std::to_string(dim),
+                                     n.title() + ": expects extents of at least 0, but got %0"));
+  }
+  Value want = e.countSafely(extents);
+  e.check(is(P::eq, have, want),
+          n.title() + ": expects a new shape of as many elements, but got %0 and %1", {have, want});
+  return shape;
+}
+
 LogicalResult sectile::frontend::importReshape(Node &n) {
   Tensor *x = n.in(0);
   FailureOr<Shape> target = n.elements(1, "the new shape");
@@ -179,6 +231,13 @@ LogicalResult sectile::frontend::importReshape(Node &n) {
   if (n.in(1)->rank() != 1 || target->size() > static_cast<size_t>(kMaxRank))
     return n.fail("expects a new shape of at most " + Twine(kMaxRank) + " extents, but got " +
                   Twine(target->size()));
+  bool hasValues = false;
+  for (const SymExpr &extent : *target)
+    SymContext::visitValues(extent, [&](const SymAtom *) { hasValues = true; });
+  if (hasValues) {
+    n.result(0, reshaped(n, x, shapeOfValues(n, x, *target, allowZero)));
+    return success();
+  }
   Shape shape;
   std::optional<size_t> inferred;
   for (auto [dim, extent] : llvm::enumerate(*target)) {

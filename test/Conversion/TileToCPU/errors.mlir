@@ -2,7 +2,7 @@
 
 // Element types without instructions.
 tile.kernel @k(%x: !tile.view<4xi4>) {
-  // expected-error @+1 {{expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32 or f64 on avx2, but got 'i4'}}
+  // expected-error @+1 {{expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32, f64, f8E4M3FN, f8E4M3FNUZ, f8E5M2 or f8E5M2FNUZ on avx2, but got 'i4'}}
   %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<4xi4> -> tensor<4xi4>
   tile.return
 }
