@@ -25,6 +25,7 @@ static const HandlerTable &getHandlers() {
     addHostHandlers(handlers);
     addDispatchHandlers(handlers);
     addTensorHandlers(handlers);
+    addScanHandlers(handlers);
     addTileHandlers(handlers);
     addTransferHandlers(handlers);
     return handlers;

@@ -182,6 +182,21 @@ def _reductions(b: Builder) -> None:
           kernel_shape=[3, 3])  # fmt: skip
 
 
+def _orders(b: Builder) -> None:
+    x = b.floats(3, 5, 37)
+    for axis in (0, 1, -1):
+        b.add(f"CumSum.{axis}", "CumSum", x, Const(axis))
+    b.add("CumSum.reverse", "CumSum", x, Const(-1), reverse=1)
+    b.add("CumSum.exclusive", "CumSum", x, Const(2), exclusive=1)
+    b.add("CumSum.both", "CumSum", x, Const([1]), exclusive=1, reverse=1)
+    b.add("CumSum.i64", "CumSum", b.integers(4, 70, dtype=np.int64), Const(1), reverse=1)
+    b.add("CumSum.i32", "CumSum", b.integers(19, 70), Const(0), exclusive=1)
+    # The reference adds up in f64 itself, and no peer's error in 16 bits is a measure: sums of these
+    # are exact.
+    b.add("CumSum.f64", "CumSum", b.integers(70).astype(np.float64), Const(0))
+    b.add("CumSum.f16", "CumSum", b.integers(5, 33).astype(np.float16), Const(1))
+
+
 def _shapes(b: Builder) -> None:
     x = b.floats(2, 3, 20)
     b.add("Transpose", "Transpose", x)
@@ -245,7 +260,7 @@ def _quantization(b: Builder) -> None:
 
 def make_models(opset: int, dynamic: bool = False) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
     """The models of an opset, each with its inputs."""
-    parts = {"operators": [_elementwise, _products, _reductions, _shapes], "quantization": [_quantization]}
+    parts = {"operators": [_elementwise, _products, _reductions, _orders, _shapes], "quantization": [_quantization]}
     models = []
     for name, makers in parts.items():
         builder = Builder(opset, dynamic)

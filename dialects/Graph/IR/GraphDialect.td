@@ -17,7 +17,7 @@ def Graph_Dialect : Dialect {
   let description = [{
     The graph level is `linalg`, `tensor`, `arith` and `math` on tensors. This dialect adds
     fused regions (`graph.kernel`, `graph.launch`), data-dependent access (`graph.gather`),
-    broadcasting decided at run time (`graph.broadcast`) and checks on sizes (`graph.check`).
+    recurrences along a dimension (`graph.scan`), broadcasting decided at run time (`graph.broadcast`) and checks on sizes (`graph.check`).
 
     A model is the public `func.func` of a module. Attributes on its arguments and results:
     * `graph.name` (string): the name of the input or output;

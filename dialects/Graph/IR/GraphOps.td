@@ -216,4 +216,81 @@ def Graph_GatherOp : Graph_Op<"gather", [
   let hasVerifier = 1;
 }
 
+//===----------------------------------------------------------------------===//
+// Order along a dimension
+//===----------------------------------------------------------------------===//
+
+def Graph_ScanOp : Graph_Op<"scan", [
+    Pure, AttrSizedOperandSegments, SingleBlock,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "a recurrence along one dimension";
+  let description = [{
+    For every place along the other dimensions, with i running up dimension `axis` (down it with
+    `reverse`):
+
+        state = inits
+        for i:  state = step(state, inputs[.., i, ..]);  results[.., i, ..] = state
+
+    With `exclusive` the result is the state before the step. `inits` lack dimension `axis`;
+    there is one of them, and one result, for each value of the state. `step` takes the state and
+    one element of each of `inputs`, and is made of elementwise ops.
+
+    `associative` promises that `step` combines states: it then has one input per init, and
+    step(step(a, b), c) equals step(a, step(b, c)) but for rounding. Lowerings may then combine
+    elements with each other before they meet the state, where reassociation is allowed at all.
+
+    Cumulative sums are scans by addition, state-space models scans whose step multiplies the
+    state. `linalg` has no op whose iterations depend on each other through more than a reduction.
+
+    ```mlir
+    func.func @cumulate(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %zero = arith.constant dense<0.0> : tensor<4xf32>
+      %y = graph.scan %x from %zero axis 1 associative
+           : tensor<4x8xf32> from tensor<4xf32> -> tensor<4x8xf32> {
+      ^bb0(%sum: f32, %element: f32):
+        %next = arith.addf %sum, %element : f32
+        graph.yield %next : f32
+      }
+      return %y : tensor<4x8xf32>
+    }
+    ```
+    Constraints: 1. there are inputs and inits; 2. inputs have one shape, and `axis` is inside
+    their rank; 3. inits have that shape without `axis`; 4. results have that shape, one per
+    init and of its element type; 5. `step` takes a scalar for each init and input and yields one
+    for each init; 6. `associative`: as many inputs as inits, of the same element types.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Variadic<AnyRankedTensor>:$inits,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis, UnitAttr:$exclusive,
+                       UnitAttr:$reverse, UnitAttr:$associative);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$step);
+  let assemblyFormat = [{
+    $inputs `from` $inits `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)?
+    (`associative` $associative^)? attr-dict `:` type($inputs) `from` type($inits)
+    `->` type($results) $step
+  }];
+  let hasVerifier = 1;
+}
+
+def Graph_YieldOp : Graph_Op<"yield", [
+    Pure, ReturnLike, Terminator, ParentOneOf<["ScanOp"]>]> {
+  let summary = "ends the scalar body of an op";
+  let description = [{
+    `values` are what the op around it goes on with.
+
+    ```mlir
+    func.func @running_maximum(%x: tensor<8xi32>, %least: tensor<i32>) -> tensor<8xi32> {
+      %y = graph.scan %x from %least axis 0 associative : tensor<8xi32> from tensor<i32> -> tensor<8xi32> {
+      ^bb0(%most: i32, %element: i32):
+        %next = arith.maxsi %most, %element : i32
+        graph.yield %next : i32
+      }
+      return %y : tensor<8xi32>
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
 #endif // SECTILE_GRAPH_OPS_TD

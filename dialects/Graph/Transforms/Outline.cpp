@@ -60,6 +60,8 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
     if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
       if (linalgOp.getNumReductionLoops() != 0)
         return linalgOp.getNumDpsInputs() > 1 ? "contract" : "reduce";
+    if (isa<graph::ScanOp>(op))
+      return "scan";
     if (isa<linalg::LinalgOp>(op))
       return "map";
     return "move";
@@ -69,7 +71,9 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
   for (Operation *op : ops) {
     StringRef name = stem(op);
     auto weight = [](StringRef name) {
-      return name == "contract" ? 3 : name == "reduce" ? 2 : name == "map" ? 1 : 0;
+      if (name == "contract")
+        return 4;
+      return name == "scan" ? 3 : name == "reduce" ? 2 : name == "map" ? 1 : 0;
     };
     if (weight(name) > weight(kind))
       kind = name;

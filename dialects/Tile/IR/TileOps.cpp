@@ -273,6 +273,48 @@ LogicalResult ReduceOp::verify() {
   return success();
 }
 
+LogicalResult ScanOp::verify() {
+  if (getInputs().empty() || getCarries().empty())
+    return emitOpError("expects inputs and carries, but got ")
+           << getInputs().size() << " and " << getCarries().size();
+  ArrayRef<int64_t> shape = shapeOf(getInputs()[0].getType());
+  for (Value input : getInputs())
+    if (shapeOf(input.getType()) != shape)
+      return emitOpError("expects inputs of one shape, ")
+             << describe(shape) << ", but got " << input.getType();
+  if (getDim() >= shape.size())
+    return emitOpError("expects dim to be below ") << shape.size() << ", but got " << getDim();
+  SmallVector<int64_t> without = dropDims(shape, {static_cast<int64_t>(getDim())});
+  SmallVector<Type> state, elements;
+  for (Type type : getCarries().getTypes()) {
+    state.push_back(getElementTypeOrSelf(type));
+    if (shapeOf(type) != ArrayRef(without) || (without.empty() && isa<RankedTensorType>(type)))
+      return emitOpError("expects carries of shape ") << describe(without) << ", but got " << type;
+  }
+  for (Value input : getInputs())
+    elements.push_back(getElementTypeOrSelf(input.getType()));
+  if (getLasts().getTypes() != getCarries().getTypes())
+    return emitOpError("expects lasts of the carries' types ")
+           << getCarries().getTypes() << ", but got " << getLasts().getTypes();
+  SmallVector<Type> scanned = llvm::map_to_vector(
+      state, [&](Type element) -> Type { return RankedTensorType::get(shape, element); });
+  if (getScanned().getTypes() != TypeRange(scanned))
+    return emitOpError("expects scanned tiles of types ")
+           << TypeRange(scanned) << ", but got " << getScanned().getTypes();
+  SmallVector<Type> expected(state);
+  llvm::append_range(expected, elements);
+  if (getStep().getArgumentTypes() != TypeRange(expected))
+    return emitOpError("expects the step to take the state and an element of each input, ")
+           << TypeRange(expected) << ", but got " << getStep().getArgumentTypes();
+  TypeRange yielded = getStep().front().getTerminator()->getOperandTypes();
+  if (yielded != TypeRange(state))
+    return emitOpError("expects the step to yield ") << TypeRange(state) << ", but got " << yielded;
+  if (getAssociative() && state != elements)
+    return emitOpError("expects an associative step to combine values of the same types, but got ")
+           << TypeRange(state) << " and " << TypeRange(elements);
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Shapes and coordinates
 //===----------------------------------------------------------------------===//

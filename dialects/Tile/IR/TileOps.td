@@ -355,10 +355,63 @@ def Tile_ReduceOp : Tile_Op<"reduce", [
   let hasVerifier = 1;
 }
 
-def Tile_YieldOp : Tile_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"ReduceOp">]> {
+def Tile_ScanOp : Tile_Op<"scan", [Pure, AttrSizedOperandSegments, AttrSizedResultSegments,
+                                     SingleBlock]> {
+  let summary = "a recurrence along a dimension of tiles";
+  let description = [{
+    For every place along the other dimensions, with i running up dimension `dim` (down it with
+    `reverse`):
+
+        state = carries
+        for i:  state = step(state, inputs[.., i, ..]);  scanned[.., i, ..] = state
+        lasts = state
+
+    With `exclusive`, `scanned` are the states before each step; `lasts` are those after the last one
+    all the same, so that the next tile goes on from there. Carries and lasts lack dimension `dim`;
+    where nothing is left they are scalars. `step` takes the state and one element of each of
+    `inputs` and is made of elementwise ops.
+
+    The order is that of the formula, unless `associative` promises that step(step(a, b), c) is
+    step(a, step(b, c)) but for rounding: elements of a tile may then be combined with each other
+    first, in an order fixed for a given schedule. Under strict floating point they are not.
+
+    ```mlir
+    func.func @sums(%t: tensor<4x64xf32>, %before: tensor<4xf32>) -> (tensor<4x64xf32>, tensor<4xf32>) {
+      %s, %last = tile.scan %t from %before dim 1 associative
+          : tensor<4x64xf32> from tensor<4xf32> -> tensor<4x64xf32> and tensor<4xf32> {
+      ^bb0(%sum: f32, %element: f32):
+        %next = arith.addf %sum, %element : f32
+        tile.yield %next : f32
+      }
+      return %s, %last : tensor<4x64xf32>, tensor<4xf32>
+    }
+    ```
+    Constraints:
+    1. there are inputs and carries; inputs have one shape; `dim` is inside their rank;
+    2. carries and lasts have the shape without `dim` and the same types;
+    3. `scanned` have the inputs' shape, one per carry and of its element type;
+    4. the region takes a scalar for each carry and input and yields one for each carry;
+    5. `associative`: as many inputs as carries, of the same element types.
+  }];
+  let arguments = (ins Variadic<Tile_Tile>:$inputs, Variadic<Tile_TileOrScalar>:$carries,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$dim, UnitAttr:$exclusive,
+                       UnitAttr:$reverse, UnitAttr:$associative);
+  let results = (outs Variadic<Tile_Tile>:$scanned, Variadic<Tile_TileOrScalar>:$lasts);
+  let regions = (region SizedRegion<1>:$step);
+  let assemblyFormat = [{
+    $inputs `from` $carries `dim` $dim (`exclusive` $exclusive^)? (`reverse` $reverse^)?
+    (`associative` $associative^)? attr-dict `:` type($inputs) `from` type($carries)
+    `->` type($scanned) `and` type($lasts) $step
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [
+    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp"]>]> {
   let summary = "yields combined values";
   let description = [{
-    `values` are the combined values, one per operand of the `tile.reduce` around it.
+    `values` are the combined values, one per operand of the `tile.reduce` around it, or the next
+    state of a `tile.scan`.
 
     ```mlir
     func.func @largest(%t: tensor<64xi32>) -> i32 {

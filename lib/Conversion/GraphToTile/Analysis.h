@@ -45,7 +45,11 @@ struct RegionAnalysis {
   llvm::SmallVector<ReductionInfo> reductions;
   /// Values that graph-to-tile computes into private memory (see Materializer.h).
   llvm::MapVector<mlir::Value, Residency> resident;
-  /// Root dimensions that some reduction's result does not follow: loops over them go inside.
+  /// The kernel's scans, in order. They run along one dimension of the roots, the same way.
+  llvm::SmallVector<graph::ScanOp> scans;
+  std::optional<unsigned> scanDim;
+  /// Root dimensions that some reduction's result does not follow, and that of the scans: loops
+  /// over them go inside.
   DimSet swept;
 };
 

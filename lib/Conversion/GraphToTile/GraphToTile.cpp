@@ -70,7 +70,7 @@ static LogicalResult writeTileKernel(graph::KernelOp source, OpBuilder &builder,
     materializer.setResident(value, residency);
   ValueRange results =
       ValueRange(target.getBody().getArguments()).drop_front(source.getNumArguments());
-  if (failed(emitRoots(materializer, source, target, schedule, results)))
+  if (failed(emitRoots(materializer, source, target, schedule, results, *analysis)))
     return failure();
   OpBuilder end = OpBuilder::atBlockEnd(&target.getBody().front());
   tile::ReturnOp::create(end, source.getLoc());

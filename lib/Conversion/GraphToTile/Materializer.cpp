@@ -251,6 +251,8 @@ FailureOr<TileValue> Materializer::materialiseDefinition(Value value, const Coor
     return materialiseConcat(op, coords, valid);
   if (auto gather = dyn_cast<graph::GatherOp>(op))
     return materialiseGather(gather, coords, valid);
+  if (auto scan = dyn_cast<graph::ScanOp>(op))
+    return materialiseScan(scan, cast<OpResult>(value).getResultNumber(), coords, valid);
   Attribute constant;
   if (matchPattern(op, m_Constant(&constant)))
     if (auto splat = dyn_cast<SplatElementsAttr>(constant))

@@ -20,6 +20,7 @@
 //   elementwise op          its operands' tiles, and arith/math on them
 //   contraction             loops over its reduction dimensions, tile.dot
 //   reduction               likewise, partial results, tile.reduce
+//   scan                    one step, or a tile.scan, from the state that the loop around carries
 //   reshape, slice, pad...  other coords, other valid
 //
 // Nothing here knows what a model's operator was called: everything follows
@@ -45,6 +46,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace sectile {
 
@@ -122,6 +124,20 @@ public:
   /// Stores a tile.
   void emitStore(mlir::Location loc, const TileValue &tile, mlir::Value view, Coords coords,
                  Constraints valid);
+
+  //===--------------------------------------------------------------------===//
+  // Scans (MaterializeScan.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// Readies `scan` to run along its axis, which is null in `coords`: its state is that of its
+  /// inits. From here on whoever opens a loop along the axis carries the states.
+  mlir::LogicalResult startScan(graph::ScanOp scan, const Coords &coords, const Constraints &valid);
+  /// The states of all scans that were started, in that order.
+  llvm::SmallVector<mlir::Value> getScanStates() const;
+  void setScanStates(mlir::ValueRange states);
+  /// The place of the step that is made next: the only one that scans can be asked for.
+  void setScanPlace(Coords coords);
+
   /// Reads a view (an argument or private memory).
   TileValue emitLoad(mlir::Location loc, mlir::Value view, Coords coords, Constraints valid);
 
@@ -141,6 +157,15 @@ private:
       unsigned dim;
     };
     llvm::SmallVector<Axis> axes;
+  };
+  /// Where a scan stands.
+  struct ScanState {
+    llvm::SmallVector<TileValue> values;
+    /// Whether it has made a step since its state was set, and if so under which condition and
+    /// with which results.
+    bool hasStepped = false;
+    Constraints valid;
+    llvm::SmallVector<TileValue> results;
   };
   /// One scope: a block and where in it the next op goes.
   struct Frame {
@@ -168,6 +193,11 @@ private:
                                                const Constraints &valid);
   mlir::FailureOr<TileValue> materialiseGather(graph::GatherOp op, const Coords &coords,
                                                const Constraints &valid);
+  mlir::FailureOr<TileValue> materialiseScan(graph::ScanOp op, unsigned result,
+                                             const Coords &coords, const Constraints &valid);
+  /// What a block of elementwise ops yields for tiles as its arguments.
+  mlir::FailureOr<llvm::SmallVector<TileValue>> applyBlock(mlir::Block &block,
+                                                           llvm::ArrayRef<TileValue> arguments);
   mlir::FailureOr<TileValue> materialiseResident(mlir::Value value, const Coords &coords,
                                                  const Constraints &valid);
   Strip makeStrip(mlir::Value value, const Coords &coords, Coords outer);
@@ -201,6 +231,8 @@ private:
   mlir::OpBuilder builder;
   llvm::SmallVector<Frame> frames;
   llvm::DenseMap<mlir::Value, Residency> resident;
+  llvm::MapVector<mlir::Operation *, ScanState> scans;
+  Coords scanPlace;
 };
 
 /// While it lives, `level` is the innermost scope.

@@ -27,9 +27,10 @@ struct BlockRange {
 class RootEmitter {
 public:
   RootEmitter(Materializer &materializer, graph::KernelOp source, tile::ScheduleAttr schedule,
-              ValueRange results)
+              ValueRange results, const RegionAnalysis &analysis)
       : materializer(materializer), space(materializer.getSpace()), source(source),
-        schedule(schedule), results(results), roots(source.getBody().front().getTerminator()),
+        schedule(schedule), results(results), analysis(analysis),
+        roots(source.getBody().front().getTerminator()),
         rank(cast<RankedTensorType>(source.getResultTypes().front()).getRank()),
         order(getLoopOrder(schedule, rank)), coords(rank) {
     for (unsigned dim = 0; dim < rank; ++dim)
@@ -38,6 +39,11 @@ public:
   }
 
   LogicalResult emit() {
+    if (analysis.scanDim &&
+        (order.back() != *analysis.scanDim || !isSwept(schedule, *analysis.scanDim)))
+      return source.emitOpError("expects a schedule that sweeps d")
+             << *analysis.scanDim
+             << " in its innermost loop, since the kernel scans along it, but got " << schedule;
     emitGrid();
     return emitLoops(0);
   }
@@ -92,6 +98,8 @@ private:
     if (position == order.size())
       return emitStores();
     unsigned dim = order[position];
+    if (dim == analysis.scanDim)
+      return emitScanLoops(position);
     const BlockRange &range = ranges[dim];
     Location loc = source.getLoc();
     bool sweeps = isSwept(schedule, dim);
@@ -146,6 +154,73 @@ private:
                [&](AffineExpr counter) { coords[dim] = tailBase + counter; });
   }
 
+  /// Opens the loops along the dimension of scans, which carry their states. They run from the last
+  /// element to the first if the scans do; the tile that is not whole comes last either way.
+  LogicalResult emitScanLoops(unsigned position) {
+    unsigned dim = order[position];
+    AffineExpr size = ranges[dim].size;
+    int64_t reg = ranges[dim].reg;
+    Location loc = source.getLoc();
+    coords[dim] = AffineExpr();
+    for (graph::ScanOp scan : analysis.scans)
+      if (failed(materializer.startScan(scan, coords, valid)))
+        return failure();
+    graph::ScanOp first = analysis.scans.front();
+    bool isReverse = first.getReverse();
+    if (size == space.constant(1)) {
+      coords[dim] = space.constant(0);
+      materializer.setScanPlace(coords);
+      return emitLoops(position + 1);
+    }
+    // `count` tiles of `extent` elements that begin where `getBase` says.
+    auto run = [&](AffineExpr count, int64_t extent, SymbolBounds bounds, auto getBase,
+                   bool isMasked) -> LogicalResult {
+      if (count == space.constant(0))
+        return success();
+      SmallVector<Value> states;
+      AffineExpr counter = materializer.openLoop(loc, count, materializer.getScanStates(),
+                                                 /*sweeps=*/true, &states, bounds);
+      materializer.setScanStates(states);
+      coords[dim] = getBase(counter) + space.addTileDim(extent, materializer.getLevel(), dim);
+      materializer.setScanPlace(coords);
+      size_t numValid = valid.size();
+      if (isMasked)
+        valid.push_back(isReverse ? coords[dim] : size - 1 - coords[dim]);
+      LogicalResult result = emitLoops(position + 1);
+      valid.truncate(numValid);
+      if (failed(result))
+        return failure();
+      materializer.setScanStates(materializer.closeLoop(materializer.getScanStates()));
+      return success();
+    };
+    AffineExpr full = space.simplify(size.floorDiv(reg));
+    if (failed(run(
+            full, reg, {0, reg, size - reg},
+            [&](AffineExpr counter) {
+              return isReverse ? size - (counter + 1) * reg : counter * reg;
+            },
+            /*isMasked=*/false)))
+      return failure();
+    if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
+      int64_t rest = constant.getValue() % reg;
+      if (rest == 0)
+        return success();
+      // A tile of one element has no dimension that ties it to its loop, so its counter does.
+      return run(
+          space.constant(1), rest, {0, 1, space.constant(0)},
+          [&](AffineExpr counter) {
+            return counter + (isReverse ? 0 : constant.getValue() - rest);
+          },
+          /*isMasked=*/false);
+    }
+    if (reg == 1)
+      return success();
+    return run(
+        size.ceilDiv(reg) - full, reg, {0, 1, space.constant(0)},
+        [&](AffineExpr) { return isReverse ? size - (full + 1) * reg : full * reg; },
+        /*isMasked=*/true);
+  }
+
   LogicalResult emitStores() {
     for (auto [value, view] : llvm::zip_equal(roots->getOperands(), results)) {
       FailureOr<TileValue> tile = materializer.materialise(value, coords, valid);
@@ -162,6 +237,7 @@ private:
   graph::KernelOp source;
   tile::ScheduleAttr schedule;
   ValueRange results;
+  const RegionAnalysis &analysis;
   Operation *roots;
   unsigned rank;
   SmallVector<unsigned> order;
@@ -175,6 +251,6 @@ private:
 
 LogicalResult sectile::emitRoots(Materializer &materializer, graph::KernelOp source,
                                  tile::KernelOp target, tile::ScheduleAttr schedule,
-                                 ValueRange results) {
-  return RootEmitter(materializer, source, schedule, results).emit();
+                                 ValueRange results, const RegionAnalysis &analysis) {
+  return RootEmitter(materializer, source, schedule, results, analysis).emit();
 }

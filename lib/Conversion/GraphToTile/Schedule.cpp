@@ -208,7 +208,12 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   } else if (vectorDim) {
     // What counts is what a block works on: an element of a reduction's result stands for many.
     int64_t budget = std::max<int64_t>(kBlockElements / countReducedElements(analysis, extent), 1);
+    // A block runs all along a scan's dimension.
+    if (analysis.scanDim)
+      budget = std::max<int64_t>(budget / extent(*analysis.scanDim), 1);
     for (unsigned dim = rank; dim-- > 0;) {
+      if (dim == analysis.scanDim)
+        continue; // swept, below
       DimSizes &size = sizes[dim];
       size.block = std::min(roundUp(extent(dim), size.reg), roundUp(budget, size.reg));
       budget = std::max<int64_t>(budget / size.block, 1);
@@ -223,6 +228,11 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   }
   for (unsigned dim : analysis.swept.set_bits())
     inner.push_back(dim);
+  // The state of a scan is that of one place along all other dimensions.
+  if (analysis.scanDim) {
+    llvm::erase(inner, *analysis.scanDim);
+    inner.push_back(*analysis.scanDim);
+  }
 
   Builder builder(kernel.getContext());
   SmallVector<NamedAttribute> dims;

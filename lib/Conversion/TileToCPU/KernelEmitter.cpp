@@ -246,6 +246,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
           .Case<StoreOp>([&](StoreOp store) { return emitStore(store); })
           .Case<DotOp>([&](DotOp dot) { return emitDot(dot); })
           .Case<ReduceOp>([&](ReduceOp reduce) { return emitReduce(reduce); })
+          .Case<ScanOp>([&](ScanOp scan) { return emitScan(scan); })
           .Case<BroadcastOp>([&](BroadcastOp broadcast) { return emitBroadcast(broadcast); })
           .Case<TransposeOp>([&](TransposeOp transpose) { return emitTranspose(transpose); })
           .Case<ReshapeOp>([&](ReshapeOp reshape) { return emitReshape(reshape); })

@@ -13,7 +13,7 @@
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
-//   Shapes.cpp         broadcast ... coord
+//   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
 //   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
 //
 //===----------------------------------------------------------------------===//
@@ -136,9 +136,13 @@ private:
                            int64_t width);
   mlir::Value fillPointer(mlir::Type memoryElement, mlir::Attribute fill, int64_t width);
 
-  // Contract.cpp, Reduce.cpp, Shapes.cpp, Assert.cpp
+  // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);
   llvm::LogicalResult emitReduce(tile::ReduceOp op);
+  llvm::LogicalResult emitScan(tile::ScanOp op);
+  /// What a block of elementwise ops yields for parts as its arguments; scalars are repeated.
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>> emitBody(mlir::Block &block,
+                                                           llvm::ArrayRef<mlir::Value> arguments);
   llvm::FailureOr<llvm::SmallVector<mlir::Value>>
   combine(tile::ReduceOp op, llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right);
   llvm::LogicalResult emitBroadcast(tile::BroadcastOp op);

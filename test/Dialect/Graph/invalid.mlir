@@ -192,3 +192,111 @@ func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = 8 :
 func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = -2 : i64, dim = 0 : i64, input = 0 : i64}}) {
   return %x : tensor<?xf32>
 }
+
+// -----
+
+// graph.scan 1: there are inputs and inits.
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{expects inputs and inits, but got 1 and 0}}
+  "graph.scan"(%x) <{axis = 0 : i64, operandSegmentSizes = array<i32: 1, 0>}> ({
+  ^bb0(%e: f32):
+    "graph.yield"() : () -> ()
+  }) : (tensor<4xf32>) -> ()
+  return
+}
+
+// -----
+
+// graph.scan 2: the axis is inside the rank.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects an axis below 1, but got 1}}
+  %r = graph.scan %x from %s axis 1 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 2: inputs have one shape.
+func.func @f(%x: tensor<4xf32>, %y: tensor<5xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects inputs of one shape, but got 'tensor<4xf32>' and 'tensor<5xf32>'}}
+  %r = graph.scan %x, %y from %s axis 0 : tensor<4xf32>, tensor<5xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 3: inits lack the axis.
+func.func @f(%x: tensor<4xf32>, %s: tensor<4xf32>) {
+  // expected-error @+1 {{expects inits compatible with 'tensor<f32>', but got 'tensor<4xf32>'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<4xf32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 4: a result for each init, of its element type.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects a result for each init, of element types 'f32', but got 'tensor<4xf64>'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf64> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 4: results have the inputs' shape.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects results of the inputs' shape, but got 'tensor<5xf32>' for 'tensor<4xf32>'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<5xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 5: the step takes the state and an element of each input.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects a step that takes the state and an element of each input, 'f32', 'f32', but got 'f32'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 5: the step yields the state.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects a step that yields 'f32', but got 'f32', 'f32'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a, %b : f32, f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 6: an associative step combines states.
+func.func @f(%x: tensor<4xf64>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects an associative step to combine values of the same types, but got 'f32' and 'f64'}}
+  %r = graph.scan %x from %s axis 0 associative : tensor<4xf64> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f64):
+    graph.yield %a : f32
+  }
+  return
+}

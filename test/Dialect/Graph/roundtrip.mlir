@@ -22,3 +22,21 @@ func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["batch", "4
   %g = graph.gather %y[%ids] axis 0 : tensor<?x4xf32>, tensor<2x8xi64> -> tensor<2x8x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// CHECK-LABEL: func.func @scan
+// CHECK: graph.scan %arg0, %arg0 from %arg1 axis 1 exclusive reverse : tensor<?x4xf32>, tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+// CHECK: graph.scan %arg0 from %arg1 axis 1 associative : tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+func.func @scan(%x: tensor<?x4xf32>, %s: tensor<?xf32>) {
+  %a = graph.scan %x, %x from %s axis 1 exclusive reverse : tensor<?x4xf32>, tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+  ^bb0(%h: f32, %p: f32, %q: f32):
+    %t = arith.mulf %h, %p : f32
+    %u = arith.addf %t, %q : f32
+    graph.yield %u : f32
+  }
+  %b = graph.scan %x from %s axis 1 associative : tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+  ^bb0(%h: f32, %p: f32):
+    %t = arith.addf %h, %p : f32
+    graph.yield %t : f32
+  }
+  return
+}

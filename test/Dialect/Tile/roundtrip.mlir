@@ -43,3 +43,21 @@ tile.kernel @panels(%x: !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floor
   tile.assert %m, "index %0" (%n : tensor<384xi64>) : tensor<384xi1>
   tile.return
 }
+
+// CHECK-LABEL: func.func @scan
+// CHECK: tile.scan %arg0, %arg0 from %arg1 dim 0 exclusive reverse : tensor<8x4xf32>, tensor<8x4xf32> from tensor<4xf32> -> tensor<8x4xf32> and tensor<4xf32> {
+// CHECK: tile.scan %{{.*}} from %{{.*}} dim 0 associative : tensor<8xi32> from i32 -> tensor<8xi32> and i32 {
+func.func @scan(%x: tensor<8x4xf32>, %s: tensor<4xf32>, %i: tensor<8xi32>, %n: i32) {
+  %a:2 = tile.scan %x, %x from %s dim 0 exclusive reverse : tensor<8x4xf32>, tensor<8x4xf32> from tensor<4xf32> -> tensor<8x4xf32> and tensor<4xf32> {
+  ^bb0(%h: f32, %p: f32, %q: f32):
+    %t = arith.mulf %h, %p : f32
+    %u = arith.addf %t, %q : f32
+    tile.yield %u : f32
+  }
+  %b:2 = tile.scan %i from %n dim 0 associative : tensor<8xi32> from i32 -> tensor<8xi32> and i32 {
+  ^bb0(%h: i32, %p: i32):
+    %t = arith.addi %h, %p : i32
+    tile.yield %t : i32
+  }
+  return
+}
