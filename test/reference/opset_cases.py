@@ -197,6 +197,28 @@ def _orders(b: Builder) -> None:
     b.add("CumSum.f16", "CumSum", b.integers(5, 33).astype(np.float16), Const(1))
 
 
+def _scatters(b: Builder) -> None:
+    x, rows = b.floats(6, 5, 37), b.integers(4, 1, low=-6, high=6, dtype=np.int64)
+    # The reference takes the last of several updates too, but which that is ONNX does not say.
+    once = Const(b.random.permutation(6)[:4, None])
+    b.add("ScatterND", "ScatterND", x, once, b.floats(4, 5, 37))
+    b.add("ScatterND.add", "ScatterND", b.integers(6, 5, 37).astype(np.float32), rows,
+          b.integers(4, 5, 37).astype(np.float32), reduction="add")  # fmt: skip
+    b.add("ScatterND.max", "ScatterND", x, rows, b.floats(4, 5, 37), reduction="max")
+    pairs = b.integers(3, 7, 2, low=-5, high=5, dtype=np.int64)
+    b.add("ScatterND.mul", "ScatterND", b.integers(6, 5, 9), pairs, b.integers(3, 7, 9), reduction="mul")
+    b.add("ScatterND.elements", "ScatterND", b.integers(6, 5), pairs, b.integers(3, 7), reduction="add")
+    columns = b.integers(6, 5, 20, low=-37, high=37, dtype=np.int64)
+    b.add("ScatterElements.max", "ScatterElements", x, columns, b.floats(6, 5, 20), axis=-1, reduction="max")
+    b.add("ScatterElements.min", "ScatterElements", x, b.integers(9, 4, 30, low=-6, high=6),
+          b.floats(9, 4, 30), reduction="min")  # fmt: skip
+    b.add("ScatterElements.add", "ScatterElements", b.integers(6, 50, dtype=np.int64),
+          b.integers(6, 70, low=-50, high=50, dtype=np.int64), b.integers(6, 70, dtype=np.int64),
+          axis=1, reduction="add")  # fmt: skip
+    b.add("ScatterElements", "ScatterElements", b.floats(40), Const(b.random.permutation(40)[:30] - 40),
+          b.floats(30))  # fmt: skip
+
+
 def _shapes(b: Builder) -> None:
     x = b.floats(2, 3, 20)
     b.add("Transpose", "Transpose", x)
@@ -260,7 +282,7 @@ def _quantization(b: Builder) -> None:
 
 def make_models(opset: int, dynamic: bool = False) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
     """The models of an opset, each with its inputs."""
-    parts = {"operators": [_elementwise, _products, _reductions, _orders, _shapes], "quantization": [_quantization]}
+    parts = {"operators": [_elementwise, _products, _reductions, _orders, _scatters, _shapes], "quantization": [_quantization]}
     models = []
     for name, makers in parts.items():
         builder = Builder(opset, dynamic)

@@ -216,6 +216,68 @@ def Graph_GatherOp : Graph_Op<"gather", [
   let hasVerifier = 1;
 }
 
+def Graph_ScatterOp : Graph_Op<"scatter", [
+    Pure, SingleBlock, AllTypesMatch<["data", "result"]>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "a tensor with some elements changed, at places that tensors of indices name";
+  let description = [{
+    For every place u of `updates`, in row-major order:
+
+        index[k] = indices[k][reads[k](u)]
+        result[place(u, index)] = combine(result[place(u, index)], updates[u])
+
+    where result is `data` at first. Negative indices count from the end. An index outside
+    [-extent, extent) is a status that names the node, never an access.
+
+    The order is part of the meaning: where several updates meet, a `combine` that yields the update
+    leaves the last one, and sums are formed in that order, on any number of threads.
+
+    `place` takes an update's coordinates and one value per tensor of indices to coordinates of
+    `data`, each of which is one of them. `reads` say which element of each of `indices` an update
+    goes by. `combine` is made of elementwise ops.
+
+    `data` may be overwritten where nothing reads it afterwards. `linalg` writes to places that an
+    affine map gives, each once.
+
+    ```mlir
+    func.func @count(%bins: tensor<16x4xf32>, %ids: tensor<100xi64>, %x: tensor<100x4xf32>) -> tensor<16x4xf32> {
+      %y = graph.scatter %x into %bins at affine_map<(u0, u1, i) -> (i, u1)>
+           indices (%ids : tensor<100xi64>) reads [affine_map<(u0, u1) -> (u0)>]
+           : tensor<100x4xf32> into tensor<16x4xf32> {
+      ^bb0(%before: f32, %update: f32):
+        %sum = arith.addf %before, %update : f32
+        graph.yield %sum : f32
+      }
+      return %y : tensor<16x4xf32>
+    }
+    ```
+    Constraints: 1. indices are integers; 2. one of `reads` for each of `indices`, from the updates'
+    dimensions to theirs; 3. `place` has one dimension for each of the updates' and one for each of
+    `indices`, and one result for each dimension of `data`; 4. its results are different
+    dimensions, all those of indices among them; 5. where an update's coordinate is one of `data`,
+    the updates' extent is not larger; 6. element types agree, and `combine` takes two scalars of
+    that type and yields one.
+  }];
+  let arguments = (ins AnyRankedTensor:$updates, AnyRankedTensor:$data,
+                       Variadic<AnyRankedTensor>:$indices, AffineMapArrayAttr:$reads,
+                       AffineMapAttr:$place);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$combine);
+  let assemblyFormat = [{
+    $updates `into` $data `at` $place (`indices` `(` $indices^ `:` type($indices) `)`)?
+    `reads` $reads attr-dict `:` type($updates) `into` type($data) $combine
+  }];
+  let extraClassDeclaration = [{
+    /// The dimension of the updates whose coordinate is that of dimension `dim` of the data, if
+    /// no index is.
+    std::optional<unsigned> getUpdateDim(unsigned dim);
+    /// The dimension of the data whose coordinate is that of dimension `dim` of the updates, if
+    /// there is one: different updates then meet in different places.
+    std::optional<unsigned> getDataDim(unsigned dim);
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Order along a dimension
 //===----------------------------------------------------------------------===//
@@ -273,7 +335,7 @@ def Graph_ScanOp : Graph_Op<"scan", [
 }
 
 def Graph_YieldOp : Graph_Op<"yield", [
-    Pure, ReturnLike, Terminator, ParentOneOf<["ScanOp"]>]> {
+    Pure, ReturnLike, Terminator, ParentOneOf<["ScanOp", "ScatterOp"]>]> {
   let summary = "ends the scalar body of an op";
   let description = [{
     `values` are what the op around it goes on with.

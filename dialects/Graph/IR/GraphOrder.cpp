@@ -69,3 +69,77 @@ LogicalResult ScanOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedT
   shapes.assign(getNumResults(), shape);
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// ScatterOp
+//===----------------------------------------------------------------------===//
+
+std::optional<unsigned> ScatterOp::getUpdateDim(unsigned dim) {
+  unsigned position = cast<AffineDimExpr>(getPlace().getResult(dim)).getPosition();
+  if (position < cast<RankedTensorType>(getUpdates().getType()).getRank())
+    return position;
+  return std::nullopt;
+}
+
+std::optional<unsigned> ScatterOp::getDataDim(unsigned dim) {
+  return getPlace().getResultPosition(getAffineDimExpr(dim, getContext()));
+}
+
+LogicalResult ScatterOp::verify() {
+  auto data = cast<RankedTensorType>(getData().getType());
+  auto updates = cast<RankedTensorType>(getUpdates().getType());
+  for (Type type : getIndices().getTypes())
+    if (!getElementTypeOrSelf(type).isIntOrIndex())
+      return emitOpError("expects indices to be integers, but got ") << type;
+  if (getReads().size() != getIndices().size())
+    return emitOpError("expects ")
+           << getIndices().size() << " reads, one for each tensor of indices, but got "
+           << getReads().size();
+  for (auto [attr, type] : llvm::zip_equal(getReads(), getIndices().getTypes())) {
+    AffineMap map = cast<AffineMapAttr>(attr).getValue();
+    int64_t rank = cast<RankedTensorType>(type).getRank();
+    if (map.getNumDims() != updates.getRank() || map.getNumSymbols() != 0 ||
+        map.getNumResults() != rank)
+      return emitOpError("expects reads from ") << updates.getRank() << " dimensions to the "
+                                                << rank << " of " << type << ", but got " << attr;
+  }
+  AffineMap place = getPlace();
+  auto numIndices = static_cast<int64_t>(getIndices().size());
+  if (place.getNumDims() != updates.getRank() + numIndices || place.getNumSymbols() != 0 ||
+      place.getNumResults() != data.getRank())
+    return emitOpError("expects a place from ")
+           << updates.getRank() << " dimensions and " << numIndices << " indices to "
+           << data.getRank() << " dimensions, but got " << AffineMapAttr::get(place);
+  llvm::SmallDenseSet<unsigned> used;
+  for (AffineExpr expr : place.getResults()) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim || !used.insert(dim.getPosition()).second)
+      return emitOpError("expects a place of different dimensions, but got ")
+             << AffineMapAttr::get(place);
+  }
+  for (int64_t i = 0; i < numIndices; ++i)
+    if (!used.contains(updates.getRank() + i))
+      return emitOpError("expects a place that uses every index, but got ")
+             << AffineMapAttr::get(place);
+  for (unsigned dim = 0; dim < data.getRank(); ++dim)
+    if (std::optional<unsigned> from = getUpdateDim(dim);
+        from && !data.isDynamicDim(dim) && !updates.isDynamicDim(*from) &&
+        updates.getDimSize(*from) > data.getDimSize(dim))
+      return emitOpError("expects at most ") << data.getDimSize(dim) << " updates along dimension "
+                                             << dim << ", but got " << updates.getDimSize(*from);
+  Type element = data.getElementType();
+  if (updates.getElementType() != element)
+    return emitOpError("expects updates of element type ")
+           << element << ", but got " << updates.getElementType();
+  SmallVector<Type> expected{element, element};
+  if (getCombine().getArgumentTypes() != TypeRange(expected) ||
+      getCombine().front().getTerminator()->getOperandTypes() != TypeRange(element))
+    return emitOpError("expects a body that combines two values of type ") << element;
+  return success();
+}
+
+LogicalResult ScatterOp::reifyResultShapes(OpBuilder &builder,
+                                           ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getData()));
+  return success();
+}

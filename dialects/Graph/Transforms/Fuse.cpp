@@ -43,6 +43,7 @@ enum class OpKind {
   Contraction,
   Reduction,
   Scan,
+  Scatter,
   Other // not of the tensor world
 };
 
@@ -53,6 +54,8 @@ struct Group {
   bool hasReduction = false;
   /// A scan of the kernel: others have to run along the same dimension, the same way.
   graph::ScanOp scan;
+  /// Whether the kernel changes elements at places known only at run time.
+  bool hasScatter = false;
   /// Ops that compute the operand of an attention-like product: the normalised scores.
   llvm::SmallDenseSet<Operation *> operandChain;
   /// Data movement through which a product of the group reads an operand.
@@ -74,6 +77,8 @@ OpKind classify(Operation *op) {
     return OpKind::Movement;
   if (isa<graph::ScanOp>(op))
     return OpKind::Scan;
+  if (isa<graph::ScatterOp>(op))
+    return OpKind::Scatter;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
     if (linalgOp.getNumReductionLoops() == 0) {
       auto *body = linalgOp.getBlock();
@@ -117,6 +122,7 @@ private:
     group.hasReduction |= kind == OpKind::Reduction;
     if (auto scan = dyn_cast<graph::ScanOp>(op))
       group.scan = scan;
+    group.hasScatter |= kind == OpKind::Scatter;
   }
 
   /// What a block of a kernel computes, about: rows and columns of a product, other elements.
@@ -132,6 +138,7 @@ private:
     constexpr std::pair<OpKind, const char *> kNames[] = {{OpKind::Contraction, "contractions"},
                                                           {OpKind::Reduction, "reductions"},
                                                           {OpKind::Scan, "scans"},
+                                                          {OpKind::Scatter, "scatters"},
                                                           {OpKind::Elementwise, "elementwise"},
                                                           {OpKind::Movement, "movements"},
                                                           {OpKind::Pad, "pads"}};
@@ -217,6 +224,15 @@ private:
         missed(op, "a gather reads it at places known only at run time");
         return std::nullopt;
       }
+      if (auto scatter = dyn_cast<graph::ScatterOp>(use.getOwner());
+          scatter && use.get() == scatter.getData()) {
+        missed(op, "a scatter changes it at places known only at run time");
+        return std::nullopt;
+      }
+    }
+    if (group.hasScatter && (kind == OpKind::Contraction || kind == OpKind::Reduction)) {
+      missed(op, "the kernel scatters what it computes");
+      return std::nullopt;
     }
     if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
         (kind == OpKind::Elementwise && feedsContraction && gainsFromChain(op, group))) {
@@ -272,6 +288,9 @@ private:
         return std::nullopt;
       }
       return number;
+    case OpKind::Scatter:
+      missed(op, "its consumers need all its updates to be made");
+      return std::nullopt;
     case OpKind::Free:
     case OpKind::Other:
       break;

@@ -62,6 +62,8 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
         return linalgOp.getNumDpsInputs() > 1 ? "contract" : "reduce";
     if (isa<graph::ScanOp>(op))
       return "scan";
+    if (isa<graph::ScatterOp>(op))
+      return "scatter";
     if (isa<linalg::LinalgOp>(op))
       return "map";
     return "move";
@@ -73,7 +75,7 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
     auto weight = [](StringRef name) {
       if (name == "contract")
         return 4;
-      return name == "scan" ? 3 : name == "reduce" ? 2 : name == "map" ? 1 : 0;
+      return name == "scan" || name == "scatter" ? 3 : name == "reduce" ? 2 : name == "map" ? 1 : 0;
     };
     if (weight(name) > weight(kind))
       kind = name;
@@ -245,6 +247,12 @@ private:
 
   /// A size that does not depend on the value's own computation.
   FailureOr<Value> findSize(OpBuilder &host, Value value, int64_t dim) {
+    // A cast says what is known of the same extents.
+    while (auto cast = value.getDefiningOp<tensor::CastOp>())
+      value = cast.getSource();
+    auto type = cast<RankedTensorType>(value.getType());
+    if (!value.getDefiningOp() || !type.isDynamicDim(dim))
+      return host.createOrFold<tensor::DimOp>(value.getLoc(), value, dim);
     if (auto reify = value.getDefiningOp<ReifyRankedShapedTypeOpInterface>()) {
       ReifiedRankedShapedTypeDims shapes;
       OpBuilder::InsertionGuard guard(host);

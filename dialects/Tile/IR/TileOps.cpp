@@ -114,6 +114,8 @@ ArrayRef<int64_t> LoadOp::getTileShape() { return shapeOf(getType()); }
 int64_t LoadOp::getTileRank() { return shapeOf(getType()).size(); }
 ArrayRef<int64_t> StoreOp::getTileShape() { return shapeOf(getValue().getType()); }
 int64_t StoreOp::getTileRank() { return shapeOf(getValue().getType()).size(); }
+ArrayRef<int64_t> ScatterOp::getTileShape() { return shapeOf(getValue().getType()); }
+int64_t ScatterOp::getTileRank() { return shapeOf(getValue().getType()).size(); }
 
 /// What loads and stores have in common: constraints 1 to 4 of `tile.load`, but for the fill.
 template <typename TransferOp>
@@ -169,6 +171,29 @@ LogicalResult LoadOp::verify() {
 
 LogicalResult StoreOp::verify() { return verifyTransfer(*this, getValue().getType()); }
 
+LogicalResult ScatterOp::verify() {
+  if (failed(verifyTransfer(*this, getValue().getType())))
+    return failure();
+  if (Value mask = getMask()) {
+    if (!getElementTypeOrSelf(mask.getType()).isInteger(1) ||
+        (isa<RankedTensorType>(mask.getType()) && shapeOf(mask.getType()) != getTileShape()))
+      return emitOpError("expects a mask of i1, or of a tile of shape ")
+             << describe(getTileShape()) << " of them, but got " << mask.getType();
+  }
+  Type element = getView().getType().getElementType();
+  SmallVector<Type> expected{element, element};
+  if (getCombine().getArgumentTypes() != TypeRange(expected) ||
+      getCombine().front().getTerminator()->getOperandTypes() != TypeRange(element))
+    return emitOpError("expects a body that combines two values of type ") << element;
+  return success();
+}
+
+void ScatterOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getViewMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getViewMutable());
+}
+
 void LoadOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   effects.emplace_back(MemoryEffects::Read::get(), &getViewMutable());
@@ -207,6 +232,10 @@ void LoadOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContex
 
 void StoreOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<FoldViewIntoTransfer<StoreOp>>(context);
+}
+
+void ScatterOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FoldViewIntoTransfer<ScatterOp>>(context);
 }
 
 //===----------------------------------------------------------------------===//

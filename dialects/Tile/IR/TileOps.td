@@ -288,6 +288,55 @@ def Tile_StoreOp : Tile_TransferOp<"store", [
   let extraClassDeclaration = transferDeclaration;
 }
 
+def Tile_ScatterOp : Tile_TransferOp<"scatter", [
+    SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "changes elements of a view, one after the other";
+  let description = [{
+    For every t that is valid, in row-major order:
+
+        view[map(t)] = combine(view[map(t)], value[t])
+
+    `map` with `map_operands`, `where` with `set_operands` and `indices` are those of `tile.store`;
+    besides, an element is valid only where `mask` is true. An element that is not never touches memory.
+    `combine` is made of elementwise ops; one that yields its second argument reads nothing.
+
+    The order is that of the formula within a tile and that of the program between tiles, so that
+    elements may meet. The scope is the block: no other one may access these places while the kernel
+    runs, and nothing is atomic.
+
+    ```mlir
+    tile.kernel @count(%bins: !tile.view<100xi32>, %ids: !tile.view<16xi64>) {
+      %i = tile.load %ids at affine_map<(t0) -> (t0)>[] : !tile.view<16xi64> -> tensor<16xi64>
+      %none = arith.constant dense<-1> : tensor<16xi64>
+      %ok = arith.cmpi sgt, %i, %none : tensor<16xi64>
+      %one = arith.constant dense<1> : tensor<16xi32>
+      tile.scatter %one, %bins at affine_map<(t0, i) -> (i)>[] indices (%i : tensor<16xi64>)
+          if (%ok : tensor<16xi1>) : tensor<16xi32>, !tile.view<100xi32> {
+      ^bb0(%before: i32, %update: i32):
+        %sum = arith.addi %before, %update : i32
+        tile.yield %sum : i32
+      }
+      tile.return
+    }
+    ```
+    Constraints: 1. as for `tile.store`; 2. `mask` is an i1, or a tile of them of the value's shape;
+    3. the region takes two scalars of the element type and yields one.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$value, Tile_ViewType:$view, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$set_operands, Variadic<Tile_Tile>:$indices,
+                       Optional<Tile_TileOrScalar>:$mask, AffineMapAttr:$map,
+                       OptionalAttr<IntegerSetAttr>:$where);
+  let regions = (region SizedRegion<1>:$combine);
+  let assemblyFormat = [{
+    $value `,` $view `at` $map `[` $map_operands `]`
+    (`indices` `(` $indices^ `:` type($indices) `)`)?
+    (`where` $where^ `[` $set_operands `]`)?
+    (`if` `(` $mask^ `:` type($mask) `)`)?
+    attr-dict `:` type($value) `,` type($view) $combine
+  }];
+  let extraClassDeclaration = transferDeclaration;
+}
+
 //===----------------------------------------------------------------------===//
 // Contraction and reduction
 //===----------------------------------------------------------------------===//
@@ -407,11 +456,11 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AttrSizedOperandSegments, AttrSizedResu
 }
 
 def Tile_YieldOp : Tile_Op<"yield", [
-    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp"]>]> {
+    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp", "ScatterOp"]>]> {
   let summary = "yields combined values";
   let description = [{
     `values` are the combined values, one per operand of the `tile.reduce` around it, or the next
-    state of a `tile.scan`.
+    state of a `tile.scan`, or what a `tile.scatter` writes.
 
     ```mlir
     func.func @largest(%t: tensor<64xi32>) -> i32 {

@@ -300,6 +300,15 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel) {
       return kernel.emitOpError("expects results of one shape, but got ")
              << first << " and " << type;
   analysis.swept = DimSet(analysis.rank);
+  for (auto scatter : kernel.getBody().getOps<graph::ScatterOp>()) {
+    if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != scatter.getResult())
+      return scatter.emitOpError(
+          "cannot become part of a tile program: expects its result to be the "
+          "kernel's only one");
+    analysis.scatter = scatter;
+    // What goes into it follows the updates, not the roots.
+    return analysis;
+  }
   for (auto scan : kernel.getBody().getOps<graph::ScanOp>()) {
     // Whoever fuses sees to it that all lie in the roots element by element.
     auto type = cast<RankedTensorType>(scan.getResults()[0].getType());

@@ -48,6 +48,8 @@ struct RegionAnalysis {
   /// The kernel's scans, in order. They run along one dimension of the roots, the same way.
   llvm::SmallVector<graph::ScanOp> scans;
   std::optional<unsigned> scanDim;
+  /// The op that computes the kernel's only result, if that is one.
+  graph::ScatterOp scatter;
   /// Root dimensions that some reduction's result does not follow, and that of the scans: loops
   /// over them go inside.
   DimSet swept;

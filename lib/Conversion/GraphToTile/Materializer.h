@@ -138,6 +138,14 @@ public:
   /// The place of the step that is made next: the only one that scans can be asked for.
   void setScanPlace(Coords coords);
 
+  //===--------------------------------------------------------------------===//
+  // Scatters (MaterializeScatter.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// Applies the updates of `op` at `coords` to `view`, which holds its data.
+  mlir::LogicalResult emitUpdates(graph::ScatterOp op, const Coords &coords,
+                                  const Constraints &valid, mlir::Value view);
+
   /// Reads a view (an argument or private memory).
   TileValue emitLoad(mlir::Location loc, mlir::Value view, Coords coords, Constraints valid);
 
@@ -167,6 +175,19 @@ private:
     Constraints valid;
     llvm::SmallVector<TileValue> results;
   };
+  /// A tile of indices that is checked at run time.
+  struct CheckedIndex {
+    TileValue position; // i64, counted from the front, outside [0, last] if the index is
+    TileValue isInside;
+    mlir::Value zero, last; // i64
+    unsigned level;         // that of all these
+  };
+  struct IndexEntry {
+    mlir::Value index;
+    unsigned axis;
+    mlir::AffineExpr extent;
+    CheckedIndex checked;
+  };
   /// One scope: a block and where in it the next op goes.
   struct Frame {
     explicit Frame(mlir::Block *block) : block(block) {}
@@ -176,6 +197,7 @@ private:
     mlir::Operation *outerChild = nullptr; // what `child` of the enclosing frame was before
     llvm::DenseMap<mlir::Value, llvm::SmallVector<MemoEntry, 1>> memo;
     llvm::DenseMap<mlir::Value, llvm::SmallVector<Strip, 1>> strips;
+    std::vector<IndexEntry> indices; // checked in this scope
   };
   /// Leaves inner scopes while something is emitted at an outer level.
   class LevelScope;
@@ -193,6 +215,9 @@ private:
                                                const Constraints &valid);
   mlir::FailureOr<TileValue> materialiseGather(graph::GatherOp op, const Coords &coords,
                                                const Constraints &valid);
+  mlir::FailureOr<CheckedIndex> materialiseIndex(mlir::Location loc, mlir::Value indices,
+                                                 const Coords &coords, const Constraints &valid,
+                                                 mlir::AffineExpr extent, unsigned axis);
   mlir::FailureOr<TileValue> materialiseScan(graph::ScanOp op, unsigned result,
                                              const Coords &coords, const Constraints &valid);
   /// What a block of elementwise ops yields for tiles as its arguments.

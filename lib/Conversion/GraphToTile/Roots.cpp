@@ -45,7 +45,7 @@ public:
              << *analysis.scanDim
              << " in its innermost loop, since the kernel scans along it, but got " << schedule;
     emitGrid();
-    return emitLoops(0);
+    return analysis.scatter ? emitScatter() : emitLoops(0);
   }
 
 private:
@@ -221,8 +221,98 @@ private:
         /*isMasked=*/true);
   }
 
+  /// The data, unless the result lies over it already, then all updates in order.
+  LogicalResult emitScatter() {
+    graph::ScatterOp op = analysis.scatter;
+    auto argument = dyn_cast<BlockArgument>(op.getData());
+    auto overwrites = source.getResultAttrOfType<IntegerAttr>(0, graph::kOverwritesAttr);
+    if (!(argument && overwrites && overwrites.getInt() == argument.getArgNumber()) &&
+        failed(emitLoops(0)))
+      return failure();
+    // Dimensions that blocks share first: no two of their places meet. Then the others, in order,
+    // and the last one as tiles.
+    auto updateRank =
+        static_cast<unsigned>(cast<RankedTensorType>(op.getUpdates().getType()).getRank());
+    for (bool isShared : {true, false})
+      for (unsigned dim = 0; dim + 1 < updateRank; ++dim)
+        if (op.getDataDim(dim).has_value() == isShared)
+          updateDims.push_back(dim);
+    if (updateRank != 0)
+      updateDims.push_back(updateRank - 1);
+    updateCoords.resize(updateRank);
+    return emitUpdateLoops(0);
+  }
+
+  /// The block's part of dimension `dim` of the updates: where it begins, and its extent, which may
+  /// be negative where the block has none.
+  std::pair<AffineExpr, AffineExpr> getUpdateRange(unsigned dim) {
+    AffineExpr size = materializer.getSize(analysis.scatter.getUpdates(), dim);
+    std::optional<unsigned> dataDim = analysis.scatter.getDataDim(dim);
+    if (!dataDim)
+      return {space.constant(0), size};
+    const BlockRange &range = ranges[*dataDim];
+    if (range.remaining == range.size)
+      return {range.base, size}; // no more updates than data
+    if (size == range.size)
+      return {range.base, range.remaining};
+    SmallVector<Value> operands;
+    AffineMap map = space.makeMap({range.remaining, size - range.base}, {}, operands);
+    Value least = affine::AffineMinOp::create(materializer.getBuilder(), analysis.scatter.getLoc(),
+                                              map, operands);
+    return {range.base,
+            space.addSymbol(least, materializer.getLevel(), {{}, 1, size - range.base})};
+  }
+
+  LogicalResult emitUpdateLoops(unsigned position) {
+    Location loc = analysis.scatter.getLoc();
+    if (position == updateDims.size())
+      return materializer.emitUpdates(analysis.scatter, updateCoords, valid, results.front());
+    unsigned dim = updateDims[position];
+    materializer.setInsertionPoint();
+    auto [base, size] = getUpdateRange(dim);
+    AffineExpr &coord = updateCoords[dim];
+    if (size == space.constant(1)) {
+      coord = base;
+      return emitUpdateLoops(position + 1);
+    }
+    auto run = [&, base = base, size = size](AffineExpr count, int64_t extent, AffineExpr from,
+                                             bool isMasked) -> LogicalResult {
+      if (count == space.constant(0))
+        return success();
+      SymbolBounds bounds{0, extent, size - from - extent};
+      if (isMasked)
+        bounds = {0, 1, space.constant(0)};
+      AffineExpr counter = materializer.openLoop(loc, count, {}, /*sweeps=*/true, nullptr, bounds);
+      AffineExpr element = space.addTileDim(extent, materializer.getLevel(), dim);
+      updateCoords[dim] = base + from + counter * extent + element;
+      size_t numValid = valid.size();
+      if (isMasked)
+        valid.push_back(base + size - 1 - updateCoords[dim]);
+      LogicalResult result = emitUpdateLoops(position + 1);
+      valid.truncate(numValid);
+      if (succeeded(result))
+        materializer.closeLoop();
+      return result;
+    };
+    int64_t reg = position + 1 == updateDims.size() ? getUpdatesPerTile(schedule) : 1;
+    AffineExpr full = space.simplify(size.floorDiv(reg));
+    if (failed(run(full, reg, space.constant(0), /*isMasked=*/false)))
+      return failure();
+    if (reg == 1)
+      return success();
+    if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
+      int64_t rest = constant.getValue() % reg;
+      return rest == 0 ? success()
+                       : run(space.constant(1), rest, space.constant(constant.getValue() - rest),
+                             /*isMasked=*/false);
+    }
+    return run(size.ceilDiv(reg) - full, reg, full * reg, /*isMasked=*/true);
+  }
+
   LogicalResult emitStores() {
-    for (auto [value, view] : llvm::zip_equal(roots->getOperands(), results)) {
+    for (auto [root, view] : llvm::zip_equal(roots->getOperands(), results)) {
+      graph::ScatterOp scatter = analysis.scatter;
+      Value value = scatter ? scatter.getData() : root;
       FailureOr<TileValue> tile = materializer.materialise(value, coords, valid);
       if (failed(tile))
         return failure();
@@ -237,7 +327,7 @@ private:
   graph::KernelOp source;
   tile::ScheduleAttr schedule;
   ValueRange results;
-  const RegionAnalysis &analysis;
+  RegionAnalysis analysis;
   Operation *roots;
   unsigned rank;
   SmallVector<unsigned> order;
@@ -245,6 +335,9 @@ private:
   SmallVector<BlockRange> ranges;
   Coords coords;
   Constraints valid;
+  /// Of a scatter: the order in which loops run over its updates, and where they are.
+  SmallVector<unsigned> updateDims;
+  Coords updateCoords;
 };
 
 } // namespace

@@ -115,8 +115,72 @@ static int64_t countReducedElements(const RegionAnalysis &analysis,
   return std::max<int64_t>(most / swept, 1);
 }
 
+/// Update coordinates that a tile of a scatter has; see Roots.cpp.
+static constexpr StringLiteral kUpdates = "u";
+
+int64_t sectile::getUpdatesPerTile(tile::ScheduleAttr schedule) {
+  SmallVector<int64_t> sizes = schedule.getSizes(kUpdates);
+  return sizes.empty() ? 1 : sizes.back();
+}
+
+/// Blocks share the dimensions of the data that the updates have too, so that no two of them change
+/// the same element and each makes its changes in order. Dimensions that indices choose are whole.
+static tile::ScheduleAttr chooseScatterSchedule(graph::ScatterOp op, const RegisterFile &file) {
+  auto data = cast<RankedTensorType>(op.getData().getType());
+  auto updates = cast<RankedTensorType>(op.getUpdates().getType());
+  auto known = [](int64_t extent) { return ShapedType::isDynamic(extent) ? 128 : extent; };
+  // Updates of one block for each place along the shared dimensions, at least one.
+  int64_t repeated = 1, initial = 1;
+  for (unsigned dim = 0; dim < updates.getRank(); ++dim)
+    if (!op.getDataDim(dim))
+      repeated *= std::max<int64_t>(known(updates.getDimSize(dim)), 1);
+  for (unsigned dim = 0; dim < data.getRank(); ++dim)
+    if (!op.getUpdateDim(dim))
+      initial *= std::max<int64_t>(known(data.getDimSize(dim)), 1);
+  if (!isa<BlockArgument>(op.getData()))
+    repeated = std::max(repeated, initial);
+  int64_t budget = std::max<int64_t>(kBlockElements / repeated, 1);
+
+  Builder builder(op.getContext());
+  SmallVector<NamedAttribute> dims, choices;
+  SmallVector<Attribute> sweep;
+  int64_t columns = file.getMostVectors() * file.lanes;
+  std::optional<unsigned> lastDim;
+  for (unsigned dim = 0; dim < data.getRank(); ++dim)
+    if (data.getDimSize(dim) != 1)
+      lastDim = dim;
+  for (unsigned dim = data.getRank(); dim-- > 0;) {
+    int64_t extent =
+        data.isDynamicDim(dim) ? int64_t(1) << 20 : std::max<int64_t>(data.getDimSize(dim), 1);
+    int64_t reg = dim == lastDim ? std::min(columns, extent) : 1, block = reg;
+    if (op.getUpdateDim(dim)) {
+      block = std::min(roundUp(extent, reg), roundUp(budget, reg));
+      budget = std::max<int64_t>(budget / block, 1);
+    } else if (data.getDimSize(dim) != 1) {
+      sweep.push_back(builder.getStringAttr(dimName(dim)));
+    }
+    if (block != 1 || reg != 1)
+      dims.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr({block, reg})));
+  }
+  // A vector of updates along their last dimension: several where they lie side by side.
+  unsigned last = updates.getRank() - 1;
+  if (updates.getRank() != 0) {
+    int64_t extent = known(updates.getDimSize(last));
+    int64_t most = op.getDataDim(last) == data.getRank() - 1 ? columns : file.lanes;
+    dims.push_back(builder.getNamedAttr(
+        kUpdates, builder.getI64ArrayAttr({std::clamp<int64_t>(extent, 1, most)})));
+  }
+  if (!sweep.empty())
+    choices.push_back(builder.getNamedAttr("sweep", builder.getArrayAttr(sweep)));
+  return tile::ScheduleAttr::get(op.getContext(), tile::ScheduleAttr::kVersion,
+                                 builder.getDictionaryAttr(dims),
+                                 builder.getDictionaryAttr(choices));
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                            const RegisterFile &file, const DeviceModel &device) {
+  if (analysis.scatter)
+    return chooseScatterSchedule(analysis.scatter, file);
   unsigned rank = analysis.rank;
   auto type = cast<RankedTensorType>(kernel.getResultTypes().front());
   // Unknown extents are taken to be large.

@@ -40,6 +40,12 @@ private:
       return -1;
     if (isa<graph::ReturnOp>(user))
       return use.getOperandNumber();
+    if (auto scatter = dyn_cast<graph::ScatterOp>(user)) {
+      // Elements of the data are changed where they are; nothing else is at its place.
+      if (use.get() != scatter.getData() || use.getOperandNumber() != 1)
+        return std::nullopt;
+      return findLast(scatter.getResult());
+    }
     if (auto scan = dyn_cast<graph::ScanOp>(user)) {
       // An element is read in the step that gives the element at its place.
       if (use.getOperandNumber() >= scan.getInputs().size())

@@ -11,6 +11,7 @@
 //
 //   KernelEmitter.cpp  functions, grid, dispatch       Transfers.cpp  load, store
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
+//   Scatter.cpp        scatter
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
@@ -135,6 +136,15 @@ private:
   mlir::Value lanePointers(mlir::Value base, mlir::Type memoryElement, const Poly &address,
                            int64_t width);
   mlir::Value fillPointer(mlir::Type memoryElement, mlir::Attribute fill, int64_t width);
+
+  // Scatter.cpp
+  llvm::LogicalResult emitScatter(tile::ScatterOp op);
+  /// One part of a scatter: lanes whose places differ, all at once.
+  llvm::LogicalResult changeTogether(tile::ScatterOp op, mlir::Value update, mlir::Value base,
+                                     const Poly &address, int64_t width, const PartMask &mask);
+  /// One part of a scatter, lane by lane; `mask` is an i1, a vector of them, or null.
+  llvm::LogicalResult changeInTurn(tile::ScatterOp op, mlir::Value update, mlir::Value base,
+                                   const Poly &address, int64_t width, mlir::Value mask);
 
   // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);

@@ -78,6 +78,9 @@ mlir::LogicalResult importDepthToSpace(Node &n);
 mlir::LogicalResult importSpaceToDepth(Node &n);
 // Gather.cpp
 mlir::LogicalResult importGather(Node &n);
+// Scatter.cpp
+mlir::LogicalResult importScatterElements(Node &n);
+mlir::LogicalResult importScatterND(Node &n);
 // Quantization.cpp
 mlir::LogicalResult importQuantizeLinear(Node &n);
 mlir::LogicalResult importDequantizeLinear(Node &n);

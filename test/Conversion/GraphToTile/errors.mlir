@@ -163,3 +163,22 @@ graph.kernel @k(%x: tensor<4x4xf32>, %s: tensor<4xf32>) -> tensor<4x4xf32> attri
   }
   graph.return %y : tensor<4x4xf32>
 }
+
+// -----
+
+// A scatter whose result is consumed in its own kernel.
+#id = affine_map<(d0) -> (d0)>
+graph.kernel @k(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) -> tensor<4xf32> {
+  // expected-error @+1 {{cannot become part of a tile program: expects its result to be the kernel's only one}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  %e = tensor.empty() : tensor<4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%r : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.negf %a : f32
+    linalg.yield %t : f32
+  } -> tensor<4xf32>
+  graph.return %y : tensor<4xf32>
+}

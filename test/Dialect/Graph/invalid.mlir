@@ -300,3 +300,111 @@ func.func @f(%x: tensor<4xf64>, %s: tensor<f32>) {
   }
   return
 }
+
+// -----
+
+// graph.scatter 1: indices are integers.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>) {
+  // expected-error @+1 {{expects indices to be integers, but got 'tensor<8xf32>'}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%u : tensor<8xf32>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 2: reads for each tensor of indices.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects 1 reads, one for each tensor of indices, but got 0}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 2: reads go from the updates' dimensions to those of indices.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects reads from 1 dimensions to the 1 of 'tensor<8xi64>', but got affine_map<(d0) -> (d0, d0)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0, u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 3: the place goes from updates and indices to the data.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a place from 1 dimensions and 1 indices to 1 dimensions, but got affine_map<(d0) -> (d0)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0) -> (u0)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 4: coordinates are different dimensions.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a place of different dimensions, but got affine_map<(d0, d1) -> (d1 + 1)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i + 1)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 4: every index is used.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a place that uses every index, but got affine_map<(d0, d1) -> (d0)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (u0)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 5: not more updates than data.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>) {
+  // expected-error @+1 {{expects at most 4 updates along dimension 0, but got 8}}
+  %r = graph.scatter %u into %x at affine_map<(u0) -> (u0)> reads [] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 6: element types agree.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf16>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects updates of element type 'f32', but got 'f16'}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf16> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 6: the body combines two values.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a body that combines two values of type 'f32'}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f64):
+    graph.yield %a : f32
+  }
+  return
+}

@@ -40,3 +40,14 @@ func.func @scan(%x: tensor<?x4xf32>, %s: tensor<?xf32>) {
   }
   return
 }
+
+// CHECK-LABEL: func.func @scatter
+// CHECK: graph.scatter %arg1 into %arg0 at #{{.*}} indices(%arg2, %arg2 : tensor<8x2xi64>, tensor<8x2xi64>) reads [#{{.*}}, #{{.*}}] : tensor<8x3xf32> into tensor<?x4x3xf32> {
+func.func @scatter(%x: tensor<?x4x3xf32>, %u: tensor<8x3xf32>, %i: tensor<8x2xi64>) {
+  %r = graph.scatter %u into %x at affine_map<(u0, u1, i, j) -> (i, j, u1)> indices (%i, %i : tensor<8x2xi64>, tensor<8x2xi64>)
+       reads [affine_map<(u0, u1) -> (u0, 0)>, affine_map<(u0, u1) -> (u0, 1)>] : tensor<8x3xf32> into tensor<?x4x3xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}

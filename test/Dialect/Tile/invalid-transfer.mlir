@@ -112,3 +112,27 @@ tile.kernel @k(%x: !tile.view<4x4xf32>) {
   tile.store %t, %x at affine_map<(t0) -> (t0)>[] : tensor<4xf32>, !tile.view<4x4xf32>
   tile.return
 }
+
+// -----
+
+// tile.scatter 2: the mask has the value's shape.
+func.func @f(%x: !tile.view<4xf32>, %t: tensor<4xf32>, %m: tensor<5xi1>) {
+  // expected-error @+1 {{expects a mask of i1, or of a tile of shape [4] of them, but got 'tensor<5xi1>'}}
+  tile.scatter %t, %x at affine_map<(t0) -> (t0)>[] if (%m : tensor<5xi1>) : tensor<4xf32>, !tile.view<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scatter 3: the body combines two values.
+func.func @f(%x: !tile.view<4xf32>, %t: tensor<4xf32>) {
+  // expected-error @+1 {{expects a body that combines two values of type 'f32'}}
+  tile.scatter %t, %x at affine_map<(t0) -> (t0)>[] : tensor<4xf32>, !tile.view<4xf32> {
+  ^bb0(%a: f32):
+    tile.yield %a : f32
+  }
+  return
+}

@@ -61,3 +61,25 @@ func.func @scan(%x: tensor<8x4xf32>, %s: tensor<4xf32>, %i: tensor<8xi32>, %n: i
   }
   return
 }
+
+// CHECK-LABEL: tile.kernel @scatter
+// CHECK: tile.scatter %{{.*}}, %arg0 at #{{.*}}[%arg2] indices(%{{.*}} : tensor<8xi64>) where #{{.*}}[%arg2] if(%{{.*}} : tensor<8xi1>) : tensor<8xf32>, <?x?xf32> {
+// CHECK: tile.scatter %{{.*}}, %arg0 at #{{.*}}[%arg2, %arg2] if(%{{.*}} : i1) : f32, <?x?xf32> {
+tile.kernel @scatter(%x: !tile.view<?x?xf32>, %y: !tile.view<8xi64>, %n: index) {
+  %i = tile.load %y at affine_map<(t0) -> (t0)>[] : !tile.view<8xi64> -> tensor<8xi64>
+  %t = arith.constant dense<1.0> : tensor<8xf32>
+  %m = arith.cmpi sge, %i, %i : tensor<8xi64>
+  tile.scatter %t, %x at affine_map<(t0, i)[s0] -> (s0, i)>[%n] indices (%i : tensor<8xi64>)
+      where affine_set<(t0)[s0] : (s0 - t0 >= 0)>[%n] if (%m : tensor<8xi1>) : tensor<8xf32>, !tile.view<?x?xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    tile.yield %s : f32
+  }
+  %one = arith.constant 1.0 : f32
+  %c = arith.cmpi sge, %n, %n : index
+  tile.scatter %one, %x at affine_map<()[s0, s1] -> (s0, s1)>[%n, %n] if (%c : i1) : f32, !tile.view<?x?xf32> {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %b : f32
+  }
+  tile.return
+}

@@ -213,6 +213,47 @@ struct LowerScan : OpRewritePattern<sectile::graph::ScanOp> {
   }
 };
 
+struct LowerScatter : OpRewritePattern<sectile::graph::ScatterOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::ScatterOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, op.getUpdates());
+    Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
+    SmallVector<Value> result = loopOver(
+        rewriter, loc, sizes, op.getData(),
+        [&](OpBuilder &b, ValueRange at, ValueRange tensors) -> SmallVector<Value> {
+          SmallVector<Value> dims(at), place;
+          auto apply = [&](AffineExpr expr, ArrayRef<Value> values) -> Value {
+            if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+              return arith::ConstantIndexOp::create(b, loc, constant.getValue());
+            return values[cast<AffineDimExpr>(expr).getPosition()];
+          };
+          for (auto [k, indices] : llvm::enumerate(op.getIndices())) {
+            SmallVector<Value> where;
+            for (AffineExpr expr : cast<AffineMapAttr>(op.getReads()[k]).getValue().getResults())
+              where.push_back(apply(expr, llvm::to_vector(at)));
+            Value index = tensor::ExtractOp::create(b, loc, indices, where);
+            index = arith::IndexCastOp::create(b, loc, b.getIndexType(), index);
+            unsigned axis = *op.getPlace().getResultPosition(b.getAffineDimExpr(at.size() + k));
+            Value extent = tensor::DimOp::create(b, loc, tensors[0], axis);
+            Value isNegative =
+                arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, zero);
+            Value counted = arith::AddIOp::create(b, loc, index, extent);
+            dims.push_back(arith::SelectOp::create(b, loc, isNegative, counted, index));
+          }
+          for (AffineExpr expr : op.getPlace().getResults())
+            place.push_back(apply(expr, dims));
+          Value before = tensor::ExtractOp::create(b, loc, tensors[0], place);
+          Value update = tensor::ExtractOp::create(b, loc, op.getUpdates(), at);
+          Value after = inlineBody(b, op.getCombine().front(), {before, update}).front();
+          return {tensor::InsertOp::create(b, loc, after, tensors[0], place)};
+        });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
 struct LowerCheck : OpRewritePattern<sectile::graph::CheckOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(sectile::graph::CheckOp op,
@@ -241,7 +282,7 @@ struct LowerExpandShape : OpRewritePattern<tensor::ExpandShapeOp> {
 
 static LogicalResult lower(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
-  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather, LowerScan>(
+  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather, LowerScan, LowerScatter>(
       module.getContext());
   tensor::populateDecomposeTensorConcatPatterns(patterns);
   if (failed(applyPatternsGreedily(module, std::move(patterns))))
