@@ -27,6 +27,7 @@ static const HandlerTable &getHandlers() {
     addTensorHandlers(handlers);
     addScanHandlers(handlers);
     addTileHandlers(handlers);
+    addTopKHandlers(handlers);
     addTransferHandlers(handlers);
     return handlers;
   }();

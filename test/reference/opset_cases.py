@@ -215,8 +215,23 @@ def _scatters(b: Builder) -> None:
     b.add("ScatterElements.add", "ScatterElements", b.integers(6, 50, dtype=np.int64),
           b.integers(6, 70, low=-50, high=50, dtype=np.int64), b.integers(6, 70, dtype=np.int64),
           axis=1, reduction="add")  # fmt: skip
+    b.add("ScatterElements.few", "ScatterElements", b.integers(9, 130), b.integers(30, 18, low=-9, high=9),
+          b.integers(30, 18), reduction="add")  # fmt: skip
     b.add("ScatterElements", "ScatterElements", b.floats(40), Const(b.random.permutation(40)[:30] - 40),
           b.floats(30))  # fmt: skip
+
+
+def _selections(b: Builder) -> None:
+    x = b.floats(4, 6, 70)
+    b.add("TopK", "TopK", x, Const([5]), outputs=2)
+    b.add("TopK.smallest", "TopK", x, Const([3]), outputs=2, axis=1, largest=0)
+    b.add("TopK.columns", "TopK", x, Const([2]), outputs=2, axis=1)
+    b.add("TopK.sort", "TopK", b.floats(3, 40), Const([40]), outputs=2, axis=-1, largest=0)
+    b.add("TopK.ties", "TopK", b.integers(5, 90, low=0, high=4), Const([20]), outputs=2)
+    b.add("TopK.f16", "TopK", b.floats(3, 50).astype(np.float16), Const([1]), outputs=2)
+    b.add("TopK.i64", "TopK", b.integers(200, dtype=np.int64), Const([9]), outputs=2, largest=0)
+    b.add("TopK.u8", "TopK", b.integers(30, 7, low=0, high=255, dtype=np.uint8), Const([4]), outputs=2,
+          axis=0 if not b.dynamic else 1)  # fmt: skip
 
 
 def _shapes(b: Builder) -> None:
@@ -282,7 +297,7 @@ def _quantization(b: Builder) -> None:
 
 def make_models(opset: int, dynamic: bool = False) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
     """The models of an opset, each with its inputs."""
-    parts = {"operators": [_elementwise, _products, _reductions, _orders, _scatters, _shapes], "quantization": [_quantization]}
+    parts = {"operators": [_elementwise, _products, _reductions, _orders, _scatters, _selections, _shapes], "quantization": [_quantization]}
     models = []
     for name, makers in parts.items():
         builder = Builder(opset, dynamic)

@@ -334,8 +334,50 @@ def Graph_ScanOp : Graph_Op<"scan", [
   let hasVerifier = 1;
 }
 
+def Graph_TopKOp : Graph_Op<"topk", [
+    Pure, SingleBlock,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "the first elements along a dimension, were it sorted";
+  let description = [{
+    Along dimension `axis`, the first k elements of `input` in the order that `precedes` gives, and
+    where they were; k is the results' extent. `precedes` takes two elements and says whether the
+    first one goes before the second; of two elements, neither of which goes before the other, the
+    one of lower index does. It is made of elementwise ops.
+
+    With k equal to the extent this is a stable sort. The time grows with k times the number of
+    elements that go before the k-th one of those seen so far, so it suits small k.
+
+    ```mlir
+    func.func @largest(%x: tensor<4x100xf32>) -> (tensor<4x5xf32>, tensor<4x5xi64>) {
+      %values, %indices = graph.topk %x axis 1 : tensor<4x100xf32> -> tensor<4x5xf32>, tensor<4x5xi64> {
+      ^bb0(%a: f32, %b: f32):
+        %greater = arith.cmpf ogt, %a, %b : f32
+        graph.yield %greater : i1
+      }
+      return %values, %indices : tensor<4x5xf32>, tensor<4x5xi64>
+    }
+    ```
+    Constraints: 1. `axis` is inside the input's rank; 2. `values` have the input's shape but for a
+    known extent, at least 1 and at most the input's, along `axis`, and its element type;
+    3. `indices` have that shape, of i64; 4. `precedes` takes two scalars of the element type and yields an
+    i1.
+  }];
+  let arguments = (ins AnyRankedTensor:$input, ConfinedAttr<I64Attr, [IntNonNegative]>:$axis);
+  let results = (outs AnyRankedTensor:$values, AnyRankedTensor:$indices);
+  let regions = (region SizedRegion<1>:$precedes);
+  let assemblyFormat = [{
+    $input `axis` $axis attr-dict `:` type($input) `->` type($values) `,`
+    type($indices) $precedes
+  }];
+  let extraClassDeclaration = [{
+    /// The extent of the results along the axis.
+    int64_t getK();
+  }];
+  let hasVerifier = 1;
+}
+
 def Graph_YieldOp : Graph_Op<"yield", [
-    Pure, ReturnLike, Terminator, ParentOneOf<["ScanOp", "ScatterOp"]>]> {
+    Pure, ReturnLike, Terminator, ParentOneOf<["ScanOp", "ScatterOp", "TopKOp"]>]> {
   let summary = "ends the scalar body of an op";
   let description = [{
     `values` are what the op around it goes on with.

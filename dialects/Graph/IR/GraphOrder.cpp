@@ -143,3 +143,47 @@ LogicalResult ScatterOp::reifyResultShapes(OpBuilder &builder,
   shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getData()));
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// TopKOp
+//===----------------------------------------------------------------------===//
+
+int64_t TopKOp::getK() {
+  return cast<RankedTensorType>(getValues().getType()).getDimSize(getAxis());
+}
+
+LogicalResult TopKOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto values = cast<RankedTensorType>(getValues().getType());
+  auto indices = cast<RankedTensorType>(getIndices().getType());
+  if (static_cast<int64_t>(getAxis()) >= input.getRank())
+    return emitOpError("expects an axis below ") << input.getRank() << ", but got " << getAxis();
+  SmallVector<int64_t> shape(input.getShape());
+  if (values.getRank() == input.getRank())
+    shape[getAxis()] = values.getDimSize(getAxis());
+  if (failed(verifyCompatibleShape(values.getShape(), shape)) ||
+      values.getElementType() != input.getElementType())
+    return emitOpError("expects values like ")
+           << input << " but for the extent along the axis, but got " << values;
+  if (indices.getShape() != values.getShape() || !indices.getElementType().isInteger(64))
+    return emitOpError("expects indices of i64 and of the values' shape, but got ") << indices;
+  int64_t most = input.isDynamicDim(getAxis()) ? INT64_MAX : input.getDimSize(getAxis());
+  if (getK() < 1 || getK() > most)
+    return emitOpError("expects a known extent, at least 1 and at most the input's, along the "
+                       "results' axis, but got ")
+           << values << " of " << input;
+  Type element = input.getElementType(), truth = IntegerType::get(getContext(), 1);
+  SmallVector<Type> expected{element, element};
+  if (getPrecedes().getArgumentTypes() != TypeRange(expected) ||
+      getPrecedes().front().getTerminator()->getOperandTypes() != TypeRange(truth))
+    return emitOpError("expects a body that takes two values of type ")
+           << element << " and yields an i1";
+  return success();
+}
+
+LogicalResult TopKOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  SmallVector<OpFoldResult> shape = tensor::getMixedSizes(builder, getLoc(), getInput());
+  shape[getAxis()] = builder.getIndexAttr(getK());
+  shapes.assign(2, shape);
+  return success();
+}

@@ -44,6 +44,7 @@ enum class OpKind {
   Reduction,
   Scan,
   Scatter,
+  Selection,
   Other // not of the tensor world
 };
 
@@ -56,6 +57,8 @@ struct Group {
   graph::ScanOp scan;
   /// Whether the kernel changes elements at places known only at run time.
   bool hasScatter = false;
+  /// Whether the kernel selects elements, whose places it knows at its end only.
+  bool hasSelection = false;
   /// Ops that compute the operand of an attention-like product: the normalised scores.
   llvm::SmallDenseSet<Operation *> operandChain;
   /// Data movement through which a product of the group reads an operand.
@@ -79,6 +82,8 @@ OpKind classify(Operation *op) {
     return OpKind::Scan;
   if (isa<graph::ScatterOp>(op))
     return OpKind::Scatter;
+  if (isa<graph::TopKOp>(op))
+    return OpKind::Selection;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
     if (linalgOp.getNumReductionLoops() == 0) {
       auto *body = linalgOp.getBlock();
@@ -123,6 +128,7 @@ private:
     if (auto scan = dyn_cast<graph::ScanOp>(op))
       group.scan = scan;
     group.hasScatter |= kind == OpKind::Scatter;
+    group.hasSelection |= kind == OpKind::Selection;
   }
 
   /// What a block of a kernel computes, about: rows and columns of a product, other elements.
@@ -139,6 +145,7 @@ private:
                                                           {OpKind::Reduction, "reductions"},
                                                           {OpKind::Scan, "scans"},
                                                           {OpKind::Scatter, "scatters"},
+                                                          {OpKind::Selection, "selections"},
                                                           {OpKind::Elementwise, "elementwise"},
                                                           {OpKind::Movement, "movements"},
                                                           {OpKind::Pad, "pads"}};
@@ -234,6 +241,10 @@ private:
       missed(op, "the kernel scatters what it computes");
       return std::nullopt;
     }
+    if (group.hasSelection && (kind == OpKind::Contraction || kind == OpKind::Reduction)) {
+      missed(op, "the kernel selects from what it computes");
+      return std::nullopt;
+    }
     if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
         (kind == OpKind::Elementwise && feedsContraction && gainsFromChain(op, group))) {
       group.operandChain.insert(op);
@@ -288,6 +299,9 @@ private:
         return std::nullopt;
       }
       return number;
+    case OpKind::Selection:
+      missed(op, "its consumers need all its elements to be seen");
+      return std::nullopt;
     case OpKind::Scatter:
       missed(op, "its consumers need all its updates to be made");
       return std::nullopt;

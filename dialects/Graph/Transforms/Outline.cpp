@@ -64,6 +64,8 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
       return "scan";
     if (isa<graph::ScatterOp>(op))
       return "scatter";
+    if (isa<graph::TopKOp>(op))
+      return "topk";
     if (isa<linalg::LinalgOp>(op))
       return "map";
     return "move";
@@ -75,7 +77,10 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
     auto weight = [](StringRef name) {
       if (name == "contract")
         return 4;
-      return name == "scan" || name == "scatter" ? 3 : name == "reduce" ? 2 : name == "map" ? 1 : 0;
+      return name == "scan" || name == "scatter" || name == "topk" ? 3
+             : name == "reduce"                                    ? 2
+             : name == "map"                                       ? 1
+                                                                   : 0;
     };
     if (weight(name) > weight(kind))
       kind = name;
@@ -107,7 +112,8 @@ private:
     SmallVector<Value> results;
     for (Operation *op : ops)
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+        // Lists of values and of indices are made together.
+        if (isa<graph::TopKOp>(op) || llvm::any_of(result.getUsers(), [&](Operation *user) {
               return !members.contains(user) && !isa<tensor::DimOp>(user);
             }))
           results.push_back(result);

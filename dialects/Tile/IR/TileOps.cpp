@@ -194,6 +194,50 @@ void ScatterOp::getEffects(
   effects.emplace_back(MemoryEffects::Write::get(), &getViewMutable());
 }
 
+LogicalResult TopKOp::verify() {
+  ArrayRef<int64_t> shape = shapeOf(getCandidates().getType());
+  Type element = getElementTypeOrSelf(getCandidates().getType());
+  Type position = IntegerType::get(getContext(), 64), truth = IntegerType::get(getContext(), 1);
+  if (shapeOf(getPositions().getType()) != shape ||
+      getElementTypeOrSelf(getPositions().getType()) != position)
+    return emitOpError("expects positions of i64 and shape ")
+           << describe(shape) << ", but got " << getPositions().getType();
+  ViewType values = getValues().getType(), indices = getIndices().getType();
+  if (values.getShape() != indices.getShape() || values.getElementType() != element ||
+      indices.getElementType() != position)
+    return emitOpError("expects views of one shape that hold ")
+           << element << " and 'i64', but got " << values << " and " << indices;
+  if (static_cast<int64_t>(getAxis()) >= values.getRank() || values.isDynamicDim(getAxis()) ||
+      values.getShape()[getAxis()] < 1)
+    return emitOpError("expects an axis of known extent, at least 1, but got ")
+           << getAxis() << " of " << values;
+  auto rank = static_cast<unsigned>(shape.size());
+  if (getMap().getNumDims() != rank || getMap().getNumSymbols() != getMapOperands().size() ||
+      getMap().getNumResults() != values.getRank())
+    return emitOpError("expects lists to be found by a map of ")
+           << rank << " dimensions, " << getMapOperands().size() << " symbols and "
+           << values.getRank() << " results, but got " << getMapAttr();
+  if (std::optional<IntegerSet> set = getWhere();
+      set && (set->getNumDims() != rank || set->getNumSymbols() != getSetOperands().size()))
+    return emitOpError("expects a mask of ")
+           << rank << " dimensions and " << getSetOperands().size() << " symbols, but got "
+           << getWhereAttr();
+  SmallVector<Type> expected{element, position, element, position};
+  if (getPrecedes().getArgumentTypes() != TypeRange(expected) ||
+      getPrecedes().front().getTerminator()->getOperandTypes() != TypeRange(truth))
+    return emitOpError("expects a body that takes two pairs of ")
+           << element << " and 'i64' and yields an i1";
+  return success();
+}
+
+void TopKOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand *view : {&getValuesMutable(), &getIndicesMutable()}) {
+    effects.emplace_back(MemoryEffects::Read::get(), view);
+    effects.emplace_back(MemoryEffects::Write::get(), view);
+  }
+}
+
 void LoadOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   effects.emplace_back(MemoryEffects::Read::get(), &getViewMutable());

@@ -337,6 +337,56 @@ def Tile_ScatterOp : Tile_TransferOp<"scatter", [
   let extraClassDeclaration = transferDeclaration;
 }
 
+def Tile_TopKOp : Tile_Op<"topk", [
+    AttrSizedOperandSegments, SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "inserts the elements of a tile into sorted lists";
+  let description = [{
+    Dimension `axis` of the views `values` and `indices` holds lists of k pairs, sorted by `precedes`.
+    For every t that is valid, in row-major order, the pair (candidates[t], positions[t]) is inserted
+    into the list at map(t): behind all pairs that it does not precede, and the last one is dropped.
+
+    `map` with `map_operands` takes tile coordinates to those of the views; what it gives along `axis`
+    is 0. `where` with `set_operands` says which elements are valid; others never touch memory.
+    `precedes` takes two pairs, value and position each, and says whether the first one goes before the
+    second. It is made of elementwise ops.
+
+    The scope is the block: no other one may access the lists while the kernel runs. An element that
+    does not precede the last pair of its list costs one comparison; of those all lanes take
+    their turn together.
+
+    ```mlir
+    tile.kernel @smallest(%x: !tile.view<100xi32>, %v: !tile.view<4xi32>, %i: !tile.view<4xi64>) {
+      %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<100xi32> -> tensor<100xi32>
+      %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<100xi64>
+      tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[]
+          : tensor<100xi32>, tensor<100xi64> into !tile.view<4xi32>, !tile.view<4xi64> {
+      ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+        %less = arith.cmpi slt, %a, %b : i32
+        tile.yield %less : i1
+      }
+      tile.return
+    }
+    ```
+    Constraints: 1. candidates and positions have one shape, positions of i64; 2. the views have one
+    shape and the element types of candidates and positions; `axis` is inside their rank, of known extent;
+    3. the map has one dimension per tile dimension, one symbol per operand, one result per view dimension;
+    4. `where` has one dimension per tile dimension and one symbol per operand; 5. the region takes two
+    pairs and yields an i1.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$candidates, Tile_TileOrScalar:$positions,
+                       Tile_ViewType:$values, Tile_ViewType:$indices,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$set_operands, AffineMapAttr:$map,
+                       OptionalAttr<IntegerSetAttr>:$where);
+  let regions = (region SizedRegion<1>:$precedes);
+  let assemblyFormat = [{
+    $candidates `,` $positions `into` $values `,` $indices `axis` $axis `at` $map `[` $map_operands
+    `]` (`where` $where^ `[` $set_operands `]`)? attr-dict `:` type($candidates) `,`
+    type($positions) `into` type($values) `,` type($indices) $precedes
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Contraction and reduction
 //===----------------------------------------------------------------------===//
@@ -456,11 +506,12 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AttrSizedOperandSegments, AttrSizedResu
 }
 
 def Tile_YieldOp : Tile_Op<"yield", [
-    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp", "ScatterOp"]>]> {
+    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp", "ScatterOp", "TopKOp"]>]> {
   let summary = "yields combined values";
   let description = [{
     `values` are the combined values, one per operand of the `tile.reduce` around it, or the next
-    state of a `tile.scan`, or what a `tile.scatter` writes.
+    state of a `tile.scan`, or what a `tile.scatter`
+    writes, or the answer of a `tile.topk`.
 
     ```mlir
     func.func @largest(%t: tensor<64xi32>) -> i32 {

@@ -309,6 +309,13 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel) {
     // What goes into it follows the updates, not the roots.
     return analysis;
   }
+  for (auto topK : kernel.getBody().getOps<graph::TopKOp>()) {
+    if (terminator->getOperands() != topK->getResults())
+      return topK.emitOpError("cannot become part of a tile program: expects its results to be the "
+                              "kernel's only ones");
+    analysis.topK = topK;
+    return analysis;
+  }
   for (auto scan : kernel.getBody().getOps<graph::ScanOp>()) {
     // Whoever fuses sees to it that all lie in the roots element by element.
     auto type = cast<RankedTensorType>(scan.getResults()[0].getType());

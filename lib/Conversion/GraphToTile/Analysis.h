@@ -50,6 +50,8 @@ struct RegionAnalysis {
   std::optional<unsigned> scanDim;
   /// The op that computes the kernel's only result, if that is one.
   graph::ScatterOp scatter;
+  /// The op that computes the kernel's only results, if that is one.
+  graph::TopKOp topK;
   /// Root dimensions that some reduction's result does not follow, and that of the scans: loops
   /// over them go inside.
   DimSet swept;

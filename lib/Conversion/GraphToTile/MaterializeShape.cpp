@@ -88,6 +88,8 @@ AffineExpr Materializer::getSize(Value tensor, int64_t dim) {
     return getSize(linalgOp.getDpsInits()[cast<OpResult>(tensor).getResultNumber()], dim);
   if (auto scan = dyn_cast<graph::ScanOp>(op))
     return getSize(scan.getInputs()[0], dim);
+  if (auto topK = dyn_cast<graph::TopKOp>(op))
+    return getSize(topK.getInput(), dim); // known along the axis
   if (auto scatter = dyn_cast<graph::ScatterOp>(op))
     return getSize(scatter.getData(), dim);
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))

@@ -265,7 +265,7 @@ FailureOr<TileValue> Materializer::materialiseDefinition(Value value, const Coor
         arith::ConstantOp::create(builder, op->getLoc(),
                                   builder.getZeroAttr(empty.getType().getElementType())),
         {}};
-  if (isa<graph::ScatterOp>(op))
+  if (isa<graph::ScatterOp, graph::TopKOp>(op))
     return op->emitOpError("cannot become part of a tile program: expects its result to be the "
                            "kernel's only one");
   return op->emitOpError("cannot become part of a tile program: there is no rule for this op");

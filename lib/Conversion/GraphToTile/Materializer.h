@@ -146,6 +146,16 @@ public:
   mlir::LogicalResult emitUpdates(graph::ScatterOp op, const Coords &coords,
                                   const Constraints &valid, mlir::Value view);
 
+  //===--------------------------------------------------------------------===//
+  // Selections (MaterializeTopK.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// Inserts the elements of `op` at `coords` into the lists that `values` and `indices` hold along
+  /// the axis. Places whose index is -1 are empty.
+  mlir::LogicalResult emitInsertions(graph::TopKOp op, const Coords &coords,
+                                     const Constraints &valid, mlir::Value values,
+                                     mlir::Value indices);
+
   /// Reads a view (an argument or private memory).
   TileValue emitLoad(mlir::Location loc, mlir::Value view, Coords coords, Constraints valid);
 

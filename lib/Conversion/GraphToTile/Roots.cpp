@@ -10,6 +10,7 @@
 #include "Schedule.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -45,7 +46,9 @@ public:
              << *analysis.scanDim
              << " in its innermost loop, since the kernel scans along it, but got " << schedule;
     emitGrid();
-    return analysis.scatter ? emitScatter() : emitLoops(0);
+    if (analysis.scatter)
+      return emitScatter();
+    return analysis.topK ? emitTopK() : emitLoops(0);
   }
 
 private:
@@ -231,6 +234,7 @@ private:
       return failure();
     // Dimensions that blocks share first: no two of their places meet. Then the others, in order,
     // and the last one as tiles.
+    SmallVector<unsigned> updateDims;
     auto updateRank =
         static_cast<unsigned>(cast<RankedTensorType>(op.getUpdates().getType()).getRank());
     for (bool isShared : {true, false})
@@ -239,12 +243,43 @@ private:
           updateDims.push_back(dim);
     if (updateRank != 0)
       updateDims.push_back(updateRank - 1);
-    updateCoords.resize(updateRank);
-    return emitUpdateLoops(0);
+    innerCoords.resize(updateRank);
+    return emitInnerLoops(
+        updateDims, [&](unsigned dim) { return getUpdateRange(dim); },
+        [&](unsigned dim) { return dim + 1 == updateRank ? getUpdatesPerTile(schedule) : 1; },
+        [&] { return materializer.emitUpdates(op, innerCoords, valid, results.front()); });
   }
 
-  /// The block's part of dimension `dim` of the updates: where it begins, and its extent, which may
-  /// be negative where the block has none.
+  /// Empty lists, then all elements, in order along the axis.
+  LogicalResult emitTopK() {
+    if (failed(emitLoops(0)))
+      return failure();
+    graph::TopKOp op = analysis.topK;
+    auto axis = static_cast<unsigned>(op.getAxis());
+    SmallVector<unsigned> dims;
+    for (unsigned dim = 0; dim < rank; ++dim)
+      if (dim != axis)
+        dims.push_back(dim);
+    dims.push_back(axis);
+    innerCoords.resize(rank);
+    return emitInnerLoops(
+        dims,
+        [&](unsigned dim) {
+          if (dim == axis)
+            return std::pair(space.constant(0), materializer.getSize(op.getInput(), dim));
+          return std::pair(ranges[dim].base, ranges[dim].remaining);
+        },
+        [&](unsigned dim) {
+          if (dim + 1 != rank)
+            return int64_t(1);
+          return dim == axis ? getUpdatesPerTile(schedule) : getDimSizes(schedule, dim).reg;
+        },
+        [&] {
+          return materializer.emitInsertions(op, innerCoords, valid, results[0], results[1]);
+        });
+  }
+
+  /// The block's part of dimension `dim` of the updates: where it begins, and its extent.
   std::pair<AffineExpr, AffineExpr> getUpdateRange(unsigned dim) {
     AffineExpr size = materializer.getSize(analysis.scatter.getUpdates(), dim);
     std::optional<unsigned> dataDim = analysis.scatter.getDataDim(dim);
@@ -255,26 +290,37 @@ private:
       return {range.base, size}; // no more updates than data
     if (size == range.size)
       return {range.base, range.remaining};
+    // Beyond the last update a block has nothing to do.
+    OpBuilder &builder = materializer.getBuilder();
+    Location loc = analysis.scatter.getLoc();
     SmallVector<Value> operands;
     AffineMap map = space.makeMap({range.remaining, size - range.base}, {}, operands);
-    Value least = affine::AffineMinOp::create(materializer.getBuilder(), analysis.scatter.getLoc(),
-                                              map, operands);
-    return {range.base,
-            space.addSymbol(least, materializer.getLevel(), {{}, 1, size - range.base})};
+    Value least = affine::AffineMinOp::create(builder, loc, map, operands);
+    AffineExpr part = space.addSymbol(least, materializer.getLevel());
+    operands.clear();
+    map = space.makeMap({part, space.constant(0)}, {}, operands);
+    Value count = affine::AffineMaxOp::create(builder, loc, map, operands);
+    return {range.base, space.addSymbol(count, materializer.getLevel(), {0, 1, size - range.base})};
   }
 
-  LogicalResult emitUpdateLoops(unsigned position) {
-    Location loc = analysis.scatter.getLoc();
-    if (position == updateDims.size())
-      return materializer.emitUpdates(analysis.scatter, updateCoords, valid, results.front());
-    unsigned dim = updateDims[position];
+  /// Loops over parts of `dims`, in that order, and in them what `emitBody` emits at innerCoords.
+  /// `getRange` says where the part of a dimension begins and its extent, `getTile` how much of it
+  /// a tile has.
+  LogicalResult
+  emitInnerLoops(ArrayRef<unsigned> dims,
+                 llvm::function_ref<std::pair<AffineExpr, AffineExpr>(unsigned)> getRange,
+                 llvm::function_ref<int64_t(unsigned)> getTile,
+                 llvm::function_ref<LogicalResult()> emitBody) {
+    if (dims.empty())
+      return emitBody();
+    unsigned dim = dims.front();
     materializer.setInsertionPoint();
-    auto [base, size] = getUpdateRange(dim);
-    AffineExpr &coord = updateCoords[dim];
+    auto [base, size] = getRange(dim);
     if (size == space.constant(1)) {
-      coord = base;
-      return emitUpdateLoops(position + 1);
+      innerCoords[dim] = base;
+      return emitInnerLoops(dims.drop_front(), getRange, getTile, emitBody);
     }
+    // `count` tiles of `extent` elements from element `from` of the part on.
     auto run = [&, base = base, size = size](AffineExpr count, int64_t extent, AffineExpr from,
                                              bool isMasked) -> LogicalResult {
       if (count == space.constant(0))
@@ -282,34 +328,52 @@ private:
       SymbolBounds bounds{0, extent, size - from - extent};
       if (isMasked)
         bounds = {0, 1, space.constant(0)};
-      AffineExpr counter = materializer.openLoop(loc, count, {}, /*sweeps=*/true, nullptr, bounds);
+      AffineExpr counter =
+          materializer.openLoop(source.getLoc(), count, {}, /*sweeps=*/true, nullptr, bounds);
       AffineExpr element = space.addTileDim(extent, materializer.getLevel(), dim);
-      updateCoords[dim] = base + from + counter * extent + element;
+      innerCoords[dim] = base + from + counter * extent + element;
       size_t numValid = valid.size();
       if (isMasked)
-        valid.push_back(base + size - 1 - updateCoords[dim]);
-      LogicalResult result = emitUpdateLoops(position + 1);
+        valid.push_back(base + size - 1 - innerCoords[dim]);
+      LogicalResult result = emitInnerLoops(dims.drop_front(), getRange, getTile, emitBody);
       valid.truncate(numValid);
       if (succeeded(result))
         materializer.closeLoop();
       return result;
     };
-    int64_t reg = position + 1 == updateDims.size() ? getUpdatesPerTile(schedule) : 1;
-    AffineExpr full = space.simplify(size.floorDiv(reg));
-    if (failed(run(full, reg, space.constant(0), /*isMasked=*/false)))
+    int64_t extent = getTile(dim);
+    AffineExpr full = space.simplify(size.floorDiv(extent));
+    if (failed(run(full, extent, space.constant(0), /*isMasked=*/false)))
       return failure();
-    if (reg == 1)
+    if (extent == 1)
       return success();
     if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
-      int64_t rest = constant.getValue() % reg;
+      int64_t rest = constant.getValue() % extent;
       return rest == 0 ? success()
                        : run(space.constant(1), rest, space.constant(constant.getValue() - rest),
                              /*isMasked=*/false);
     }
-    return run(size.ceilDiv(reg) - full, reg, full * reg, /*isMasked=*/true);
+    return run(size.ceilDiv(extent) - full, extent, full * extent, /*isMasked=*/true);
+  }
+
+  /// Nothing yet: the index says so.
+  LogicalResult emitEmptyLists() {
+    OpBuilder &builder = materializer.getBuilder();
+    Location loc = source.getLoc();
+    for (auto [number, view] : llvm::enumerate(results)) {
+      materializer.setInsertionPoint();
+      Type element = cast<tile::ViewType>(view.getType()).getElementType();
+      TypedAttr attr =
+          number == 0 ? builder.getZeroAttr(element) : TypedAttr(builder.getI64IntegerAttr(-1));
+      Value value = arith::ConstantOp::create(builder, loc, attr);
+      materializer.emitStore(loc, {value, {}}, view, coords, valid);
+    }
+    return success();
   }
 
   LogicalResult emitStores() {
+    if (analysis.topK)
+      return emitEmptyLists();
     for (auto [root, view] : llvm::zip_equal(roots->getOperands(), results)) {
       graph::ScatterOp scatter = analysis.scatter;
       Value value = scatter ? scatter.getData() : root;
@@ -335,9 +399,8 @@ private:
   SmallVector<BlockRange> ranges;
   Coords coords;
   Constraints valid;
-  /// Of a scatter: the order in which loops run over its updates, and where they are.
-  SmallVector<unsigned> updateDims;
-  Coords updateCoords;
+  /// Where the loops over a scatter's updates or a selection's elements are.
+  Coords innerCoords;
 };
 
 } // namespace

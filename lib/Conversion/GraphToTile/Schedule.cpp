@@ -115,7 +115,7 @@ static int64_t countReducedElements(const RegionAnalysis &analysis,
   return std::max<int64_t>(most / swept, 1);
 }
 
-/// Update coordinates that a tile of a scatter has; see Roots.cpp.
+/// Updates that a tile of a scatter has, or elements that a tile of a selection has along its axis.
 static constexpr StringLiteral kUpdates = "u";
 
 int64_t sectile::getUpdatesPerTile(tile::ScheduleAttr schedule) {
@@ -177,10 +177,47 @@ static tile::ScheduleAttr chooseScatterSchedule(graph::ScatterOp op, const Regis
                                  builder.getDictionaryAttr(choices));
 }
 
+/// A block has whole lists: it runs all along the axis of its rows, a vector of elements at a time,
+/// or of rows where those lie side by side.
+static tile::ScheduleAttr chooseTopKSchedule(graph::TopKOp op, const RegisterFile &file) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto axis = static_cast<unsigned>(op.getAxis());
+  auto known = [&](unsigned dim) {
+    int64_t extent = input.getDimSize(dim);
+    return ShapedType::isDynamic(extent) ? int64_t(128) : std::max<int64_t>(extent, 1);
+  };
+  int64_t columns = file.getMostVectors() * file.lanes;
+  int64_t budget = std::max<int64_t>(kBlockElements / known(axis), 1);
+  Builder builder(op.getContext());
+  SmallVector<NamedAttribute> dims;
+  unsigned last = input.getRank() - 1;
+  for (unsigned dim = input.getRank(); dim-- > 0;) {
+    int64_t most = dim == axis ? op.getK() : known(dim);
+    int64_t reg = dim == last ? std::min(columns, most) : 1, block = reg;
+    if (dim != axis) {
+      block = std::min(roundUp(input.isDynamicDim(dim) ? int64_t(1) << 20 : known(dim), reg),
+                       roundUp(budget, reg));
+      budget = std::max<int64_t>(budget / block, 1);
+    }
+    if (block != 1 || reg != 1)
+      dims.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr({block, reg})));
+  }
+  if (axis == last)
+    dims.push_back(
+        builder.getNamedAttr(kUpdates, builder.getI64ArrayAttr({std::min(columns, known(axis))})));
+  SmallVector<NamedAttribute> choices{
+      builder.getNamedAttr("sweep", builder.getStrArrayAttr({StringRef(dimName(axis))}))};
+  return tile::ScheduleAttr::get(op.getContext(), tile::ScheduleAttr::kVersion,
+                                 builder.getDictionaryAttr(dims),
+                                 builder.getDictionaryAttr(choices));
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                            const RegisterFile &file, const DeviceModel &device) {
   if (analysis.scatter)
     return chooseScatterSchedule(analysis.scatter, file);
+  if (analysis.topK)
+    return chooseTopKSchedule(analysis.topK, file);
   unsigned rank = analysis.rank;
   auto type = cast<RankedTensorType>(kernel.getResultTypes().front());
   // Unknown extents are taken to be large.

@@ -34,7 +34,8 @@ std::string explainSchedule(graph::KernelOp kernel, const RegionAnalysis &analys
 DimSizes getDimSizes(tile::ScheduleAttr schedule, unsigned dim);
 /// Whether every block computes the whole of root dimension `dim` (choice `sweep`).
 bool isSwept(tile::ScheduleAttr schedule, unsigned dim);
-/// The updates that a tile of a scatter has (size `u`), along their last dimension.
+/// The updates that a tile of a scatter has (size `u`), along their last dimension, or the elements
+/// that one of a selection has along its axis.
 int64_t getUpdatesPerTile(tile::ScheduleAttr schedule);
 /// The order of the loops inside a block; dimensions not named come first.
 llvm::SmallVector<unsigned> getLoopOrder(tile::ScheduleAttr schedule, unsigned rank);

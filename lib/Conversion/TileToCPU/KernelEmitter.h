@@ -11,7 +11,7 @@
 //
 //   KernelEmitter.cpp  functions, grid, dispatch       Transfers.cpp  load, store
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
-//   Scatter.cpp        scatter
+//   Scatter.cpp        scatter                         TopK.cpp       topk
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
@@ -145,6 +145,20 @@ private:
   /// One part of a scatter, lane by lane; `mask` is an i1, a vector of them, or null.
   llvm::LogicalResult changeInTurn(tile::ScatterOp op, mlir::Value update, mlir::Value base,
                                    const Poly &address, int64_t width, mlir::Value mask);
+
+  // TopK.cpp
+  llvm::LogicalResult emitTopK(tile::TopKOp op);
+  /// Lists of pairs in memory: where they begin, and how far apart their pairs are.
+  struct Lists {
+    mlir::Value values, indices; // pointers, or vectors of them, one for each lane
+    mlir::Value valueStride, indexStride;
+    int64_t length;
+  };
+  /// Inserts the lanes of a part for which `mask`, i1 or a vector of them, holds.
+  llvm::LogicalResult insertLanes(tile::TopKOp op, const Lists &lists, mlir::Value candidates,
+                                  mlir::Value positions, mlir::Value mask, int64_t width);
+  llvm::LogicalResult insertPair(tile::TopKOp op, const Lists &list, mlir::Value value,
+                                 mlir::Value position);
 
   // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);

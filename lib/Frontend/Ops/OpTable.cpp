@@ -137,6 +137,7 @@ static const Operator kOperators[] = {
     {"Tanh", 6, kNow, 1, 1, importUnary},
     {"ThresholdedRelu", 10, kNow, 1, 1, importActivation},
     {"Tile", 6, kNow, 2, 2, importTile},
+    {"TopK", 1, kNow, 1, 2, importTopK},
     {"Transpose", 1, kNow, 1, 1, importTranspose},
     {"Trilu", 14, kNow, 1, 2, importTrilu},
     {"Unsqueeze", 1, kNow, 1, 2, importUnsqueeze},

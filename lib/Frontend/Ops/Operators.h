@@ -39,6 +39,7 @@ mlir::LogicalResult importVariadic(Node &n);
 mlir::LogicalResult importReduce(Node &n);
 mlir::LogicalResult importArgExtreme(Node &n);
 mlir::LogicalResult importCumSum(Node &n);
+mlir::LogicalResult importTopK(Node &n);
 // Contraction.cpp
 mlir::LogicalResult importMatMul(Node &n);
 mlir::LogicalResult importGemm(Node &n);

@@ -204,3 +204,56 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
   n.result(0, e.cast(e.make(dtype, x->shape, op.getResult(0)), x->dtype));
   return success();
 }
+
+LogicalResult sectile::frontend::importTopK(Node &n) {
+  Tensor *x = n.in(0);
+  if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  int64_t k = 0;
+  if (n.has(1)) {
+    FailureOr<double> number = n.number(1, "k");
+    if (failed(number))
+      return failure();
+    k = static_cast<int64_t>(*number);
+  } else {
+    FailureOr<int64_t> attribute = n.requiredIntAttr("k");
+    if (failed(attribute))
+      return failure();
+    k = *attribute;
+  }
+  bool largest = n.intAttr("largest", 1) != 0;
+  // Sorted is one of the orders that are allowed where none is asked for.
+  n.ignoreAttr("sorted");
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -1), x->rank());
+  if (failed(axis))
+    return failure();
+  if (k < 1)
+    return n.fail("expects k to be at least 1, but got " + Twine(k));
+  if (failed(n.require(SymExpr(1) - n.syms.less(x->shape[*axis], k),
+                       "expects an extent of at least " + Twine(k) + ", which is k, but got %0",
+                       {x->shape[*axis]})))
+    return failure();
+  Emitter &e = n.emit;
+  Shape shape(x->shape);
+  shape[*axis] = k;
+  Value source = e.value(x);
+  auto op = graph::TopKOp::create(e.b, e.loc, e.type(x->dtype, shape), e.type(DType::I64, shape),
+                                  source, *axis);
+  Type element = getElementTypeOrSelf(source.getType());
+  OpBuilder::InsertionGuard guard(e.b);
+  Block *body = e.b.createBlock(&op.getPrecedes(), {}, {element, element}, {e.loc, e.loc});
+  Value a = body->getArgument(0), b = body->getArgument(1);
+  Scalar s(e.b, e.loc, x->dtype);
+  Value precedes = s.compare(largest ? Compare::Greater : Compare::Less, a, b);
+  if (isFloat(x->dtype)) {
+    // NaN counts as the most extreme, as it does for the extreme element alone.
+    Value isNan = s.compare(Compare::NotEqual, a, a),
+          otherIsNan = s.compare(Compare::NotEqual, b, b);
+    Value isFirstNan = s.select(otherIsNan, s.as(DType::Bool).integer(0), isNan);
+    precedes = arith::OrIOp::create(e.b, e.loc, precedes, isFirstNan);
+  }
+  graph::YieldOp::create(e.b, e.loc, precedes);
+  n.result(0, e.make(x->dtype, shape, op.getValues()));
+  n.result(1, e.make(DType::I64, shape, op.getIndices()));
+  return success();
+}

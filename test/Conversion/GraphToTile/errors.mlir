@@ -182,3 +182,16 @@ graph.kernel @k(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) -> tens
   } -> tensor<4xf32>
   graph.return %y : tensor<4xf32>
 }
+
+// -----
+
+// A selection of which one result is missing.
+graph.kernel @k(%x: tensor<8xf32>) -> tensor<2xf32> {
+  // expected-error @+1 {{cannot become part of a tile program: expects its results to be the kernel's only ones}}
+  %v, %i = graph.topk %x axis 0 : tensor<8xf32> -> tensor<2xf32>, tensor<2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  graph.return %v : tensor<2xf32>
+}

@@ -408,3 +408,67 @@ func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
   }
   return
 }
+
+// -----
+
+// graph.topk 1: the axis is inside the rank.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects an axis below 2, but got 2}}
+  %v, %i = graph.topk %x axis 2 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 2: values have the input's shape but for the axis.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects values like 'tensor<4x8xf32>' but for the extent along the axis, but got 'tensor<3x2xf32>'}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<3x2xf32>, tensor<3x2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 2: the extent is known and not larger than the input's.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects a known extent, at least 1 and at most the input's, along the results' axis, but got 'tensor<4x9xf32>' of 'tensor<4x8xf32>'}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<4x9xf32>, tensor<4x9xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 3: indices have the values' shape.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects indices of i64 and of the values' shape, but got 'tensor<4x2xi32>'}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi32> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 4: the body compares two values.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects a body that takes two values of type 'f32' and yields an i1}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}

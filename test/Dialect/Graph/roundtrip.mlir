@@ -51,3 +51,14 @@ func.func @scatter(%x: tensor<?x4x3xf32>, %u: tensor<8x3xf32>, %i: tensor<8x2xi6
   }
   return
 }
+
+// CHECK-LABEL: func.func @topk
+// CHECK: graph.topk %arg0 axis 1 : tensor<?x?xf32> -> tensor<?x3xf32>, tensor<?x3xi64> {
+func.func @topk(%x: tensor<?x?xf32>) {
+  %v, %i = graph.topk %x axis 1 : tensor<?x?xf32> -> tensor<?x3xf32>, tensor<?x3xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}

@@ -83,3 +83,17 @@ tile.kernel @scatter(%x: !tile.view<?x?xf32>, %y: !tile.view<8xi64>, %n: index) 
   }
   tile.return
 }
+
+// CHECK-LABEL: tile.kernel @topk
+// CHECK: tile.topk %{{.*}}, %{{.*}} into %arg0, %arg1 axis 1 at #{{.*}}[%arg2] where #{{.*}}[%arg2] : tensor<8xf32>, tensor<8xi64> into <?x4xf32>, <?x4xi64> {
+tile.kernel @topk(%v: !tile.view<?x4xf32>, %i: !tile.view<?x4xi64>, %n: index) {
+  %t = arith.constant dense<1.0> : tensor<8xf32>
+  %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<8xi64>
+  tile.topk %t, %p into %v, %i axis 1 at affine_map<(t0)[s0] -> (s0, 0)>[%n]
+      where affine_set<(t0)[s0] : (s0 - t0 >= 0)>[%n] : tensor<8xf32>, tensor<8xi64> into !tile.view<?x4xf32>, !tile.view<?x4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  tile.return
+}

@@ -254,6 +254,66 @@ struct LowerScatter : OpRewritePattern<sectile::graph::ScatterOp> {
   }
 };
 
+/// Each element sinks through the list of what was selected before it, taking the place of what it
+/// precedes, which sinks on.
+struct LowerTopK : OpRewritePattern<sectile::graph::TopKOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::TopKOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    int64_t axis = op.getAxis();
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, op.getInput());
+    SmallVector<OpFoldResult> listSizes(sizes);
+    listSizes[axis] = rewriter.getIndexAttr(op.getK());
+    // The places of a list are the innermost loop.
+    SmallVector<OpFoldResult> loops(sizes);
+    loops.push_back(listSizes[axis]);
+    Type element = getElementTypeOrSelf(op.getInput().getType()), i64 = rewriter.getI64Type();
+    Value none = arith::ConstantIntOp::create(rewriter, loc, -1, 64);
+    Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 64);
+    Value first = arith::ConstantIndexOp::create(rewriter, loc, 0);
+    Value empty = tensor::EmptyOp::create(rewriter, loc, listSizes, i64);
+    SmallVector<Value> carried{
+        tensor::EmptyOp::create(rewriter, loc, listSizes, element),
+        linalg::FillOp::create(rewriter, loc, none, empty).getResult(0),
+        arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element)), none};
+    SmallVector<Value> done = loopOver(
+        rewriter, loc, loops, carried,
+        [&](OpBuilder &b, ValueRange at, ValueRange state) -> SmallVector<Value> {
+          SmallVector<Value> source(at.drop_back()), place(source);
+          Value number = at.back();
+          place[axis] = number;
+          Value starts = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, number, first);
+          Value fresh = tensor::ExtractOp::create(b, loc, op.getInput(), source);
+          Value position = arith::IndexCastOp::create(b, loc, i64, at[axis]);
+          Value value = arith::SelectOp::create(b, loc, starts, fresh, state[2]);
+          Value index = arith::SelectOp::create(b, loc, starts, position, state[3]);
+          Value other = tensor::ExtractOp::create(b, loc, state[0], place);
+          Value otherIndex = tensor::ExtractOp::create(b, loc, state[1], place);
+          Value precedes = inlineBody(b, op.getPrecedes().front(), {value, other}).front();
+          Value isEmpty =
+              arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, otherIndex, zero);
+          // What sinks and is not the new element is followed by later places only.
+          Value sinks = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, index, position);
+          Value takes = arith::OrIOp::create(b, loc, precedes, isEmpty);
+          takes = arith::OrIOp::create(b, loc, takes, sinks);
+          auto pick = [&](Value x, Value y) -> Value {
+            return arith::SelectOp::create(b, loc, takes, x, y);
+          };
+          return {tensor::InsertOp::create(b, loc, pick(value, other), state[0], place),
+                  tensor::InsertOp::create(b, loc, pick(index, otherIndex), state[1], place),
+                  pick(other, value), pick(otherIndex, index)};
+        });
+    SmallVector<Value> results;
+    for (auto [value, type] : llvm::zip(done, op.getResultTypes()))
+      results.push_back(value.getType() == type
+                            ? value
+                            : tensor::CastOp::create(rewriter, loc, type, value).getResult());
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
 struct LowerCheck : OpRewritePattern<sectile::graph::CheckOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(sectile::graph::CheckOp op,
@@ -282,8 +342,8 @@ struct LowerExpandShape : OpRewritePattern<tensor::ExpandShapeOp> {
 
 static LogicalResult lower(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
-  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather, LowerScan, LowerScatter>(
-      module.getContext());
+  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather, LowerScan, LowerScatter,
+               LowerTopK>(module.getContext());
   tensor::populateDecomposeTensorConcatPatterns(patterns);
   if (failed(applyPatternsGreedily(module, std::move(patterns))))
     return failure();
