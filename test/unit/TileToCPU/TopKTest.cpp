@@ -95,9 +95,9 @@ TEST(TopK, LanesHaveListsOfTheirOwn) {
       x[n] = static_cast<float>(n * 31 % 23);
     ASSERT_EQ(kernel->run({x.data(), v.data(), i.data()}), 0);
     for (int column = 0; column < 19; ++column) {
-      std::vector<float> seen;
+      std::vector<float> seen(37);
       for (int row = 0; row < 37; ++row)
-        seen.push_back(x[row * 19 + column]);
+        seen[row] = x[row * 19 + column];
       std::vector<int64_t> want = sortedPositions(seen);
       for (int n = 0; n < 4; ++n) {
         EXPECT_EQ(i[n * 19 + column], want[n]) << column << " on " << level->name.str();
