@@ -72,14 +72,102 @@ static LogicalResult executeGraphTopK(Machine &machine, Frame &frame, const Step
   return machine.charge(op, input.data.size());
 }
 
+using Pair = std::pair<Element, Element>;
+
+namespace {
+/// The list at some coordinates of two views: read whole, and written whole.
+class List {
+public:
+  List(Machine &machine, Frame &frame, const Step &step, unsigned firstView)
+      : machine(machine), frame(frame), step(step),
+        views{&getView(frame[step.operands[firstView]]),
+              &getView(frame[step.operands[firstView + 1]])} {}
+
+  LogicalResult read(Shape coords, int64_t axis) {
+    for (const ViewObject *view : views)
+      if (view->isReadOnly)
+        return machine.fault(step.op, "writes to " + view->buffer->name + ", which is read only");
+    if (coords[axis] != 0)
+      return machine.fault(step.op, "a list does not begin at 0");
+    for (int64_t i = 0; i < views[0]->shape[axis]; ++i) {
+      coords[axis] = i;
+      Element elements[2];
+      for (unsigned k = 0; k < 2; ++k) {
+        std::optional<int64_t> address = views[k]->getAddress(coords);
+        if (!address)
+          return machine.fault(step.op, "accesses a list outside its view");
+        addresses[k].push_back(*address);
+        if (int64_t other = views[k]->buffer->noteRead(*address, machine.block); other >= 0)
+          return machine.fault(step.op, "block " + Twine(machine.block) + " reads what block " +
+                                            Twine(other) + " wrote");
+        elements[k] = views[k]->buffer->read(*address, *views[k]->format);
+      }
+      pairs.push_back({elements[0], elements[1]});
+    }
+    return success();
+  }
+
+  /// Whether `a` goes before `b`.
+  FailureOr<bool> precedes(const Pair &a, const Pair &b) {
+    const Code &body = *step.regions[0];
+    const Element elements[] = {a.first, a.second, b.first, b.second};
+    for (auto [argument, element] : llvm::zip_equal(body.arguments, elements))
+      frame[argument] = makeDatum(element);
+    if (failed(machine.execute(body, frame)))
+      return failure();
+    const Element &answer = frame[body.yields[0]].element;
+    if (answer.isUndefined())
+      return machine.fault(step.op, "compares what was never written");
+    isExact &= answer.isExact();
+    return answer.integer != 0;
+  }
+
+  LogicalResult write() {
+    for (auto [number, pair] : llvm::enumerate(pairs)) {
+      if (!isExact) {
+        doubt(pair.first);
+        doubt(pair.second);
+      }
+      const Element elements[] = {pair.first, pair.second};
+      for (unsigned k = 0; k < 2; ++k) {
+        int64_t address = addresses[k][number];
+        int64_t other = views[k]->buffer->noteWrite(address, machine.block, /*changes=*/true);
+        if (other >= 0)
+          return machine.fault(step.op, "blocks " + Twine(other) + " and " + Twine(machine.block) +
+                                            " access one element, and the latter changes it");
+        views[k]->buffer->write(address, *views[k]->format, elements[k]);
+      }
+    }
+    return success();
+  }
+
+  SmallVector<Pair> pairs;
+
+private:
+  Machine &machine;
+  Frame &frame;
+  const Step &step;
+  const ViewObject *views[2];
+  SmallVector<int64_t> addresses[2];
+  bool isExact = true;
+};
+} // namespace
+
+/// The coordinates that `map` gives.
+static FailureOr<Shape> getPlace(Machine &machine, Operation *op, AffineMap map,
+                                 ArrayRef<int64_t> dims, ArrayRef<int64_t> symbols) {
+  Shape coords;
+  for (AffineExpr expr : map.getResults()) {
+    std::optional<int64_t> coord = evaluate(expr, dims, symbols);
+    if (!coord)
+      return machine.fault(op, "the map divides by what is not positive");
+    coords.push_back(*coord);
+  }
+  return coords;
+}
+
 static LogicalResult executeTileTopK(Machine &machine, Frame &frame, const Step &step) {
   auto op = cast<tile::TopKOp>(step.op);
-  const Code &body = *step.regions[0];
-  const ViewObject &values = getView(frame[step.operands[2]]);
-  const ViewObject &indices = getView(frame[step.operands[3]]);
-  for (const ViewObject *view : {&values, &indices})
-    if (view->isReadOnly)
-      return machine.fault(op, "writes to " + view->buffer->name + ", which is read only");
   Shape mapSymbols, setSymbols;
   unsigned numSymbols = op.getMapOperands().size();
   if (failed(getIntegers(machine, frame, step, 4, numSymbols, mapSymbols)) ||
@@ -93,7 +181,6 @@ static LogicalResult executeTileTopK(Machine &machine, Frame &frame, const Step 
     return datum.object ? getTensor(datum).data[number] : datum.element;
   };
   std::optional<IntegerSet> set = op.getWhere();
-  int64_t k = values.shape[op.getAxis()];
   Shape tile(shape.size(), 0);
   auto count = static_cast<size_t>(countElements(shape));
   for (size_t number = 0; number < count; ++number, advance(tile, shape)) {
@@ -104,69 +191,59 @@ static LogicalResult executeTileTopK(Machine &machine, Frame &frame, const Step 
     }
     if (!isValid)
       continue;
-    Shape coords;
-    for (AffineExpr expr : op.getMap().getResults()) {
-      std::optional<int64_t> coord = evaluate(expr, tile, mapSymbols);
-      if (!coord)
-        return machine.fault(op, "the map divides by what is not positive");
-      coords.push_back(*coord);
-    }
-    if (coords[op.getAxis()] != 0)
-      return machine.fault(op, "a list does not begin at 0");
-    // The list, read whole and written whole.
-    SmallVector<std::pair<Element, Element>> list;
-    SmallVector<std::pair<int64_t, int64_t>> addresses;
-    for (int64_t i = 0; i < k; ++i) {
-      coords[op.getAxis()] = i;
-      std::optional<int64_t> value = values.getAddress(coords), index = indices.getAddress(coords);
-      if (!value || !index)
-        return machine.fault(op, "accesses a list outside its view");
-      addresses.push_back({*value, *index});
-      for (auto [view, address] : {std::pair(&values, *value), std::pair(&indices, *index)})
-        if (int64_t other = view->buffer->noteRead(address, machine.block); other >= 0)
-          return machine.fault(op, "block " + Twine(machine.block) + " reads what block " +
-                                       Twine(other) + " wrote");
-      list.push_back({values.buffer->read(*value, *values.format),
-                      indices.buffer->read(*index, *indices.format)});
-    }
-    std::pair<Element, Element> candidate{getElement(0, number), getElement(1, number)};
-    size_t place = k;
-    bool isExact = true;
-    for (; place > 0; --place) {
-      const Element pairs[] = {candidate.first, candidate.second, list[place - 1].first,
-                               list[place - 1].second};
-      for (auto [argument, element] : llvm::zip_equal(body.arguments, pairs))
-        frame[argument] = makeDatum(element);
-      if (failed(machine.execute(body, frame)))
+    FailureOr<Shape> coords = getPlace(machine, op, op.getMap(), tile, mapSymbols);
+    List list(machine, frame, step, 2);
+    if (failed(coords) || failed(list.read(*coords, op.getAxis())))
+      return failure();
+    // A list with its last pair first and so on is a heap.
+    Pair candidate{getElement(0, number), getElement(1, number)};
+    size_t place = 0;
+    for (; place < list.pairs.size(); ++place) {
+      FailureOr<bool> precedes = list.precedes(candidate, list.pairs[place]);
+      if (failed(precedes))
         return failure();
-      const Element &precedes = frame[body.yields[0]].element;
-      if (precedes.isUndefined())
-        return machine.fault(op, "compares what was never written");
-      isExact &= precedes.isExact();
-      if (precedes.integer == 0)
+      if (!*precedes)
         break;
     }
-    list.insert(list.begin() + place, candidate);
-    for (int64_t i = 0; i < k; ++i) {
-      if (!isExact) {
-        doubt(list[i].first);
-        doubt(list[i].second);
-      }
-      for (auto [view, address, element] :
-           {std::tuple(&values, addresses[i].first, list[i].first),
-            std::tuple(&indices, addresses[i].second, list[i].second)}) {
-        if (int64_t other = view->buffer->noteWrite(address, machine.block, /*changes=*/true);
-            other >= 0)
-          return machine.fault(op, "blocks " + Twine(other) + " and " + Twine(machine.block) +
-                                       " access one element, and the latter changes it");
-        view->buffer->write(address, *view->format, element);
-      }
+    if (place != 0) {
+      list.pairs.insert(list.pairs.begin() + place, candidate);
+      list.pairs.erase(list.pairs.begin());
     }
+    if (failed(list.write()))
+      return failure();
   }
   return machine.charge(op, count);
 }
 
+static LogicalResult executeTileSort(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<tile::SortOp>(step.op);
+  Shape symbols;
+  if (failed(getIntegers(machine, frame, step, 2, op.getMapOperands().size(), symbols)))
+    return failure();
+  FailureOr<Shape> coords = getPlace(machine, op, op.getMap(), {}, symbols);
+  List list(machine, frame, step, 0);
+  if (failed(coords) || failed(list.read(*coords, op.getAxis())))
+    return failure();
+  SmallVector<Pair> sorted;
+  for (const Pair &pair : list.pairs) {
+    size_t place = sorted.size();
+    for (; place > 0; --place) {
+      FailureOr<bool> precedes = list.precedes(pair, sorted[place - 1]);
+      if (failed(precedes))
+        return failure();
+      if (!*precedes)
+        break;
+    }
+    sorted.insert(sorted.begin() + place, pair);
+  }
+  list.pairs = sorted;
+  if (failed(list.write()))
+    return failure();
+  return machine.charge(op, sorted.size());
+}
+
 void interp::addTopKHandlers(HandlerTable &table) {
   table["graph.topk"] = {executeGraphTopK};
+  table["tile.sort"] = {executeTileSort};
   table["tile.topk"] = {executeTileTopK};
 }

@@ -344,8 +344,8 @@ def Graph_TopKOp : Graph_Op<"topk", [
     first one goes before the second; of two elements, neither of which goes before the other, the
     one of lower index does. It is made of elementwise ops.
 
-    With k equal to the extent this is a stable sort. The time grows with k times the number of
-    elements that go before the k-th one of those seen so far, so it suits small k.
+    With k equal to the extent this is a stable sort. An element costs one comparison, and a number
+    of them that grows with log k if it goes before the k-th one of those seen so far.
 
     ```mlir
     func.func @largest(%x: tensor<4x100xf32>) -> (tensor<4x5xf32>, tensor<4x5xi64>) {

@@ -194,48 +194,71 @@ void ScatterOp::getEffects(
   effects.emplace_back(MemoryEffects::Write::get(), &getViewMutable());
 }
 
-LogicalResult TopKOp::verify() {
-  ArrayRef<int64_t> shape = shapeOf(getCandidates().getType());
-  Type element = getElementTypeOrSelf(getCandidates().getType());
-  Type position = IntegerType::get(getContext(), 64), truth = IntegerType::get(getContext(), 1);
-  if (shapeOf(getPositions().getType()) != shape ||
-      getElementTypeOrSelf(getPositions().getType()) != position)
-    return emitOpError("expects positions of i64 and shape ")
-           << describe(shape) << ", but got " << getPositions().getType();
-  ViewType values = getValues().getType(), indices = getIndices().getType();
+/// What ops on lists of pairs have in common: views, axis, map over a tile of `rank`, and region.
+template <typename ListOp>
+static LogicalResult verifyLists(ListOp op, Type element, unsigned rank) {
+  MLIRContext *context = op.getContext();
+  Type position = IntegerType::get(context, 64), truth = IntegerType::get(context, 1);
+  ViewType values = op.getValues().getType(), indices = op.getIndices().getType();
   if (values.getShape() != indices.getShape() || values.getElementType() != element ||
       indices.getElementType() != position)
-    return emitOpError("expects views of one shape that hold ")
+    return op.emitOpError("expects views of one shape that hold ")
            << element << " and 'i64', but got " << values << " and " << indices;
-  if (static_cast<int64_t>(getAxis()) >= values.getRank() || values.isDynamicDim(getAxis()) ||
-      values.getShape()[getAxis()] < 1)
-    return emitOpError("expects an axis of known extent, at least 1, but got ")
-           << getAxis() << " of " << values;
-  auto rank = static_cast<unsigned>(shape.size());
-  if (getMap().getNumDims() != rank || getMap().getNumSymbols() != getMapOperands().size() ||
-      getMap().getNumResults() != values.getRank())
-    return emitOpError("expects lists to be found by a map of ")
-           << rank << " dimensions, " << getMapOperands().size() << " symbols and "
-           << values.getRank() << " results, but got " << getMapAttr();
-  if (std::optional<IntegerSet> set = getWhere();
-      set && (set->getNumDims() != rank || set->getNumSymbols() != getSetOperands().size()))
-    return emitOpError("expects a mask of ")
-           << rank << " dimensions and " << getSetOperands().size() << " symbols, but got "
-           << getWhereAttr();
+  auto axis = static_cast<int64_t>(op.getAxis());
+  if (axis >= values.getRank() || values.isDynamicDim(axis) || values.getShape()[axis] < 1)
+    return op.emitOpError("expects an axis of known extent, at least 1, but got ")
+           << axis << " of " << values;
+  if (op.getMap().getNumDims() != rank ||
+      op.getMap().getNumSymbols() != op.getMapOperands().size() ||
+      op.getMap().getNumResults() != values.getRank())
+    return op.emitOpError("expects lists to be found by a map of ")
+           << rank << " dimensions, " << op.getMapOperands().size() << " symbols and "
+           << values.getRank() << " results, but got " << op.getMapAttr();
   SmallVector<Type> expected{element, position, element, position};
-  if (getPrecedes().getArgumentTypes() != TypeRange(expected) ||
-      getPrecedes().front().getTerminator()->getOperandTypes() != TypeRange(truth))
-    return emitOpError("expects a body that takes two pairs of ")
+  if (op.getPrecedes().getArgumentTypes() != TypeRange(expected) ||
+      op.getPrecedes().front().getTerminator()->getOperandTypes() != TypeRange(truth))
+    return op.emitOpError("expects a body that takes two pairs of ")
            << element << " and 'i64' and yields an i1";
   return success();
 }
 
-void TopKOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  for (OpOperand *view : {&getValuesMutable(), &getIndicesMutable()}) {
+LogicalResult TopKOp::verify() {
+  ArrayRef<int64_t> shape = shapeOf(getCandidates().getType());
+  if (shapeOf(getPositions().getType()) != shape ||
+      !getElementTypeOrSelf(getPositions().getType()).isInteger(64))
+    return emitOpError("expects positions of i64 and shape ")
+           << describe(shape) << ", but got " << getPositions().getType();
+  if (std::optional<IntegerSet> set = getWhere();
+      set && (set->getNumDims() != shape.size() || set->getNumSymbols() != getSetOperands().size()))
+    return emitOpError("expects a mask of ")
+           << shape.size() << " dimensions and " << getSetOperands().size() << " symbols, but got "
+           << getWhereAttr();
+  return verifyLists(*this, getElementTypeOrSelf(getCandidates().getType()), shape.size());
+}
+
+LogicalResult SortOp::verify() {
+  return verifyLists(*this, getValues().getType().getElementType(), 0);
+}
+
+/// Both views are read and written.
+template <typename ListOp>
+static void
+getListEffects(ListOp op,
+               SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand *view : {&op.getValuesMutable(), &op.getIndicesMutable()}) {
     effects.emplace_back(MemoryEffects::Read::get(), view);
     effects.emplace_back(MemoryEffects::Write::get(), view);
   }
+}
+
+void SortOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  getListEffects(*this, effects);
+}
+
+void TopKOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  getListEffects(*this, effects);
 }
 
 void LoadOp::getEffects(

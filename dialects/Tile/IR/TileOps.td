@@ -339,20 +339,23 @@ def Tile_ScatterOp : Tile_TransferOp<"scatter", [
 
 def Tile_TopKOp : Tile_Op<"topk", [
     AttrSizedOperandSegments, SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "inserts the elements of a tile into sorted lists";
+  let summary = "offers the elements of a tile to lists of the first ones";
   let description = [{
-    Dimension `axis` of the views `values` and `indices` holds lists of k pairs, sorted by `precedes`.
-    For every t that is valid, in row-major order, the pair (candidates[t], positions[t]) is inserted
-    into the list at map(t): behind all pairs that it does not precede, and the last one is dropped.
+    Dimension `axis` of the views `values` and `indices` holds lists of k pairs that are heaps: no pair
+    precedes the one at place 0. For every t that is valid, in row-major order, the pair
+    (candidates[t], positions[t]) takes the place of that one in the list at map(t) if it precedes it, and
+    the list is a heap again. So a list holds the first k of all pairs it was offered; `tile.sort`
+    then brings them in order.
 
     `map` with `map_operands` takes tile coordinates to those of the views; what it gives along `axis`
     is 0. `where` with `set_operands` says which elements are valid; others never touch memory.
     `precedes` takes two pairs, value and position each, and says whether the first one goes before the
-    second. It is made of elementwise ops.
+    second. It is a strict order in which only pairs that are equal in all have no order, and is made of
+    elementwise ops.
 
     The scope is the block: no other one may access the lists while the kernel runs. An element that
-    does not precede the last pair of its list costs one comparison; of those all lanes take
-    their turn together.
+    does not precede the last pair of its list costs one comparison, which all lanes make together;
+    any other one costs two for each level of the heap.
 
     ```mlir
     tile.kernel @smallest(%x: !tile.view<100xi32>, %v: !tile.view<4xi32>, %i: !tile.view<4xi64>) {
@@ -383,6 +386,38 @@ def Tile_TopKOp : Tile_Op<"topk", [
     $candidates `,` $positions `into` $values `,` $indices `axis` $axis `at` $map `[` $map_operands
     `]` (`where` $where^ `[` $set_operands `]`)? attr-dict `:` type($candidates) `,`
     type($positions) `into` type($values) `,` type($indices) $precedes
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_SortOp : Tile_Op<"sort", [SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "sorts a list that is a heap";
+  let description = [{
+    The list of pairs along dimension `axis` of the views `values` and `indices`, which lies where `map`
+    with `map_operands` says and is a heap as `tile.topk` leaves it, is sorted by `precedes`. That and the
+    scope are those of `tile.topk`.
+
+    ```mlir
+    tile.kernel @order(%v: !tile.view<8x4xi32>, %i: !tile.view<8x4xi64>, %row: index) {
+      tile.sort %v, %i axis 1 at affine_map<()[s0] -> (s0, 0)>[%row] : !tile.view<8x4xi32>, !tile.view<8x4xi64> {
+      ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+        %less = arith.cmpi slt, %a, %b : i32
+        tile.yield %less : i1
+      }
+      tile.return
+    }
+    ```
+    Constraints: 1. the views have one shape, and hold values and i64; `axis` is inside their rank, of
+    known extent; 2. the map has no dimension, one symbol per operand, one result per view dimension;
+    3. the region takes two pairs and yields an i1.
+  }];
+  let arguments = (ins Tile_ViewType:$values, Tile_ViewType:$indices,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis, Variadic<Index>:$map_operands,
+                       AffineMapAttr:$map);
+  let regions = (region SizedRegion<1>:$precedes);
+  let assemblyFormat = [{
+    $values `,` $indices `axis` $axis `at` $map `[` $map_operands `]` attr-dict `:` type($values) `,`
+    type($indices) $precedes
   }];
   let hasVerifier = 1;
 }
@@ -506,12 +541,12 @@ def Tile_ScanOp : Tile_Op<"scan", [Pure, AttrSizedOperandSegments, AttrSizedResu
 }
 
 def Tile_YieldOp : Tile_Op<"yield", [
-    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp", "ScatterOp", "TopKOp"]>]> {
+    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp", "ScatterOp", "SortOp", "TopKOp"]>]> {
   let summary = "yields combined values";
   let description = [{
     `values` are the combined values, one per operand of the `tile.reduce` around it, or the next
     state of a `tile.scan`, or what a `tile.scatter`
-    writes, or the answer of a `tile.topk`.
+    writes, or the answer of a `tile.topk` or `tile.sort`.
 
     ```mlir
     func.func @largest(%t: tensor<64xi32>) -> i32 {

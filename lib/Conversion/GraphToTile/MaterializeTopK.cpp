@@ -12,6 +12,52 @@
 using namespace mlir;
 using namespace sectile;
 
+LogicalResult Materializer::emitOrder(graph::TopKOp op, Region &region) {
+  Location loc = op.getLoc();
+  Type element = getElementTypeOrSelf(op.getInput().getType()), i64 = builder.getI64Type();
+  Block *body =
+      builder.createBlock(&region, {}, {element, i64, element, i64}, SmallVector<Location>(4, loc));
+  TileValue a{body->getArgument(0), {}}, b{body->getArgument(2), {}};
+  Value position = body->getArgument(1), other = body->getArgument(3);
+  FailureOr<SmallVector<TileValue>> before = applyBlock(op.getPrecedes().front(), {a, b});
+  FailureOr<SmallVector<TileValue>> after = applyBlock(op.getPrecedes().front(), {b, a});
+  if (failed(before) || failed(after))
+    return failure();
+  auto compare = [&](arith::CmpIPredicate how, Value x, Value y) -> Value {
+    return arith::CmpIOp::create(builder, loc, how, x, y);
+  };
+  // Nothing goes before an empty place, which goes before nothing; of equal elements the one of
+  // lower position goes before the other.
+  Value none = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
+  Value truth = arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true));
+  Value isThere = compare(arith::CmpIPredicate::sge, position, none);
+  Value isEmpty = compare(arith::CmpIPredicate::slt, other, none);
+  Value isLower = compare(arith::CmpIPredicate::slt, position, other);
+  Value isNotAfter = arith::XOrIOp::create(builder, loc, after->front().value, truth);
+  Value isEqualAndLower = arith::AndIOp::create(builder, loc, isNotAfter, isLower);
+  Value precedes = arith::OrIOp::create(builder, loc, before->front().value, isEqualAndLower);
+  precedes = arith::OrIOp::create(builder, loc, precedes, isEmpty);
+  precedes = arith::AndIOp::create(builder, loc, precedes, isThere);
+  tile::YieldOp::create(builder, loc, precedes);
+  return success();
+}
+
+LogicalResult Materializer::emitSort(graph::TopKOp op, const Coords &coords, Value values,
+                                     Value indices) {
+  Coords list(coords);
+  list[op.getAxis()] = space.constant(0);
+  for (AffineExpr &expr : list)
+    expr = space.simplify(expr);
+  setInsertionPoint();
+  SmallVector<Value> operands;
+  AffineMap map = space.makeMap(list, {}, operands);
+  auto sort = tile::SortOp::create(builder, op.getLoc(), values, indices, op.getAxisAttr(),
+                                   operands, AffineMapAttr::get(map));
+  LogicalResult result = emitOrder(op, sort.getPrecedes());
+  setInsertionPoint();
+  return result;
+}
+
 LogicalResult Materializer::emitInsertions(graph::TopKOp op, const Coords &coords,
                                            const Constraints &valid, Value values, Value indices) {
   Location loc = op.getLoc();
@@ -24,7 +70,6 @@ LogicalResult Materializer::emitInsertions(graph::TopKOp op, const Coords &coord
   for (AffineExpr expr : coords)
     space.collectTileDims(expr, dims);
 
-  // Elements come in the order of their positions, so that of equal ones the first goes before.
   SmallVector<Value> operands;
   Type i64 = builder.getI64Type();
   AffineMap along = space.makeMap({space.simplify(coords[axis])}, dims, operands);
@@ -44,18 +89,7 @@ LogicalResult Materializer::emitInsertions(graph::TopKOp op, const Coords &coord
   auto topK = tile::TopKOp::create(builder, loc, broadcastTo(loc, *candidates, dims), positions,
                                    values, indices, builder.getI64IntegerAttr(axis), mapOperands,
                                    setOperands, AffineMapAttr::get(map), where);
-  Type element = getElementTypeOrSelf(op.getInput().getType());
-  Block *body = builder.createBlock(&topK.getPrecedes(), {}, {element, i64, element, i64},
-                                    SmallVector<Location>(4, loc));
-  FailureOr<SmallVector<TileValue>> precedes = applyBlock(
-      op.getPrecedes().front(), {{body->getArgument(0), {}}, {body->getArgument(2), {}}});
-  if (failed(precedes))
-    return failure();
-  Value none = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
-  Value isEmpty =
-      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, body->getArgument(3), none);
-  Value answer = arith::OrIOp::create(builder, loc, precedes->front().value, isEmpty);
-  tile::YieldOp::create(builder, loc, answer);
+  LogicalResult result = emitOrder(op, topK.getPrecedes());
   setInsertionPoint();
-  return success();
+  return result;
 }

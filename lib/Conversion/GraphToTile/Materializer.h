@@ -155,6 +155,9 @@ public:
   mlir::LogicalResult emitInsertions(graph::TopKOp op, const Coords &coords,
                                      const Constraints &valid, mlir::Value values,
                                      mlir::Value indices);
+  /// Sorts the list at `coords`, whose coordinate along the axis does not matter.
+  mlir::LogicalResult emitSort(graph::TopKOp op, const Coords &coords, mlir::Value values,
+                               mlir::Value indices);
 
   /// Reads a view (an argument or private memory).
   TileValue emitLoad(mlir::Location loc, mlir::Value view, Coords coords, Constraints valid);
@@ -228,6 +231,8 @@ private:
   mlir::FailureOr<CheckedIndex> materialiseIndex(mlir::Location loc, mlir::Value indices,
                                                  const Coords &coords, const Constraints &valid,
                                                  mlir::AffineExpr extent, unsigned axis);
+  /// The order of a selection's pairs, as the body of an op on lists.
+  mlir::LogicalResult emitOrder(graph::TopKOp op, mlir::Region &region);
   mlir::FailureOr<TileValue> materialiseScan(graph::ScanOp op, unsigned result,
                                              const Coords &coords, const Constraints &valid);
   /// What a block of elementwise ops yields for tiles as its arguments.

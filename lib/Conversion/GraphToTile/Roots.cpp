@@ -250,7 +250,7 @@ private:
         [&] { return materializer.emitUpdates(op, innerCoords, valid, results.front()); });
   }
 
-  /// Empty lists, then all elements, in order along the axis.
+  /// Empty lists, then all elements; what stays is sorted.
   LogicalResult emitTopK() {
     if (failed(emitLoops(0)))
       return failure();
@@ -260,23 +260,29 @@ private:
     for (unsigned dim = 0; dim < rank; ++dim)
       if (dim != axis)
         dims.push_back(dim);
-    dims.push_back(axis);
-    innerCoords.resize(rank);
-    return emitInnerLoops(
-        dims,
-        [&](unsigned dim) {
-          if (dim == axis)
-            return std::pair(space.constant(0), materializer.getSize(op.getInput(), dim));
-          return std::pair(ranges[dim].base, ranges[dim].remaining);
-        },
-        [&](unsigned dim) {
-          if (dim + 1 != rank)
-            return int64_t(1);
-          return dim == axis ? getUpdatesPerTile(schedule) : getDimSizes(schedule, dim).reg;
-        },
-        [&] {
+    innerCoords.assign(rank, space.constant(0));
+    auto getRange = [&](unsigned dim) {
+      if (dim == axis)
+        return std::pair(space.constant(0), materializer.getSize(op.getInput(), dim));
+      return std::pair(ranges[dim].base, ranges[dim].remaining);
+    };
+    auto getTile = [&](unsigned dim) {
+      if (dim + 1 != rank)
+        return int64_t(1);
+      return dim == axis ? getUpdatesPerTile(schedule) : getDimSizes(schedule, dim).reg;
+    };
+    SmallVector<unsigned> all(dims);
+    all.push_back(axis);
+    if (failed(emitInnerLoops(all, getRange, getTile, [&] {
           return materializer.emitInsertions(op, innerCoords, valid, results[0], results[1]);
-        });
+        })))
+      return failure();
+    if (op.getK() == 1)
+      return success();
+    innerCoords.assign(rank, space.constant(0));
+    return emitInnerLoops(
+        dims, getRange, [](unsigned) { return int64_t(1); },
+        [&] { return materializer.emitSort(op, innerCoords, results[0], results[1]); });
   }
 
   /// The block's part of dimension `dim` of the updates: where it begins, and its extent.

@@ -245,6 +245,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
           .Case<LoadOp>([&](LoadOp load) { return emitLoad(load); })
           .Case<StoreOp>([&](StoreOp store) { return emitStore(store); })
           .Case<ScatterOp>([&](ScatterOp scatter) { return emitScatter(scatter); })
+          .Case<SortOp>([&](SortOp sort) { return emitSort(sort); })
           .Case<TopKOp>([&](TopKOp topk) { return emitTopK(topk); })
           .Case<DotOp>([&](DotOp dot) { return emitDot(dot); })
           .Case<ReduceOp>([&](ReduceOp reduce) { return emitReduce(reduce); })

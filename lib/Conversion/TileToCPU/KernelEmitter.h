@@ -11,7 +11,7 @@
 //
 //   KernelEmitter.cpp  functions, grid, dispatch       Transfers.cpp  load, store
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
-//   Scatter.cpp        scatter                         TopK.cpp       topk
+//   Scatter.cpp        scatter                         TopK.cpp       topk, sort
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
@@ -153,12 +153,23 @@ private:
     mlir::Value values, indices; // pointers, or vectors of them, one for each lane
     mlir::Value valueStride, indexStride;
     int64_t length;
+    mlir::Type element, memory; // of values, and as they are stored
   };
+  /// Scalars of register types.
+  struct PairValue {
+    mlir::Value value, position;
+  };
+  llvm::LogicalResult emitSort(tile::SortOp op);
   /// Inserts the lanes of a part for which `mask`, i1 or a vector of them, holds.
-  llvm::LogicalResult insertLanes(tile::TopKOp op, const Lists &lists, mlir::Value candidates,
+  llvm::LogicalResult insertLanes(mlir::Block &precedes, const Lists &lists, mlir::Value candidates,
                                   mlir::Value positions, mlir::Value mask, int64_t width);
-  llvm::LogicalResult insertPair(tile::TopKOp op, const Lists &list, mlir::Value value,
-                                 mlir::Value position);
+  llvm::LogicalResult insertPair(mlir::Block &precedes, const Lists &list, PairValue pair);
+  /// Gives `pair` its place in a heap of `length` pairs of which the first one is gone.
+  llvm::LogicalResult siftDown(mlir::Block &precedes, const Lists &list, mlir::Value length,
+                               PairValue pair);
+  PairValue loadPair(const Lists &list, mlir::Value place);
+  void storePair(const Lists &list, mlir::Value place, PairValue pair);
+  mlir::Value placeOf(mlir::Value base, mlir::Type type, mlir::Value stride, mlir::Value number);
 
   // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);

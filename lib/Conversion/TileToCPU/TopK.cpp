@@ -1,4 +1,4 @@
-//===- TopK.cpp - insertion into sorted lists -------------------*- C++ -*-===//
+//===- TopK.cpp - lists of the first pairs ----------------------*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,12 +6,14 @@
 //===----------------------------------------------------------------------===//
 //
 // Of many elements few get into a short list. All lanes of a vector are compared
-// with the last pairs of their lists at once; only those that go before them are
-// inserted, one after the other:
+// with the last pairs of their lists at once, which lie at their beginnings; only
+// those that go before them are inserted, one after the other:
 //
-//     mask = precedes(candidates, last pairs)
+//     mask = precedes(candidates, first places)
 //     if any lane of mask:
-//       for each such lane: move pairs down until the candidate has its place
+//       for each such lane: sift the candidate down its heap
+//
+// Sorting takes pairs off the heap, the last ones first.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,70 +36,107 @@ static AffineMap moveTo(AffineMap map, unsigned axis, int64_t place) {
   return AffineMap::get(map.getNumDims(), map.getNumSymbols(), results, map.getContext());
 }
 
-LogicalResult KernelEmitter::insertPair(TopKOp op, const Lists &list, Value value, Value position) {
-  Type i64 = builder.getI64Type(), pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  Type element = op.getValues().getType().getElementType(), memory = getMemoryElement(element);
-  unsigned bytes = memory.getIntOrFloatBitWidth() / 8;
-  auto placeOf = [&](Value base, Type type, Value stride, Value number) -> Value {
-    Value offset = arith::MulIOp::create(builder, loc, number, stride);
-    return LLVM::GEPOp::create(builder, loc, pointer, type, base, ArrayRef<LLVM::GEPArg>{offset});
-  };
-  auto store = [&](Value number, Value stored, Value storedPosition) {
-    LLVM::StoreOp::create(builder, loc, toMemoryFormat(stored, element),
-                          placeOf(list.values, memory, list.valueStride, number), bytes);
-    LLVM::StoreOp::create(builder, loc, storedPosition,
-                          placeOf(list.indices, i64, list.indexStride, number), 8);
-  };
-  Value length = arith::ConstantIntOp::create(builder, loc, list.length, 64);
+KernelEmitter::PairValue KernelEmitter::loadPair(const Lists &list, Value place) {
+  Value value = LLVM::LoadOp::create(builder, loc, list.memory,
+                                     placeOf(list.values, list.memory, list.valueStride, place),
+                                     list.memory.getIntOrFloatBitWidth() / 8);
+  Type i64 = builder.getI64Type();
+  Value position = LLVM::LoadOp::create(builder, loc, i64,
+                                        placeOf(list.indices, i64, list.indexStride, place), 8);
+  return {fromMemoryFormat(value, list.element), position};
+}
+
+void KernelEmitter::storePair(const Lists &list, Value place, PairValue pair) {
+  LLVM::StoreOp::create(builder, loc, toMemoryFormat(pair.value, list.element),
+                        placeOf(list.values, list.memory, list.valueStride, place),
+                        list.memory.getIntOrFloatBitWidth() / 8);
+  LLVM::StoreOp::create(builder, loc, pair.position,
+                        placeOf(list.indices, builder.getI64Type(), list.indexStride, place), 8);
+}
+
+Value KernelEmitter::placeOf(Value base, Type type, Value stride, Value number) {
+  Value offset = arith::MulIOp::create(builder, loc, number, stride);
+  return LLVM::GEPOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type,
+                             base, ArrayRef<LLVM::GEPArg>{offset});
+}
+
+LogicalResult KernelEmitter::siftDown(Block &precedes, const Lists &list, Value length,
+                                      PairValue pair) {
+  // while child < length:
+  //   the one of both children that the other precedes; stop if it precedes the pair
+  //   move it up
+  Type i64 = builder.getI64Type();
   Value zero = arith::ConstantIntOp::create(builder, loc, 0, 64);
   Value one = arith::ConstantIntOp::create(builder, loc, 1, 64);
-  auto storeInside = [&](Value number, Value stored, Value storedPosition) {
-    Value isInside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, number, length);
-    auto branch = scf::IfOp::create(builder, loc, isInside);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    store(number, stored, storedPosition);
-  };
-
-  // The candidate's place is `number` at the latest; the pair before it moves down.
-  SmallVector<Type> types{i64, value.getType(), i64};
-  SmallVector<Location> locs(3, loc);
-  auto loop = scf::WhileOp::create(builder, loc, types, ValueRange{length});
+  Value two = arith::ConstantIntOp::create(builder, loc, 2, 64);
+  SmallVector<Type> types{i64, i64, pair.value.getType(), i64};
+  auto loop = scf::WhileOp::create(builder, loc, types, ValueRange{zero});
   Block *before = builder.createBlock(&loop.getBefore(), {}, {i64}, {loc});
   builder.pushScope(before);
-  Value number = before->getArgument(0);
-  Value hasPrevious = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt, number, zero);
-  Value previous =
-      arith::MaxSIOp::create(builder, loc, arith::SubIOp::create(builder, loc, number, one), zero);
-  Value other = fromMemoryFormat(
-      LLVM::LoadOp::create(builder, loc, memory,
-                           placeOf(list.values, memory, list.valueStride, previous), bytes),
-      element);
-  Value otherPosition = LLVM::LoadOp::create(
-      builder, loc, i64, placeOf(list.indices, i64, list.indexStride, previous), 8);
-  FailureOr<SmallVector<Value>> precedes =
-      emitBody(op.getPrecedes().front(), {value, position, other, otherPosition});
-  if (failed(precedes))
+  Value hole = before->getArgument(0);
+  Value left =
+      arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, hole, two), one);
+  Value right = arith::AddIOp::create(builder, loc, left, one);
+  auto isBelow = [&](Value place) -> Value {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, place, length);
+  };
+  // Places that do not exist are read as place 0, and never taken.
+  auto readAt = [&](Value place) {
+    return loadPair(list, arith::SelectOp::create(builder, loc, isBelow(place), place, zero));
+  };
+  PairValue a = readAt(left), b = readAt(right);
+  FailureOr<SmallVector<Value>> isFirst =
+      emitBody(precedes, {a.value, a.position, b.value, b.position});
+  if (failed(isFirst))
     return failure();
-  Value moves = arith::AndIOp::create(builder, loc, hasPrevious, precedes->front());
-  scf::ConditionOp::create(builder, loc, moves, ValueRange{number, other, otherPosition});
+  Value takesRight = arith::AndIOp::create(builder, loc, isBelow(right), isFirst->front());
+  Value child = arith::SelectOp::create(builder, loc, takesRight, right, left);
+  PairValue other{arith::SelectOp::create(builder, loc, takesRight, b.value, a.value),
+                  arith::SelectOp::create(builder, loc, takesRight, b.position, a.position)};
+  FailureOr<SmallVector<Value>> stops =
+      emitBody(precedes, {other.value, other.position, pair.value, pair.position});
+  if (failed(stops))
+    return failure();
+  Value truth = arith::ConstantIntOp::create(builder, loc, 1, 1);
+  Value moves = arith::AndIOp::create(builder, loc, isBelow(left),
+                                      arith::XOrIOp::create(builder, loc, stops->front(), truth));
+  scf::ConditionOp::create(builder, loc, moves,
+                           ValueRange{hole, child, other.value, other.position});
   builder.popScope();
 
-  Block *after = builder.createBlock(&loop.getAfter(), {}, types, locs);
+  Block *after =
+      builder.createBlock(&loop.getAfter(), {}, types, SmallVector<Location>(types.size(), loc));
   builder.pushScope(after);
-  storeInside(after->getArgument(0), after->getArgument(1), after->getArgument(2));
-  scf::YieldOp::create(builder, loc,
-                       ValueRange{arith::SubIOp::create(builder, loc, after->getArgument(0), one)});
+  storePair(list, after->getArgument(0), {after->getArgument(2), after->getArgument(3)});
+  scf::YieldOp::create(builder, loc, after->getArgument(1));
   builder.popScope();
   builder.setInsertionPointAfter(loop);
-  storeInside(loop.getResult(0), value, position);
+  storePair(list, loop.getResult(0), pair);
   return success();
 }
 
-LogicalResult KernelEmitter::insertLanes(TopKOp op, const Lists &lists, Value candidates,
+LogicalResult KernelEmitter::insertPair(Block &precedes, const Lists &list, PairValue pair) {
+  // Another lane may have taken the place meanwhile.
+  PairValue last = loadPair(list, arith::ConstantIntOp::create(builder, loc, 0, 64));
+  FailureOr<SmallVector<Value>> enters =
+      emitBody(precedes, {pair.value, pair.position, last.value, last.position});
+  if (failed(enters))
+    return failure();
+  auto branch = scf::IfOp::create(builder, loc, enters->front());
+  branch.thenBlock()->clear();
+  builder.pushScope(branch.thenBlock());
+  Value length = arith::ConstantIntOp::create(builder, loc, list.length, 64);
+  if (failed(siftDown(precedes, list, length, pair)))
+    return failure();
+  scf::YieldOp::create(builder, loc);
+  builder.popScope();
+  return success();
+}
+
+LogicalResult KernelEmitter::insertLanes(Block &precedes, const Lists &lists, Value candidates,
                                          Value positions, Value mask, int64_t width) {
   if (width == 1)
-    return insertPair(op, lists, candidates, positions);
+    return insertPair(precedes, lists, {candidates, positions});
   Type i64 = builder.getI64Type(), bits = builder.getIntegerType(width);
   Value packed =
       vector::ExtractOp::create(builder, loc,
@@ -127,7 +166,7 @@ LogicalResult KernelEmitter::insertLanes(TopKOp op, const Lists &lists, Value ca
   Lists list(lists);
   list.values = pick(lists.values);
   list.indices = pick(lists.indices);
-  if (failed(insertPair(op, list, pick(candidates), pick(positions))))
+  if (failed(insertPair(precedes, list, {pick(candidates), pick(positions)})))
     return failure();
   Value one = arith::ConstantIntOp::create(builder, loc, 1, 64);
   Value cleared =
@@ -161,17 +200,15 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
       };
       Poly firstValue = addressAt(op.getValues(), 0);
       Poly valueStride = addressAt(op.getValues(), 1) - firstValue;
-      Poly lastValue = addressAt(op.getValues(), length - 1);
       Value valueBase = resolve(root).base;
       Poly firstIndex = addressAt(op.getIndices(), 0);
       Poly indexStride = addressAt(op.getIndices(), 1) - firstIndex;
-      Poly lastIndex = addressAt(op.getIndices(), length - 1);
       Value indexBase = resolve(root).base;
 
       Value worst =
-          loadPart(valueBase, element, lastValue, width, where, builder.getZeroAttr(element));
+          loadPart(valueBase, element, firstValue, width, where, builder.getZeroAttr(element));
       Value worstPosition =
-          loadPart(indexBase, i64, lastIndex, width, where, builder.getZeroAttr(i64));
+          loadPart(indexBase, i64, firstIndex, width, where, builder.getZeroAttr(i64));
       Value candidate = candidates.at(row, part), position = positions.at(row, part);
       FailureOr<SmallVector<Value>> precedes =
           emitBody(op.getPrecedes().front(), {candidate, position, worst, worstPosition});
@@ -191,13 +228,55 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
                                           : builder.emitPointer(loc, base, memory, address);
       };
       Lists lists{begin(valueBase, getMemoryElement(element), firstValue),
-                  begin(indexBase, i64, firstIndex), builder.emit(loc, valueStride),
-                  builder.emit(loc, indexStride), length};
-      if (failed(insertLanes(op, lists, candidate, position, mask, width)))
+                  begin(indexBase, i64, firstIndex),
+                  builder.emit(loc, valueStride),
+                  builder.emit(loc, indexStride),
+                  length,
+                  element,
+                  getMemoryElement(element)};
+      if (failed(insertLanes(op.getPrecedes().front(), lists, candidate, position, mask, width)))
         return failure();
       scf::YieldOp::create(builder, loc);
       builder.popScope();
     }
   }
+  return success();
+}
+
+LogicalResult KernelEmitter::emitSort(SortOp op) {
+  auto axis = static_cast<unsigned>(op.getAxis());
+  Type i64 = builder.getI64Type();
+  Lists list;
+  list.element = op.getValues().getType().getElementType();
+  list.memory = getMemoryElement(list.element);
+  list.length = op.getValues().getType().getShape()[axis];
+  SmallVector<Poly> symbols = polysOf(op.getMapOperands());
+  auto locate = [&](Value view, Type memory, Value &begin, Value &stride) {
+    Value root;
+    auto addressAt = [&](int64_t place) {
+      SmallVector<Poly> coords;
+      for (AffineExpr expr : moveTo(op.getMap(), axis, place).getResults())
+        coords.push_back(algebra.evaluate(expr, {}, symbols));
+      return linearise(view, coords, root);
+    };
+    Poly first = addressAt(0);
+    stride = builder.emit(loc, addressAt(1) - first);
+    begin = builder.emitPointer(loc, resolve(root).base, memory, first);
+  };
+  locate(op.getValues(), list.memory, list.values, list.valueStride);
+  locate(op.getIndices(), i64, list.indices, list.indexStride);
+  // The last of those that are left goes to the end.
+  Value zero = builder.constant(loc, 0), one = builder.constant(loc, 1);
+  Value length = builder.constant(loc, list.length);
+  auto loop = scf::ForOp::create(builder, loc, one, length, one);
+  loop.getBody()->clear();
+  builder.pushScope(loop.getBody());
+  Value end = arith::SubIOp::create(builder, loc, length, loop.getInductionVar());
+  PairValue last = loadPair(list, zero), moved = loadPair(list, end);
+  storePair(list, end, last);
+  if (failed(siftDown(op.getPrecedes().front(), list, end, moved)))
+    return failure();
+  scf::YieldOp::create(builder, loc);
+  builder.popScope();
   return success();
 }

@@ -109,7 +109,7 @@ func.func @f(%a: tensor<4xf32>) {
 
 // tile.yield: only in a tile.reduce.
 func.func @f(%a: f32) {
-  // expected-error @+1 {{'tile.yield' op expects parent op to be one of 'tile.reduce, tile.scan, tile.scatter, tile.topk'}}
+  // expected-error @+1 {{'tile.yield' op expects parent op to be one of 'tile.reduce, tile.scan, tile.scatter, tile.sort, tile.topk'}}
   tile.yield %a : f32
 }
 

@@ -214,3 +214,16 @@ func.func @f(%t: tensor<8xf32>, %p: tensor<8xi64>, %v: !tile.view<4xf32>, %i: !t
   }
   return
 }
+
+// -----
+
+// tile.sort 2: the map has no dimension.
+func.func @f(%v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
+  // expected-error @+1 {{expects lists to be found by a map of 0 dimensions, 0 symbols and 1 results, but got affine_map<(d0) -> (0)>}}
+  tile.sort %v, %i axis 0 at affine_map<(t0) -> (0)>[] : !tile.view<4xf32>, !tile.view<4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}

@@ -97,3 +97,14 @@ tile.kernel @topk(%v: !tile.view<?x4xf32>, %i: !tile.view<?x4xi64>, %n: index) {
   }
   tile.return
 }
+
+// CHECK-LABEL: tile.kernel @sort
+// CHECK: tile.sort %arg0, %arg1 axis 1 at #{{.*}}[%arg2] : <?x4xf32>, <?x4xi64> {
+tile.kernel @sort(%v: !tile.view<?x4xf32>, %i: !tile.view<?x4xi64>, %n: index) {
+  tile.sort %v, %i axis 1 at affine_map<()[s0] -> (s0, 0)>[%n] : !tile.view<?x4xf32>, !tile.view<?x4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  tile.return
+}

@@ -1,4 +1,4 @@
-//===- TopKTest.cpp - insertion into sorted lists ---------------*- C++ -*-===//
+//===- TopKTest.cpp - lists of the first elements ---------------*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,10 +25,35 @@ tile.kernel @k(%x: !tile.view<3x37xf32>, %v: !tile.view<3x4xf32>, %i: !tile.view
       where affine_set<(d0, d1) : (34 - d1 >= 0)>[] : tensor<3x37xf32>, tensor<3x37xi64> into !tile.view<3x4xf32>, !tile.view<3x4xi64> {
   ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
     %zero = arith.constant 0 : i64
+    %there = arith.cmpi sge, %ai, %zero : i64
     %greater = arith.cmpf ogt, %a, %b : f32
+    %equal = arith.cmpf oeq, %a, %b : f32
+    %lower = arith.cmpi slt, %ai, %bi : i64
+    %first = arith.andi %equal, %lower : i1
     %empty = arith.cmpi slt, %bi, %zero : i64
-    %precedes = arith.ori %greater, %empty : i1
+    %before = arith.ori %greater, %first : i1
+    %some = arith.ori %before, %empty : i1
+    %precedes = arith.andi %some, %there : i1
     tile.yield %precedes : i1
+  }
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  scf.for %row = %c0 to %c3 step %c1 {
+    tile.sort %v, %i axis 1 at affine_map<()[s0] -> (s0, 0)>[%row] : !tile.view<3x4xf32>, !tile.view<3x4xi64> {
+    ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+      %zero = arith.constant 0 : i64
+      %there = arith.cmpi sge, %ai, %zero : i64
+      %greater = arith.cmpf ogt, %a, %b : f32
+      %equal = arith.cmpf oeq, %a, %b : f32
+      %lower = arith.cmpi slt, %ai, %bi : i64
+      %first = arith.andi %equal, %lower : i1
+      %empty = arith.cmpi slt, %bi, %zero : i64
+      %before = arith.ori %greater, %first : i1
+      %some = arith.ori %before, %empty : i1
+      %precedes = arith.andi %some, %there : i1
+      tile.yield %precedes : i1
+    }
   }
   tile.return
 }
@@ -46,9 +71,32 @@ tile.kernel @k(%x: !tile.view<37x19xf32>, %v: !tile.view<4x19xf32>, %i: !tile.vi
     tile.topk %t, %p into %v, %i axis 0 at affine_map<(d0) -> (0, d0)>[] : tensor<19xf32>, tensor<19xi64> into !tile.view<4x19xf32>, !tile.view<4x19xi64> {
     ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
       %zero = arith.constant 0 : i64
+      %there = arith.cmpi sge, %ai, %zero : i64
       %greater = arith.cmpf ogt, %a, %b : f32
+      %equal = arith.cmpf oeq, %a, %b : f32
+      %lower = arith.cmpi slt, %ai, %bi : i64
+      %first = arith.andi %equal, %lower : i1
       %empty = arith.cmpi slt, %bi, %zero : i64
-      %precedes = arith.ori %greater, %empty : i1
+      %before = arith.ori %greater, %first : i1
+      %some = arith.ori %before, %empty : i1
+      %precedes = arith.andi %some, %there : i1
+      tile.yield %precedes : i1
+    }
+  }
+  %c19 = arith.constant 19 : index
+  scf.for %column = %c0 to %c19 step %c1 {
+    tile.sort %v, %i axis 0 at affine_map<()[s0] -> (0, s0)>[%column] : !tile.view<4x19xf32>, !tile.view<4x19xi64> {
+    ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+      %zero = arith.constant 0 : i64
+      %there = arith.cmpi sge, %ai, %zero : i64
+      %greater = arith.cmpf ogt, %a, %b : f32
+      %equal = arith.cmpf oeq, %a, %b : f32
+      %lower = arith.cmpi slt, %ai, %bi : i64
+      %first = arith.andi %equal, %lower : i1
+      %empty = arith.cmpi slt, %bi, %zero : i64
+      %before = arith.ori %greater, %first : i1
+      %some = arith.ori %before, %empty : i1
+      %precedes = arith.andi %some, %there : i1
       tile.yield %precedes : i1
     }
   }
