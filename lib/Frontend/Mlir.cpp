@@ -110,8 +110,8 @@ private:
     if (auto dim = dyn_cast<tensor::DimOp>(op))
       return dim.getConstantIndex() ? "" : "expects a constant dimension";
     if (isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp,
-            tensor::ConcatOp, tensor::CastOp, graph::BroadcastOp, graph::CheckOp, graph::GatherOp>(
-            op))
+            tensor::ConcatOp, tensor::CastOp, graph::BroadcastOp, graph::CheckOp, graph::GatherOp,
+            graph::ScanOp, graph::ScatterOp, graph::TopKOp>(op))
       return "";
     if (isa_and_nonnull<arith::ArithDialect, affine::AffineDialect>(op->getDialect())) {
       bool isOfSizes =

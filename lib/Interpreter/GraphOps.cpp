@@ -135,9 +135,63 @@ static LogicalResult executeGather(Machine &machine, Frame &frame, const Step &s
   return machine.charge(op, count);
 }
 
+static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::ScatterOp>(step.op);
+  const Code &body = *step.regions[0];
+  const TensorObject &updates = getTensor(frame[step.operands[0]]);
+  TensorRef result(new TensorObject(getTensor(frame[step.operands[1]])));
+  auto numIndices = static_cast<unsigned>(op.getIndices().size());
+  Shape strides = getRowMajorStrides(result->shape);
+  for (unsigned dim = 0; dim < strides.size(); ++dim)
+    if (std::optional<unsigned> from = op.getUpdateDim(dim);
+        from && updates.shape[*from] > result->shape[dim])
+      return machine.fault(op, "more updates than extent along dimension " + Twine(dim));
+  Shape coords(updates.shape.size(), 0);
+  for (size_t number = 0; number < updates.data.size(); ++number, advance(coords, updates.shape)) {
+    Shape dims(coords);
+    for (unsigned k = 0; k < numIndices; ++k) {
+      const TensorObject &indices = getTensor(frame[step.operands[2 + k]]);
+      Shape indexStrides = getRowMajorStrides(indices.shape);
+      AffineMap read = cast<AffineMapAttr>(op.getReads()[k]).getValue();
+      int64_t place = 0;
+      for (auto [i, expr] : llvm::enumerate(read.getResults())) {
+        std::optional<int64_t> coord = evaluate(expr, coords, {});
+        if (!coord || *coord < 0 || *coord >= indices.shape[i])
+          return machine.fault(op, "reads outside tensor " + Twine(k) + " of indices");
+        place += *coord * indexStrides[i];
+      }
+      const Element &index = indices.data[place];
+      if (index.isUndefined())
+        return machine.fault(op, "an index was never written");
+      if (!index.isExact())
+        return machine.unsupported(op, "an index depends on a tie between floats");
+      std::optional<unsigned> dim =
+          op.getPlace().getResultPosition(getAffineDimExpr(coords.size() + k, op.getContext()));
+      int64_t extent = result->shape[*dim];
+      int64_t position = index.integer < 0 ? index.integer + extent : index.integer;
+      if (position < 0 || position >= extent)
+        return machine.refuse(op, "index " + Twine(index.integer) + " is out of range [-" +
+                                      Twine(extent) + ", " + Twine(extent) + ") along axis " +
+                                      Twine(*dim));
+      dims.push_back(position);
+    }
+    int64_t place = 0;
+    for (auto [expr, stride] : llvm::zip_equal(op.getPlace().getResults(), strides))
+      place += dims[cast<AffineDimExpr>(expr).getPosition()] * stride;
+    frame[body.arguments[0]] = makeDatum(result->data[place]);
+    frame[body.arguments[1]] = makeDatum(updates.data[number]);
+    if (failed(machine.execute(body, frame)))
+      return failure();
+    result->data[place] = frame[body.yields[0]].element;
+  }
+  frame[step.results[0]] = makeDatum(result);
+  return machine.charge(op, result->data.size() + updates.data.size());
+}
+
 void interp::addGraphHandlers(HandlerTable &table) {
   table["graph.launch"] = {executeLaunch};
   table["graph.broadcast"] = {executeBroadcast};
   table["graph.check"] = {executeCheck};
   table["graph.gather"] = {executeGather};
+  table["graph.scatter"] = {executeScatter};
 }

@@ -25,7 +25,9 @@ static const HandlerTable &getHandlers() {
     addHostHandlers(handlers);
     addDispatchHandlers(handlers);
     addTensorHandlers(handlers);
+    addScanHandlers(handlers);
     addTileHandlers(handlers);
+    addTopKHandlers(handlers);
     addTransferHandlers(handlers);
     return handlers;
   }();

@@ -7,6 +7,7 @@
 
 #include "Machine.h"
 
+#include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -175,8 +176,13 @@ LogicalResult Machine::runAsTileKernel(Operation *launch, Operation *kernelOp,
     const NumberFormat *format = type ? getNumberFormat(type.getElementType()) : nullptr;
     if (!format)
       return unsupported(launch, "the type of result " + Twine(number));
-    arguments.push_back(makeDatum(
-        makeTypedView("result " + std::to_string(number), format, shape, type.getMemory())));
+    ViewRef view =
+        makeTypedView("result " + std::to_string(number), format, shape, type.getMemory());
+    // A result in the place of an input has its elements at first.
+    if (auto inPlace = launch->getAttrOfType<DenseI64ArrayAttr>(graph::kInPlaceAttr);
+        inPlace && inPlace[number] >= 0)
+      writeTensor(*view, getTensor(inputs[inPlace[number]]));
+    arguments.push_back(makeDatum(view));
   }
   if (failed(runTileKernel(kernel, arguments)))
     return failure();

@@ -111,7 +111,7 @@ static LogicalResult prepareTransfer(Compiler &compiler, Step &step) {
     payload->isEquality.assign(set->getEqFlags().begin(), set->getEqFlags().end());
   }
   // Operands lie in this order, a store's value before them all.
-  payload->view = std::is_same_v<OpTy, tile::StoreOp> ? 1 : 0;
+  payload->view = std::is_same_v<OpTy, tile::LoadOp> ? 0 : 1;
   payload->firstMapOperand = payload->view + 1;
   payload->numMapOperands = op.getMapOperands().size();
   payload->firstSetOperand = payload->firstMapOperand + payload->numMapOperands;
@@ -208,7 +208,61 @@ static LogicalResult executeStore(Machine &machine, Frame &frame, const Step &st
   return success();
 }
 
+static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &step) {
+  Transfer transfer(machine, frame, step);
+  if (failed(transfer.open()))
+    return failure();
+  const TransferPayload &payload = transfer.payload;
+  const ViewObject &view = transfer.view;
+  if (view.isReadOnly)
+    return machine.fault(step.op, "writes to " + view.buffer->name + ", which is read only");
+  auto op = cast<tile::ScatterOp>(step.op);
+  const Code &body = *step.regions[0];
+  bool reads = !op.getCombine().getArgument(0).use_empty();
+  auto getElement = [&](unsigned operand, size_t number) {
+    const Datum &datum = frame[step.operands[operand]];
+    return datum.object ? getTensor(datum).data[number] : datum.element;
+  };
+  Shape tile(payload.tileShape.size(), 0);
+  auto count = static_cast<size_t>(countElements(payload.tileShape));
+  for (size_t number = 0; number < count; ++number, advance(tile, payload.tileShape)) {
+    if (!transfer.isValid(tile))
+      continue;
+    if (op.getMask()) {
+      Element mask = getElement(step.operands.size() - 1, number);
+      if (mask.isUndefined() || !mask.isExact())
+        return machine.fault(step.op, "a mask depends on what was never written, or on a tie");
+      if (mask.integer == 0)
+        continue;
+    }
+    bool isExact = true;
+    FailureOr<int64_t> address = transfer.getAddress(tile, number, isExact);
+    if (failed(address))
+      return failure();
+    if (!isExact)
+      return machine.unsupported(step.op, "an index depends on a tie between floats");
+    Element before = view.buffer->read(*address, *view.format);
+    if (int64_t other = reads ? view.buffer->noteRead(*address, machine.block) : -1; other >= 0)
+      return machine.fault(step.op, "block " + Twine(machine.block) + " reads what block " +
+                                        Twine(other) + " wrote");
+    frame[body.arguments[0]] = makeDatum(before);
+    frame[body.arguments[1]] = makeDatum(getElement(0, number));
+    if (failed(machine.execute(body, frame)))
+      return failure();
+    Element after = frame[body.yields[0]].element;
+    bool changes =
+        before.isUndefined() || after.isUndefined() || !mayBeEqual(*view.format, before, after);
+    int64_t other = view.buffer->noteWrite(*address, machine.block, changes);
+    if (other >= 0)
+      return machine.fault(step.op, "blocks " + Twine(other) + " and " + Twine(machine.block) +
+                                        " access one element, and the latter changes it");
+    view.buffer->write(*address, *view.format, after);
+  }
+  return success();
+}
+
 void interp::addTransferHandlers(HandlerTable &table) {
   table["tile.load"] = {executeLoad, prepareTransfer<tile::LoadOp>};
+  table["tile.scatter"] = {executeScatter, prepareTransfer<tile::ScatterOp>};
   table["tile.store"] = {executeStore, prepareTransfer<tile::StoreOp>};
 }

@@ -182,6 +182,58 @@ def _reductions(b: Builder) -> None:
           kernel_shape=[3, 3])  # fmt: skip
 
 
+def _orders(b: Builder) -> None:
+    x = b.floats(3, 5, 37)
+    for axis in (0, 1, -1):
+        b.add(f"CumSum.{axis}", "CumSum", x, Const(axis))
+    b.add("CumSum.reverse", "CumSum", x, Const(-1), reverse=1)
+    b.add("CumSum.exclusive", "CumSum", x, Const(2), exclusive=1)
+    b.add("CumSum.both", "CumSum", x, Const([1]), exclusive=1, reverse=1)
+    b.add("CumSum.i64", "CumSum", b.integers(4, 70, dtype=np.int64), Const(1), reverse=1)
+    b.add("CumSum.i32", "CumSum", b.integers(19, 70), Const(0), exclusive=1)
+    # The reference adds up in f64 itself, and no peer's error in 16 bits is a measure: sums of these
+    # are exact.
+    b.add("CumSum.f64", "CumSum", b.integers(70).astype(np.float64), Const(0))
+    b.add("CumSum.f16", "CumSum", b.integers(5, 33).astype(np.float16), Const(1))
+
+
+def _scatters(b: Builder) -> None:
+    x, rows = b.floats(6, 5, 37), b.integers(4, 1, low=-6, high=6, dtype=np.int64)
+    # The reference takes the last of several updates too, but which that is ONNX does not say.
+    once = Const(b.random.permutation(6)[:4, None])
+    b.add("ScatterND", "ScatterND", x, once, b.floats(4, 5, 37))
+    b.add("ScatterND.add", "ScatterND", b.integers(6, 5, 37).astype(np.float32), rows,
+          b.integers(4, 5, 37).astype(np.float32), reduction="add")  # fmt: skip
+    b.add("ScatterND.max", "ScatterND", x, rows, b.floats(4, 5, 37), reduction="max")
+    pairs = b.integers(3, 7, 2, low=-5, high=5, dtype=np.int64)
+    b.add("ScatterND.mul", "ScatterND", b.integers(6, 5, 9), pairs, b.integers(3, 7, 9), reduction="mul")
+    b.add("ScatterND.elements", "ScatterND", b.integers(6, 5), pairs, b.integers(3, 7), reduction="add")
+    columns = b.integers(6, 5, 20, low=-37, high=37, dtype=np.int64)
+    b.add("ScatterElements.max", "ScatterElements", x, columns, b.floats(6, 5, 20), axis=-1, reduction="max")
+    b.add("ScatterElements.min", "ScatterElements", x, b.integers(9, 4, 30, low=-6, high=6),
+          b.floats(9, 4, 30), reduction="min")  # fmt: skip
+    b.add("ScatterElements.add", "ScatterElements", b.integers(6, 50, dtype=np.int64),
+          b.integers(6, 70, low=-50, high=50, dtype=np.int64), b.integers(6, 70, dtype=np.int64),
+          axis=1, reduction="add")  # fmt: skip
+    b.add("ScatterElements.few", "ScatterElements", b.integers(9, 130), b.integers(30, 18, low=-9, high=9),
+          b.integers(30, 18), reduction="add")  # fmt: skip
+    b.add("ScatterElements", "ScatterElements", b.floats(40), Const(b.random.permutation(40)[:30] - 40),
+          b.floats(30))  # fmt: skip
+
+
+def _selections(b: Builder) -> None:
+    x = b.floats(4, 6, 70)
+    b.add("TopK", "TopK", x, Const([5]), outputs=2)
+    b.add("TopK.smallest", "TopK", x, Const([3]), outputs=2, axis=1, largest=0)
+    b.add("TopK.columns", "TopK", x, Const([2]), outputs=2, axis=1)
+    b.add("TopK.sort", "TopK", b.floats(3, 40), Const([40]), outputs=2, axis=-1, largest=0)
+    b.add("TopK.ties", "TopK", b.integers(5, 90, low=0, high=4), Const([20]), outputs=2)
+    b.add("TopK.f16", "TopK", b.floats(3, 50).astype(np.float16), Const([1]), outputs=2)
+    b.add("TopK.i64", "TopK", b.integers(200, dtype=np.int64), Const([9]), outputs=2, largest=0)
+    b.add("TopK.u8", "TopK", b.integers(30, 7, low=0, high=255, dtype=np.uint8), Const([4]), outputs=2,
+          axis=0 if not b.dynamic else 1)  # fmt: skip
+
+
 def _shapes(b: Builder) -> None:
     x = b.floats(2, 3, 20)
     b.add("Transpose", "Transpose", x)
@@ -249,7 +301,7 @@ def _quantization(b: Builder) -> None:
 
 def make_models(opset: int, dynamic: bool = False) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
     """The models of an opset, each with its inputs."""
-    parts = {"operators": [_elementwise, _products, _reductions, _shapes], "quantization": [_quantization]}
+    parts = {"operators": [_elementwise, _products, _reductions, _orders, _scatters, _selections, _shapes], "quantization": [_quantization]}
     models = []
     for name, makers in parts.items():
         builder = Builder(opset, dynamic)

@@ -44,6 +44,9 @@ inline constexpr ::llvm::StringLiteral kReadOnlyAttr = "graph.readonly";
 inline constexpr ::llvm::StringLiteral kNoAliasAttr = "graph.noalias";
 /// On a graph.launch, one number per result: the input whose memory the result takes, or -1.
 inline constexpr ::llvm::StringLiteral kInPlaceAttr = "graph.in_place";
+/// On a result of graph.kernel: the number of the argument that is the same memory in every
+/// dispatch, so that the kernel finds its elements there.
+inline constexpr ::llvm::StringLiteral kOverwritesAttr = "graph.overwrites";
 /// On a result of the model: the input it shares a buffer with, see Alias.h.
 inline constexpr ::llvm::StringLiteral kAliasAttr = "graph.alias";
 /// On a graph.kernel: the #tile.schedule to use instead of a chosen one.

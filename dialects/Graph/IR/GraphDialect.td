@@ -16,8 +16,9 @@ def Graph_Dialect : Dialect {
   let summary = "what linalg on tensors cannot express of a model";
   let description = [{
     The graph level is `linalg`, `tensor`, `arith` and `math` on tensors. This dialect adds
-    fused regions (`graph.kernel`, `graph.launch`), data-dependent access (`graph.gather`),
-    broadcasting decided at run time (`graph.broadcast`) and checks on sizes (`graph.check`).
+    fused regions (`graph.kernel`, `graph.launch`), data-dependent access (`graph.gather`,
+    `graph.scatter`), recurrences and selections along a dimension
+    (`graph.scan`, `graph.topk`), broadcasting decided at run time (`graph.broadcast`) and checks on sizes (`graph.check`).
 
     A model is the public `func.func` of a module. Attributes on its arguments and results:
     * `graph.name` (string): the name of the input or output;

@@ -216,4 +216,185 @@ def Graph_GatherOp : Graph_Op<"gather", [
   let hasVerifier = 1;
 }
 
+def Graph_ScatterOp : Graph_Op<"scatter", [
+    Pure, SingleBlock, AllTypesMatch<["data", "result"]>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "a tensor with some elements changed, at places that tensors of indices name";
+  let description = [{
+    For every place u of `updates`, in row-major order:
+
+        index[k] = indices[k][reads[k](u)]
+        result[place(u, index)] = combine(result[place(u, index)], updates[u])
+
+    where result is `data` at first. Negative indices count from the end. An index outside
+    [-extent, extent) is a status that names the node, never an access.
+
+    The order is part of the meaning: where several updates meet, a `combine` that yields the update
+    leaves the last one, and sums are formed in that order, on any number of threads.
+
+    `place` takes an update's coordinates and one value per tensor of indices to coordinates of
+    `data`, each of which is one of them. `reads` say which element of each of `indices` an update
+    goes by. `combine` is made of elementwise ops.
+
+    `data` may be overwritten where nothing reads it afterwards. `linalg` writes to places that an
+    affine map gives, each once.
+
+    ```mlir
+    func.func @count(%bins: tensor<16x4xf32>, %ids: tensor<100xi64>, %x: tensor<100x4xf32>) -> tensor<16x4xf32> {
+      %y = graph.scatter %x into %bins at affine_map<(u0, u1, i) -> (i, u1)>
+           indices (%ids : tensor<100xi64>) reads [affine_map<(u0, u1) -> (u0)>]
+           : tensor<100x4xf32> into tensor<16x4xf32> {
+      ^bb0(%before: f32, %update: f32):
+        %sum = arith.addf %before, %update : f32
+        graph.yield %sum : f32
+      }
+      return %y : tensor<16x4xf32>
+    }
+    ```
+    Constraints: 1. indices are integers; 2. one of `reads` for each of `indices`, from the updates'
+    dimensions to theirs; 3. `place` has one dimension for each of the updates' and one for each of
+    `indices`, and one result for each dimension of `data`; 4. its results are different
+    dimensions, all those of indices among them; 5. where an update's coordinate is one of `data`,
+    the updates' extent is not larger; 6. element types agree, and `combine` takes two scalars of
+    that type and yields one.
+  }];
+  let arguments = (ins AnyRankedTensor:$updates, AnyRankedTensor:$data,
+                       Variadic<AnyRankedTensor>:$indices, AffineMapArrayAttr:$reads,
+                       AffineMapAttr:$place);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$combine);
+  let assemblyFormat = [{
+    $updates `into` $data `at` $place (`indices` `(` $indices^ `:` type($indices) `)`)?
+    `reads` $reads attr-dict `:` type($updates) `into` type($data) $combine
+  }];
+  let extraClassDeclaration = [{
+    /// The dimension of the updates whose coordinate is that of dimension `dim` of the data, if
+    /// no index is.
+    std::optional<unsigned> getUpdateDim(unsigned dim);
+    /// The dimension of the data whose coordinate is that of dimension `dim` of the updates, if
+    /// there is one: different updates then meet in different places.
+    std::optional<unsigned> getDataDim(unsigned dim);
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Order along a dimension
+//===----------------------------------------------------------------------===//
+
+def Graph_ScanOp : Graph_Op<"scan", [
+    Pure, AttrSizedOperandSegments, SingleBlock,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "a recurrence along one dimension";
+  let description = [{
+    For every place along the other dimensions, with i running up dimension `axis` (down it with
+    `reverse`):
+
+        state = inits
+        for i:  state = step(state, inputs[.., i, ..]);  results[.., i, ..] = state
+
+    With `exclusive` the result is the state before the step. `inits` lack dimension `axis`;
+    there is one of them, and one result, for each value of the state. `step` takes the state and
+    one element of each of `inputs`, and is made of elementwise ops.
+
+    `associative` promises that `step` combines states: it then has one input per init, and
+    step(step(a, b), c) equals step(a, step(b, c)) but for rounding. Lowerings may then combine
+    elements with each other before they meet the state, where reassociation is allowed at all.
+
+    Cumulative sums are scans by addition, state-space models scans whose step multiplies the
+    state. `linalg` has no op whose iterations depend on each other through more than a reduction.
+
+    ```mlir
+    func.func @cumulate(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %zero = arith.constant dense<0.0> : tensor<4xf32>
+      %y = graph.scan %x from %zero axis 1 associative
+           : tensor<4x8xf32> from tensor<4xf32> -> tensor<4x8xf32> {
+      ^bb0(%sum: f32, %element: f32):
+        %next = arith.addf %sum, %element : f32
+        graph.yield %next : f32
+      }
+      return %y : tensor<4x8xf32>
+    }
+    ```
+    Constraints: 1. there are inputs and inits; 2. inputs have one shape, and `axis` is inside
+    their rank; 3. inits have that shape without `axis`; 4. results have that shape, one per
+    init and of its element type; 5. `step` takes a scalar for each init and input and yields one
+    for each init; 6. `associative`: as many inputs as inits, of the same element types.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Variadic<AnyRankedTensor>:$inits,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis, UnitAttr:$exclusive,
+                       UnitAttr:$reverse, UnitAttr:$associative);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$step);
+  let assemblyFormat = [{
+    $inputs `from` $inits `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)?
+    (`associative` $associative^)? attr-dict `:` type($inputs) `from` type($inits)
+    `->` type($results) $step
+  }];
+  let hasVerifier = 1;
+}
+
+def Graph_TopKOp : Graph_Op<"topk", [
+    Pure, SingleBlock,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "the first elements along a dimension, were it sorted";
+  let description = [{
+    Along dimension `axis`, the first k elements of `input` in the order that `precedes` gives, and
+    where they were; k is the results' extent. `precedes` takes two elements and says whether the
+    first one goes before the second; of two elements, neither of which goes before the other, the
+    one of lower index does. It is made of elementwise ops.
+
+    With k equal to the extent this is a stable sort. An element costs one comparison, and a number
+    of them that grows with log k if it goes before the k-th one of those seen so far.
+
+    ```mlir
+    func.func @largest(%x: tensor<4x100xf32>) -> (tensor<4x5xf32>, tensor<4x5xi64>) {
+      %values, %indices = graph.topk %x axis 1 : tensor<4x100xf32> -> tensor<4x5xf32>, tensor<4x5xi64> {
+      ^bb0(%a: f32, %b: f32):
+        %greater = arith.cmpf ogt, %a, %b : f32
+        graph.yield %greater : i1
+      }
+      return %values, %indices : tensor<4x5xf32>, tensor<4x5xi64>
+    }
+    ```
+    Constraints: 1. `axis` is inside the input's rank; 2. `values` have the input's shape but for a
+    known extent, at least 1 and at most the input's, along `axis`, and its element type;
+    3. `indices` have that shape, of i64; 4. `precedes` takes two scalars of the element type and yields an
+    i1.
+  }];
+  let arguments = (ins AnyRankedTensor:$input, ConfinedAttr<I64Attr, [IntNonNegative]>:$axis);
+  let results = (outs AnyRankedTensor:$values, AnyRankedTensor:$indices);
+  let regions = (region SizedRegion<1>:$precedes);
+  let assemblyFormat = [{
+    $input `axis` $axis attr-dict `:` type($input) `->` type($values) `,`
+    type($indices) $precedes
+  }];
+  let extraClassDeclaration = [{
+    /// The extent of the results along the axis.
+    int64_t getK();
+  }];
+  let hasVerifier = 1;
+}
+
+def Graph_YieldOp : Graph_Op<"yield", [
+    Pure, ReturnLike, Terminator, ParentOneOf<["ScanOp", "ScatterOp", "TopKOp"]>]> {
+  let summary = "ends the scalar body of an op";
+  let description = [{
+    `values` are what the op around it goes on with.
+
+    ```mlir
+    func.func @running_maximum(%x: tensor<8xi32>, %least: tensor<i32>) -> tensor<8xi32> {
+      %y = graph.scan %x from %least axis 0 associative : tensor<8xi32> from tensor<i32> -> tensor<8xi32> {
+      ^bb0(%most: i32, %element: i32):
+        %next = arith.maxsi %most, %element : i32
+        graph.yield %next : i32
+      }
+      return %y : tensor<8xi32>
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
+}
+
 #endif // SECTILE_GRAPH_OPS_TD

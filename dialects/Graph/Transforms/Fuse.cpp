@@ -42,6 +42,9 @@ enum class OpKind {
   Elementwise, // one result element from one element of each operand
   Contraction,
   Reduction,
+  Scan,
+  Scatter,
+  Selection,
   Other // not of the tensor world
 };
 
@@ -50,6 +53,12 @@ struct Group {
   Operation *root;
   bool hasContraction = false;
   bool hasReduction = false;
+  /// A scan of the kernel: others have to run along the same dimension, the same way.
+  graph::ScanOp scan;
+  /// Whether the kernel changes elements at places known only at run time.
+  bool hasScatter = false;
+  /// Whether the kernel selects elements, whose places it knows at its end only.
+  bool hasSelection = false;
   /// Ops that compute the operand of an attention-like product: the normalised scores.
   llvm::SmallDenseSet<Operation *> operandChain;
   /// Data movement through which a product of the group reads an operand.
@@ -69,6 +78,12 @@ OpKind classify(Operation *op) {
   if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp,
           graph::BroadcastOp, graph::GatherOp, linalg::TransposeOp, linalg::BroadcastOp>(op))
     return OpKind::Movement;
+  if (isa<graph::ScanOp>(op))
+    return OpKind::Scan;
+  if (isa<graph::ScatterOp>(op))
+    return OpKind::Scatter;
+  if (isa<graph::TopKOp>(op))
+    return OpKind::Selection;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
     if (linalgOp.getNumReductionLoops() == 0) {
       auto *body = linalgOp.getBlock();
@@ -112,6 +127,10 @@ private:
     group.ops.insert(op);
     group.hasContraction |= kind == OpKind::Contraction;
     group.hasReduction |= kind == OpKind::Reduction;
+    if (auto scan = dyn_cast<graph::ScanOp>(op))
+      group.scan = scan;
+    group.hasScatter |= kind == OpKind::Scatter;
+    group.hasSelection |= kind == OpKind::Selection;
   }
 
   /// What a block of a kernel computes, about: rows and columns of a product, other elements.
@@ -126,6 +145,9 @@ private:
   void explain() {
     constexpr std::pair<OpKind, const char *> kNames[] = {{OpKind::Contraction, "contractions"},
                                                           {OpKind::Reduction, "reductions"},
+                                                          {OpKind::Scan, "scans"},
+                                                          {OpKind::Scatter, "scatters"},
+                                                          {OpKind::Selection, "selections"},
                                                           {OpKind::Elementwise, "elementwise"},
                                                           {OpKind::Movement, "movements"},
                                                           {OpKind::Pad, "pads"}};
@@ -212,6 +234,19 @@ private:
         missed(op, "a gather reads it at places known only at run time");
         return std::nullopt;
       }
+      if (auto scatter = dyn_cast<graph::ScatterOp>(use.getOwner());
+          scatter && use.get() == scatter.getData()) {
+        missed(op, "a scatter changes it at places known only at run time");
+        return std::nullopt;
+      }
+    }
+    if (group.hasScatter && (kind == OpKind::Contraction || kind == OpKind::Reduction)) {
+      missed(op, "the kernel scatters what it computes");
+      return std::nullopt;
+    }
+    if (group.hasSelection && (kind == OpKind::Contraction || kind == OpKind::Reduction)) {
+      missed(op, "the kernel selects from what it computes");
+      return std::nullopt;
     }
     if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
         (kind == OpKind::Elementwise && feedsContraction && gainsFromChain(op, group))) {
@@ -236,7 +271,7 @@ private:
       }
       return number;
     case OpKind::Contraction:
-      if (group.hasContraction || group.hasReduction || feedsPad) {
+      if (group.hasContraction || group.hasReduction || group.scan || feedsPad) {
         missed(op, "the kernel already reduces");
         return std::nullopt;
       }
@@ -258,6 +293,26 @@ private:
       if (!gainsFromReduction(op, group))
         return std::nullopt;
       return number;
+    case OpKind::Scan:
+      if (group.hasContraction) {
+        missed(op, "the kernel holds a product");
+        return std::nullopt;
+      }
+      if (!isFollowedInPlace(op, *number)) {
+        missed(op, "its consumers do not read it element by element, in its order");
+        return std::nullopt;
+      }
+      if (!runsLike(cast<graph::ScanOp>(op), group.scan)) {
+        missed(op, "the kernel runs along another dimension or the other way");
+        return std::nullopt;
+      }
+      return number;
+    case OpKind::Selection:
+      missed(op, "its consumers need all its elements to be seen");
+      return std::nullopt;
+    case OpKind::Scatter:
+      missed(op, "its consumers need all its updates to be made");
+      return std::nullopt;
     case OpKind::Free:
     case OpKind::Other:
       break;
@@ -482,6 +537,36 @@ private:
         return false;
       AffineMap map = user.getMatchingIndexingMap(&use);
       if (!map.isPermutation() || !isFollowedOneToOne(user, group))
+        return false;
+    }
+    return true;
+  }
+
+  static bool runsLike(graph::ScanOp scan, graph::ScanOp other) {
+    return !other || (scan.getAxis() == other.getAxis() && scan.getReverse() == other.getReverse());
+  }
+
+  /// Whether every element of op's result is used for nothing but elements at its own place, up to
+  /// the group's results: what runs along a dimension then hands its elements on as it goes.
+  bool isFollowedInPlace(Operation *op, unsigned group) {
+    for (OpOperand &use : op->getUses()) {
+      Operation *user = use.getOwner();
+      auto it = groupOf.find(user);
+      if (it == groupOf.end() || it->second != group)
+        continue;
+      if (auto scan = dyn_cast<graph::ScanOp>(user)) {
+        if (use.getOperandNumber() >= scan.getInputs().size() || !isFollowedInPlace(user, group))
+          return false;
+        continue;
+      }
+      auto linalgOp = dyn_cast<linalg::LinalgOp>(user);
+      if (!linalgOp || linalgOp.getNumReductionLoops() != 0 ||
+          !linalgOp.getMatchingIndexingMap(&use).isIdentity() ||
+          !llvm::all_of(linalgOp.getDpsInitsMutable(), [&](OpOperand &init) {
+            return linalgOp.getMatchingIndexingMap(&init).isIdentity();
+          }))
+        return false;
+      if (!isFollowedInPlace(user, group))
         return false;
     }
     return true;

@@ -60,6 +60,12 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
     if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
       if (linalgOp.getNumReductionLoops() != 0)
         return linalgOp.getNumDpsInputs() > 1 ? "contract" : "reduce";
+    if (isa<graph::ScanOp>(op))
+      return "scan";
+    if (isa<graph::ScatterOp>(op))
+      return "scatter";
+    if (isa<graph::TopKOp>(op))
+      return "topk";
     if (isa<linalg::LinalgOp>(op))
       return "map";
     return "move";
@@ -69,7 +75,12 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
   for (Operation *op : ops) {
     StringRef name = stem(op);
     auto weight = [](StringRef name) {
-      return name == "contract" ? 3 : name == "reduce" ? 2 : name == "map" ? 1 : 0;
+      if (name == "contract")
+        return 4;
+      return name == "scan" || name == "scatter" || name == "topk" ? 3
+             : name == "reduce"                                    ? 2
+             : name == "map"                                       ? 1
+                                                                   : 0;
     };
     if (weight(name) > weight(kind))
       kind = name;
@@ -101,7 +112,8 @@ private:
     SmallVector<Value> results;
     for (Operation *op : ops)
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+        // Lists of values and of indices are made together.
+        if (isa<graph::TopKOp>(op) || llvm::any_of(result.getUsers(), [&](Operation *user) {
               return !members.contains(user) && !isa<tensor::DimOp>(user);
             }))
           results.push_back(result);
@@ -241,13 +253,12 @@ private:
 
   /// A size that does not depend on the value's own computation.
   FailureOr<Value> findSize(OpBuilder &host, Value value, int64_t dim) {
-    if (auto cast = value.getDefiningOp<tensor::CastOp>()) {
-      if (cast.getSource().getDefiningOp())
-        return findSize(host, cast.getSource(), dim);
-      OpBuilder::InsertionGuard guard(host);
-      host.setInsertionPoint(cast);
-      return tensor::DimOp::create(host, value.getLoc(), cast.getSource(), dim).getResult();
-    }
+    // A cast says what is known of the same extents.
+    while (auto cast = value.getDefiningOp<tensor::CastOp>())
+      value = cast.getSource();
+    auto type = cast<RankedTensorType>(value.getType());
+    if (!value.getDefiningOp() || !type.isDynamicDim(dim))
+      return host.createOrFold<tensor::DimOp>(value.getLoc(), value, dim);
     if (auto reify = value.getDefiningOp<ReifyRankedShapedTypeOpInterface>()) {
       ReifiedRankedShapedTypeDims shapes;
       OpBuilder::InsertionGuard guard(host);

@@ -352,6 +352,11 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
       of a product;
     * a contraction joins a group of elementwise ops that follow its result one to one;
     * other reductions join groups without contraction;
+    * a scan joins ops that read its results element by element, at their own places, with other
+      scans along the same dimension the same way;
+    * a scatter or a selection starts a group: its result is not known before all of it is. What
+      its updates and indices, or its input, are computed from may join it; the data that a
+      scatter changes has to be in memory;
     * a chain of elementwise ops and reductions over a contraction joins the contraction that
       consumes it (attention, in whatever ops it is written), if the cost model says so: what the
       chain computes then stays on chip, but only blocks of rows run in parallel.

@@ -7,6 +7,8 @@
 
 #include "Work.h"
 
+#include "dialects/Graph/IR/Graph.h"
+
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -70,6 +72,10 @@ KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops) {
     for (Value result : op->getResults())
       if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !ops.contains(user); }))
         work.bytes += countBytes(result);
+    if (auto scan = dyn_cast<graph::ScanOp>(op))
+      work.elementOps +=
+          countElements(cast<RankedTensorType>(scan.getInputs()[0].getType())) *
+          static_cast<double>(llvm::range_size(scan.getStep().front().without_terminator()));
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp)
       continue;
@@ -103,6 +109,13 @@ double graph::countBlocks(linalg::LinalgOp op, ArrayRef<unsigned> loops, double 
 double graph::countBlocks(const llvm::SetVector<Operation *> &ops, double tile) {
   double most = INFINITY, iterations = 1;
   for (Operation *op : ops) {
+    if (auto scan = dyn_cast<graph::ScanOp>(op)) {
+      // One block runs all along the axis.
+      auto type = cast<RankedTensorType>(scan.getInputs()[0].getType());
+      double elements = countElements(type);
+      iterations = std::max(iterations, elements);
+      most = std::min(most, elements / std::max(1.0, knownExtent(type.getDimSize(scan.getAxis()))));
+    }
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp)
       continue;

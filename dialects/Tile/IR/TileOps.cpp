@@ -114,6 +114,8 @@ ArrayRef<int64_t> LoadOp::getTileShape() { return shapeOf(getType()); }
 int64_t LoadOp::getTileRank() { return shapeOf(getType()).size(); }
 ArrayRef<int64_t> StoreOp::getTileShape() { return shapeOf(getValue().getType()); }
 int64_t StoreOp::getTileRank() { return shapeOf(getValue().getType()).size(); }
+ArrayRef<int64_t> ScatterOp::getTileShape() { return shapeOf(getValue().getType()); }
+int64_t ScatterOp::getTileRank() { return shapeOf(getValue().getType()).size(); }
 
 /// What loads and stores have in common: constraints 1 to 4 of `tile.load`, but for the fill.
 template <typename TransferOp>
@@ -169,6 +171,96 @@ LogicalResult LoadOp::verify() {
 
 LogicalResult StoreOp::verify() { return verifyTransfer(*this, getValue().getType()); }
 
+LogicalResult ScatterOp::verify() {
+  if (failed(verifyTransfer(*this, getValue().getType())))
+    return failure();
+  if (Value mask = getMask()) {
+    if (!getElementTypeOrSelf(mask.getType()).isInteger(1) ||
+        (isa<RankedTensorType>(mask.getType()) && shapeOf(mask.getType()) != getTileShape()))
+      return emitOpError("expects a mask of i1, or of a tile of shape ")
+             << describe(getTileShape()) << " of them, but got " << mask.getType();
+  }
+  Type element = getView().getType().getElementType();
+  SmallVector<Type> expected{element, element};
+  if (getCombine().getArgumentTypes() != TypeRange(expected) ||
+      getCombine().front().getTerminator()->getOperandTypes() != TypeRange(element))
+    return emitOpError("expects a body that combines two values of type ") << element;
+  return success();
+}
+
+void ScatterOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getViewMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getViewMutable());
+}
+
+/// What ops on lists of pairs have in common: views, axis, map over a tile of `rank`, and region.
+template <typename ListOp>
+static LogicalResult verifyLists(ListOp op, Type element, unsigned rank) {
+  MLIRContext *context = op.getContext();
+  Type position = IntegerType::get(context, 64), truth = IntegerType::get(context, 1);
+  ViewType values = op.getValues().getType(), indices = op.getIndices().getType();
+  if (values.getShape() != indices.getShape() || values.getElementType() != element ||
+      indices.getElementType() != position)
+    return op.emitOpError("expects views of one shape that hold ")
+           << element << " and 'i64', but got " << values << " and " << indices;
+  auto axis = static_cast<int64_t>(op.getAxis());
+  if (axis >= values.getRank() || values.isDynamicDim(axis) || values.getShape()[axis] < 1)
+    return op.emitOpError("expects an axis of known extent, at least 1, but got ")
+           << axis << " of " << values;
+  if (op.getMap().getNumDims() != rank ||
+      op.getMap().getNumSymbols() != op.getMapOperands().size() ||
+      op.getMap().getNumResults() != values.getRank())
+    return op.emitOpError("expects lists to be found by a map of ")
+           << rank << " dimensions, " << op.getMapOperands().size() << " symbols and "
+           << values.getRank() << " results, but got " << op.getMapAttr();
+  SmallVector<Type> expected{element, position, element, position};
+  if (op.getPrecedes().getArgumentTypes() != TypeRange(expected) ||
+      op.getPrecedes().front().getTerminator()->getOperandTypes() != TypeRange(truth))
+    return op.emitOpError("expects a body that takes two pairs of ")
+           << element << " and 'i64' and yields an i1";
+  return success();
+}
+
+LogicalResult TopKOp::verify() {
+  ArrayRef<int64_t> shape = shapeOf(getCandidates().getType());
+  if (shapeOf(getPositions().getType()) != shape ||
+      !getElementTypeOrSelf(getPositions().getType()).isInteger(64))
+    return emitOpError("expects positions of i64 and shape ")
+           << describe(shape) << ", but got " << getPositions().getType();
+  if (std::optional<IntegerSet> set = getWhere();
+      set && (set->getNumDims() != shape.size() || set->getNumSymbols() != getSetOperands().size()))
+    return emitOpError("expects a mask of ")
+           << shape.size() << " dimensions and " << getSetOperands().size() << " symbols, but got "
+           << getWhereAttr();
+  return verifyLists(*this, getElementTypeOrSelf(getCandidates().getType()), shape.size());
+}
+
+LogicalResult SortOp::verify() {
+  return verifyLists(*this, getValues().getType().getElementType(), 0);
+}
+
+/// Both views are read and written.
+template <typename ListOp>
+static void
+getListEffects(ListOp op,
+               SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand *view : {&op.getValuesMutable(), &op.getIndicesMutable()}) {
+    effects.emplace_back(MemoryEffects::Read::get(), view);
+    effects.emplace_back(MemoryEffects::Write::get(), view);
+  }
+}
+
+void SortOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  getListEffects(*this, effects);
+}
+
+void TopKOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  getListEffects(*this, effects);
+}
+
 void LoadOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   effects.emplace_back(MemoryEffects::Read::get(), &getViewMutable());
@@ -207,6 +299,10 @@ void LoadOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContex
 
 void StoreOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<FoldViewIntoTransfer<StoreOp>>(context);
+}
+
+void ScatterOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FoldViewIntoTransfer<ScatterOp>>(context);
 }
 
 //===----------------------------------------------------------------------===//
@@ -270,6 +366,48 @@ LogicalResult ReduceOp::verify() {
     return emitOpError("expects the combiner to yield ")
            << TypeRange(scalars) << ", but got "
            << getCombiner().front().getTerminator()->getOperandTypes();
+  return success();
+}
+
+LogicalResult ScanOp::verify() {
+  if (getInputs().empty() || getCarries().empty())
+    return emitOpError("expects inputs and carries, but got ")
+           << getInputs().size() << " and " << getCarries().size();
+  ArrayRef<int64_t> shape = shapeOf(getInputs()[0].getType());
+  for (Value input : getInputs())
+    if (shapeOf(input.getType()) != shape)
+      return emitOpError("expects inputs of one shape, ")
+             << describe(shape) << ", but got " << input.getType();
+  if (getDim() >= shape.size())
+    return emitOpError("expects dim to be below ") << shape.size() << ", but got " << getDim();
+  SmallVector<int64_t> without = dropDims(shape, {static_cast<int64_t>(getDim())});
+  SmallVector<Type> state, elements;
+  for (Type type : getCarries().getTypes()) {
+    state.push_back(getElementTypeOrSelf(type));
+    if (shapeOf(type) != ArrayRef(without) || (without.empty() && isa<RankedTensorType>(type)))
+      return emitOpError("expects carries of shape ") << describe(without) << ", but got " << type;
+  }
+  for (Value input : getInputs())
+    elements.push_back(getElementTypeOrSelf(input.getType()));
+  if (getLasts().getTypes() != getCarries().getTypes())
+    return emitOpError("expects lasts of the carries' types ")
+           << getCarries().getTypes() << ", but got " << getLasts().getTypes();
+  SmallVector<Type> scanned = llvm::map_to_vector(
+      state, [&](Type element) -> Type { return RankedTensorType::get(shape, element); });
+  if (getScanned().getTypes() != TypeRange(scanned))
+    return emitOpError("expects scanned tiles of types ")
+           << TypeRange(scanned) << ", but got " << getScanned().getTypes();
+  SmallVector<Type> expected(state);
+  llvm::append_range(expected, elements);
+  if (getStep().getArgumentTypes() != TypeRange(expected))
+    return emitOpError("expects the step to take the state and an element of each input, ")
+           << TypeRange(expected) << ", but got " << getStep().getArgumentTypes();
+  TypeRange yielded = getStep().front().getTerminator()->getOperandTypes();
+  if (yielded != TypeRange(state))
+    return emitOpError("expects the step to yield ") << TypeRange(state) << ", but got " << yielded;
+  if (getAssociative() && state != elements)
+    return emitOpError("expects an associative step to combine values of the same types, but got ")
+           << TypeRange(state) << " and " << TypeRange(elements);
   return success();
 }
 

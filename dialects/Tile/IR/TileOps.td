@@ -288,6 +288,140 @@ def Tile_StoreOp : Tile_TransferOp<"store", [
   let extraClassDeclaration = transferDeclaration;
 }
 
+def Tile_ScatterOp : Tile_TransferOp<"scatter", [
+    SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "changes elements of a view, one after the other";
+  let description = [{
+    For every t that is valid, in row-major order:
+
+        view[map(t)] = combine(view[map(t)], value[t])
+
+    `map` with `map_operands`, `where` with `set_operands` and `indices` are those of `tile.store`;
+    besides, an element is valid only where `mask` is true. An element that is not never touches memory.
+    `combine` is made of elementwise ops; one that yields its second argument reads nothing.
+
+    The order is that of the formula within a tile and that of the program between tiles, so that
+    elements may meet. The scope is the block: no other one may access these places while the kernel
+    runs, and nothing is atomic.
+
+    ```mlir
+    tile.kernel @count(%bins: !tile.view<100xi32>, %ids: !tile.view<16xi64>) {
+      %i = tile.load %ids at affine_map<(t0) -> (t0)>[] : !tile.view<16xi64> -> tensor<16xi64>
+      %none = arith.constant dense<-1> : tensor<16xi64>
+      %ok = arith.cmpi sgt, %i, %none : tensor<16xi64>
+      %one = arith.constant dense<1> : tensor<16xi32>
+      tile.scatter %one, %bins at affine_map<(t0, i) -> (i)>[] indices (%i : tensor<16xi64>)
+          if (%ok : tensor<16xi1>) : tensor<16xi32>, !tile.view<100xi32> {
+      ^bb0(%before: i32, %update: i32):
+        %sum = arith.addi %before, %update : i32
+        tile.yield %sum : i32
+      }
+      tile.return
+    }
+    ```
+    Constraints: 1. as for `tile.store`; 2. `mask` is an i1, or a tile of them of the value's shape;
+    3. the region takes two scalars of the element type and yields one.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$value, Tile_ViewType:$view, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$set_operands, Variadic<Tile_Tile>:$indices,
+                       Optional<Tile_TileOrScalar>:$mask, AffineMapAttr:$map,
+                       OptionalAttr<IntegerSetAttr>:$where);
+  let regions = (region SizedRegion<1>:$combine);
+  let assemblyFormat = [{
+    $value `,` $view `at` $map `[` $map_operands `]`
+    (`indices` `(` $indices^ `:` type($indices) `)`)?
+    (`where` $where^ `[` $set_operands `]`)?
+    (`if` `(` $mask^ `:` type($mask) `)`)?
+    attr-dict `:` type($value) `,` type($view) $combine
+  }];
+  let extraClassDeclaration = transferDeclaration;
+}
+
+def Tile_TopKOp : Tile_Op<"topk", [
+    AttrSizedOperandSegments, SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "offers the elements of a tile to lists of the first ones";
+  let description = [{
+    Dimension `axis` of the views `values` and `indices` holds lists of k pairs that are heaps: no pair
+    precedes the one at place 0. For every t that is valid, in row-major order, the pair
+    (candidates[t], positions[t]) takes the place of that one in the list at map(t) if it precedes it, and
+    the list is a heap again. So a list holds the first k of all pairs it was offered; `tile.sort`
+    then brings them in order.
+
+    `map` with `map_operands` takes tile coordinates to those of the views; what it gives along `axis`
+    is 0. `where` with `set_operands` says which elements are valid; others never touch memory.
+    `precedes` takes two pairs, value and position each, and says whether the first one goes before the
+    second. It is a strict order in which only pairs that are equal in all have no order, and is made of
+    elementwise ops.
+
+    The scope is the block: no other one may access the lists while the kernel runs. An element that
+    does not precede the last pair of its list costs one comparison, which all lanes make together;
+    any other one costs two for each level of the heap.
+
+    ```mlir
+    tile.kernel @smallest(%x: !tile.view<100xi32>, %v: !tile.view<4xi32>, %i: !tile.view<4xi64>) {
+      %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<100xi32> -> tensor<100xi32>
+      %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<100xi64>
+      tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[]
+          : tensor<100xi32>, tensor<100xi64> into !tile.view<4xi32>, !tile.view<4xi64> {
+      ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+        %less = arith.cmpi slt, %a, %b : i32
+        tile.yield %less : i1
+      }
+      tile.return
+    }
+    ```
+    Constraints: 1. candidates and positions have one shape, positions of i64; 2. the views have one
+    shape and the element types of candidates and positions; `axis` is inside their rank, of known extent;
+    3. the map has one dimension per tile dimension, one symbol per operand, one result per view dimension;
+    4. `where` has one dimension per tile dimension and one symbol per operand; 5. the region takes two
+    pairs and yields an i1.
+  }];
+  let arguments = (ins Tile_TileOrScalar:$candidates, Tile_TileOrScalar:$positions,
+                       Tile_ViewType:$values, Tile_ViewType:$indices,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis, Variadic<Index>:$map_operands,
+                       Variadic<Index>:$set_operands, AffineMapAttr:$map,
+                       OptionalAttr<IntegerSetAttr>:$where);
+  let regions = (region SizedRegion<1>:$precedes);
+  let assemblyFormat = [{
+    $candidates `,` $positions `into` $values `,` $indices `axis` $axis `at` $map `[` $map_operands
+    `]` (`where` $where^ `[` $set_operands `]`)? attr-dict `:` type($candidates) `,`
+    type($positions) `into` type($values) `,` type($indices) $precedes
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_SortOp : Tile_Op<"sort", [SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "sorts a list that is a heap";
+  let description = [{
+    The list of pairs along dimension `axis` of the views `values` and `indices`, which lies where `map`
+    with `map_operands` says and is a heap as `tile.topk` leaves it, is sorted by `precedes`. That and the
+    scope are those of `tile.topk`.
+
+    ```mlir
+    tile.kernel @order(%v: !tile.view<8x4xi32>, %i: !tile.view<8x4xi64>, %row: index) {
+      tile.sort %v, %i axis 1 at affine_map<()[s0] -> (s0, 0)>[%row] : !tile.view<8x4xi32>, !tile.view<8x4xi64> {
+      ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+        %less = arith.cmpi slt, %a, %b : i32
+        tile.yield %less : i1
+      }
+      tile.return
+    }
+    ```
+    Constraints: 1. the views have one shape, and hold values and i64; `axis` is inside their rank, of
+    known extent; 2. the map has no dimension, one symbol per operand, one result per view dimension;
+    3. the region takes two pairs and yields an i1.
+  }];
+  let arguments = (ins Tile_ViewType:$values, Tile_ViewType:$indices,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$axis, Variadic<Index>:$map_operands,
+                       AffineMapAttr:$map);
+  let regions = (region SizedRegion<1>:$precedes);
+  let assemblyFormat = [{
+    $values `,` $indices `axis` $axis `at` $map `[` $map_operands `]` attr-dict `:` type($values) `,`
+    type($indices) $precedes
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Contraction and reduction
 //===----------------------------------------------------------------------===//
@@ -355,10 +489,64 @@ def Tile_ReduceOp : Tile_Op<"reduce", [
   let hasVerifier = 1;
 }
 
-def Tile_YieldOp : Tile_Op<"yield", [Pure, ReturnLike, Terminator, HasParent<"ReduceOp">]> {
+def Tile_ScanOp : Tile_Op<"scan", [Pure, AttrSizedOperandSegments, AttrSizedResultSegments,
+                                     SingleBlock]> {
+  let summary = "a recurrence along a dimension of tiles";
+  let description = [{
+    For every place along the other dimensions, with i running up dimension `dim` (down it with
+    `reverse`):
+
+        state = carries
+        for i:  state = step(state, inputs[.., i, ..]);  scanned[.., i, ..] = state
+        lasts = state
+
+    With `exclusive`, `scanned` are the states before each step; `lasts` are those after the last one
+    all the same, so that the next tile goes on from there. Carries and lasts lack dimension `dim`;
+    where nothing is left they are scalars. `step` takes the state and one element of each of
+    `inputs` and is made of elementwise ops.
+
+    The order is that of the formula, unless `associative` promises that step(step(a, b), c) is
+    step(a, step(b, c)) but for rounding: elements of a tile may then be combined with each other
+    first, in an order fixed for a given schedule. Under strict floating point they are not.
+
+    ```mlir
+    func.func @sums(%t: tensor<4x64xf32>, %before: tensor<4xf32>) -> (tensor<4x64xf32>, tensor<4xf32>) {
+      %s, %last = tile.scan %t from %before dim 1 associative
+          : tensor<4x64xf32> from tensor<4xf32> -> tensor<4x64xf32> and tensor<4xf32> {
+      ^bb0(%sum: f32, %element: f32):
+        %next = arith.addf %sum, %element : f32
+        tile.yield %next : f32
+      }
+      return %s, %last : tensor<4x64xf32>, tensor<4xf32>
+    }
+    ```
+    Constraints:
+    1. there are inputs and carries; inputs have one shape; `dim` is inside their rank;
+    2. carries and lasts have the shape without `dim` and the same types;
+    3. `scanned` have the inputs' shape, one per carry and of its element type;
+    4. the region takes a scalar for each carry and input and yields one for each carry;
+    5. `associative`: as many inputs as carries, of the same element types.
+  }];
+  let arguments = (ins Variadic<Tile_Tile>:$inputs, Variadic<Tile_TileOrScalar>:$carries,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$dim, UnitAttr:$exclusive,
+                       UnitAttr:$reverse, UnitAttr:$associative);
+  let results = (outs Variadic<Tile_Tile>:$scanned, Variadic<Tile_TileOrScalar>:$lasts);
+  let regions = (region SizedRegion<1>:$step);
+  let assemblyFormat = [{
+    $inputs `from` $carries `dim` $dim (`exclusive` $exclusive^)? (`reverse` $reverse^)?
+    (`associative` $associative^)? attr-dict `:` type($inputs) `from` type($carries)
+    `->` type($scanned) `and` type($lasts) $step
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [
+    Pure, ReturnLike, Terminator, ParentOneOf<["ReduceOp", "ScanOp", "ScatterOp", "SortOp", "TopKOp"]>]> {
   let summary = "yields combined values";
   let description = [{
-    `values` are the combined values, one per operand of the `tile.reduce` around it.
+    `values` are the combined values, one per operand of the `tile.reduce` around it, or the next
+    state of a `tile.scan`, or what a `tile.scatter`
+    writes, or the answer of a `tile.topk` or `tile.sort`.
 
     ```mlir
     func.func @largest(%t: tensor<64xi32>) -> i32 {

@@ -21,6 +21,9 @@ def GraphPlaceTensorsPass : Pass<"graph-place-tensors", "::mlir::ModuleOp"> {
     * a launch result takes the memory of an input of its type that dies there, if the kernel
       reads each element of it only to compute the same element (a residual sum). The decision is
       `graph.in_place` on the launch;
+    * a scatter changes its data in place: where that does not die it gets a copy, unless the
+      result has its place elsewhere. If that holds in every launch of a kernel, its result says so
+      (`graph.overwrites`) and the kernel copies nothing;
     * a result of the model with a `graph.alias` is written to its input's buffer. That is
       refused, naming the node, where the input is still read afterwards;
     * arguments and results of kernels get the `graph.layout` of their buffers where these are not

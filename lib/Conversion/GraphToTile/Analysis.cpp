@@ -123,6 +123,15 @@ public:
       Followed from(ArrayRef(dims).slice(gather.getAxis(), indexRank));
       return visit(gather.getIndices(), from, insideReduction);
     }
+    if (auto scan = dyn_cast<graph::ScanOp>(op)) {
+      Followed without(dims);
+      without.erase(without.begin() + scan.getAxis());
+      for (Value input : scan.getInputs())
+        visit(input, dims, insideReduction);
+      for (Value init : scan.getInits())
+        visit(init, without, insideReduction);
+      return;
+    }
     for (Value operand : op->getOperands())
       if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
         if (type.getRank() == static_cast<int64_t>(dims.size()))
@@ -367,6 +376,36 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
       return kernel.emitOpError("expects results of one shape, but got ")
              << first << " and " << type;
   analysis.swept = DimSet(analysis.rank);
+  for (auto scatter : kernel.getBody().getOps<graph::ScatterOp>()) {
+    if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != scatter.getResult())
+      return scatter.emitOpError(
+          "cannot become part of a tile program: expects its result to be the "
+          "kernel's only one");
+    analysis.scatter = scatter;
+    // What goes into it follows the updates, not the roots.
+    return analysis;
+  }
+  for (auto topK : kernel.getBody().getOps<graph::TopKOp>()) {
+    if (terminator->getOperands() != topK->getResults())
+      return topK.emitOpError("cannot become part of a tile program: expects its results to be the "
+                              "kernel's only ones");
+    analysis.topK = topK;
+    return analysis;
+  }
+  for (auto scan : kernel.getBody().getOps<graph::ScanOp>()) {
+    // Whoever fuses sees to it that all lie in the roots element by element.
+    auto type = cast<RankedTensorType>(scan.getResults()[0].getType());
+    if (type.getShape() != first.getShape())
+      return scan.emitOpError("cannot become part of a tile program: expects the shape of the "
+                              "kernel's results, ")
+             << first << ", but got " << type;
+    if (!analysis.scans.empty() && (scan.getAxis() != analysis.scans[0].getAxis() ||
+                                    scan.getReverse() != analysis.scans[0].getReverse()))
+      return scan.emitOpError("cannot become part of a tile program: another scan of the kernel "
+                              "runs along another dimension or the other way");
+    analysis.scans.push_back(scan);
+    analysis.scanDim = scan.getAxis();
+  }
   Walker walker(analysis.rank, analysis);
   for (Value root : terminator->getOperands()) {
     Followed dims;
@@ -381,8 +420,10 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
     missing.flip();
     analysis.swept |= missing;
   }
+  if (analysis.scanDim)
+    analysis.swept.set(*analysis.scanDim);
   for (unsigned dim = 0; dim < analysis.rank; ++dim)
-    if (first.getDimSize(dim) == 1)
+    if (first.getDimSize(dim) == 1 && dim != analysis.scanDim)
       analysis.swept.reset(dim);
   chooseResident(kernel, analysis);
   stageColumns(kernel, analysis, lanes);

@@ -56,7 +56,15 @@ struct RegionAnalysis {
   /// Index arguments that are the number of rows of a product for which an operand is staged, and
   /// would not be for a single row.
   llvm::SmallSetVector<unsigned, 2> unknownRows;
-  /// Root dimensions that some reduction's result does not follow: loops over them go inside.
+  /// The kernel's scans, in order. They run along one dimension of the roots, the same way.
+  llvm::SmallVector<graph::ScanOp> scans;
+  std::optional<unsigned> scanDim;
+  /// The op that computes the kernel's only result, if that is one.
+  graph::ScatterOp scatter;
+  /// The op that computes the kernel's only results, if that is one.
+  graph::TopKOp topK;
+  /// Root dimensions that some reduction's result does not follow, and that of the scans: loops
+  /// over them go inside.
   DimSet swept;
 };
 

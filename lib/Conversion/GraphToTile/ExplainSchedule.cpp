@@ -87,10 +87,15 @@ std::string sectile::explainSchedule(graph::KernelOp kernel, const RegionAnalysi
       out << " (tiles of " << sizes.reg << ')';
     isFirst = false;
   }
-  for (unsigned dim = 0; dim < analysis.rank; ++dim)
-    if (isSwept(schedule, dim))
-      out << "; every block computes all of d" << dim
-          << ", since a reduction does not depend on it";
+  for (unsigned dim = 0; dim < analysis.rank; ++dim) {
+    if (!isSwept(schedule, dim))
+      continue;
+    const char *reason = analysis.scatter          ? "indices choose places along it"
+                         : analysis.topK           ? "it selects along it"
+                         : dim == analysis.scanDim ? "it scans along it"
+                                                   : "a reduction does not depend on it";
+    out << "; every block computes all of d" << dim << ", since " << reason;
+  }
   if (const ReductionInfo *product = findProduct(analysis); product && analysis.rank != 0) {
     int64_t vectors = (columns + file.lanes - 1) / file.lanes;
     out << "; product: " << counted(tileRows * vectors, "accumulator") << ", "

@@ -129,7 +129,7 @@ private:
       materializer.setResident(value, residency);
     ValueRange results =
         ValueRange(target.getBody().getArguments()).drop_front(kernel.getNumArguments());
-    if (failed(emitRoots(materializer, source, target, schedule, results)))
+    if (failed(emitRoots(materializer, source, target, schedule, results, analysis)))
       return failure();
     OpBuilder end = OpBuilder::atBlockEnd(&target.getBody().front());
     tile::ReturnOp::create(end, kernel.getLoc());

@@ -12,68 +12,86 @@
 using namespace mlir;
 using namespace sectile;
 
+FailureOr<Materializer::CheckedIndex>
+Materializer::materialiseIndex(Location loc, Value indices, const Coords &coords,
+                               const Constraints &valid, AffineExpr extent, unsigned axis) {
+  FailureOr<TileValue> index = materialise(indices, coords, valid);
+  if (failed(index))
+    return failure();
+
+  // Next to the indices, so that they are checked once.
+  unsigned level = 0;
+  for (AffineExpr expr : coords)
+    level = std::max(level, space.getLevel(expr));
+  Constraints indexValid = valid;
+  prune(coords, indexValid);
+  for (AffineExpr expr : indexValid)
+    level = std::max(level, space.getLevel(expr));
+  LevelScope scope(*this, level);
+  for (const IndexEntry &entry : frames.back().indices)
+    if (entry.index == index->value && entry.axis == axis && entry.extent == extent)
+      return entry.checked;
+  Type element = getElementTypeOrSelf(index->value.getType());
+  Type wide = builder.getI64Type();
+  Value value = index->value;
+  Type wideTile = getTileType(wide, index->dims);
+  if (element.isIndex())
+    value = arith::IndexCastOp::create(builder, loc, wideTile, value);
+  else if (element != wide)
+    value = arith::ExtSIOp::create(builder, loc, wideTile, value);
+  auto splat = [&](Value scalar) { return broadcastTo(loc, {scalar, {}}, index->dims); };
+  Value size = arith::IndexCastOp::create(builder, loc, wide, emitIndex(loc, extent));
+  Value zero = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
+  Value one = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(1));
+  Value last = arith::SubIOp::create(builder, loc, size, one);
+  Value shifted = arith::AddIOp::create(builder, loc, value, splat(size));
+  Value isNegative =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, value, splat(zero));
+  Value position = arith::SelectOp::create(builder, loc, isNegative, shifted, value);
+  Value isLow =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, position, splat(zero));
+  Value isHigh =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, position, splat(last));
+  Value isInside = arith::AndIOp::create(builder, loc, isLow, isHigh);
+  // An element outside `indexValid` holds no index. Indices that are all the same may still be
+  // valid for some elements only.
+  TileValue ok{isInside, index->dims};
+  if (!indexValid.empty())
+    ok = select(loc, indexValid, ok, builder.getBoolAttr(true));
+  auto shown = [&](Value value) { return broadcastTo(loc, {value, index->dims}, ok.dims); };
+  std::string message = "index %0 is out of range [-%1, %1) along axis " + std::to_string(axis);
+  tile::AssertOp::create(builder, loc, ok.value, message,
+                         ValueRange{shown(value), shown(splat(size))});
+  CheckedIndex checked{{position, index->dims}, {isInside, index->dims}, zero, last, level};
+  frames.back().indices.push_back({index->value, axis, extent, checked});
+  return checked;
+}
+
 FailureOr<TileValue> Materializer::materialiseGather(graph::GatherOp op, const Coords &coords,
                                                      const Constraints &valid) {
   Location loc = op.getLoc();
   unsigned axis = op.getAxis();
   unsigned indexRank = cast<RankedTensorType>(op.getIndices().getType()).getRank();
   Coords indexCoords(ArrayRef(coords).slice(axis, indexRank));
-  FailureOr<TileValue> index = materialise(op.getIndices(), indexCoords, valid);
-  if (failed(index))
-    return failure();
-
-  // Next to the indices, so that they are checked once.
-  unsigned level = 0;
-  for (AffineExpr expr : indexCoords)
-    level = std::max(level, space.getLevel(expr));
-  Constraints indexValid = valid;
-  prune(indexCoords, indexValid);
-  for (AffineExpr expr : indexValid)
-    level = std::max(level, space.getLevel(expr));
   AffineExpr extent = getSize(op.getSource(), axis);
+  FailureOr<CheckedIndex> checked =
+      materialiseIndex(loc, op.getIndices(), indexCoords, valid, extent, axis);
+  if (failed(checked))
+    return failure();
   TileValue clamped;
   {
-    LevelScope scope(*this, level);
-    Type element = getElementTypeOrSelf(index->value.getType());
-    Type wide = builder.getI64Type();
-    Value value = index->value;
-    Type wideTile = getTileType(wide, index->dims);
-    if (element.isIndex())
-      value = arith::IndexCastOp::create(builder, loc, wideTile, value);
-    else if (element != wide)
-      value = arith::ExtSIOp::create(builder, loc, wideTile, value);
-    auto splat = [&](Value scalar) { return broadcastTo(loc, {scalar, {}}, index->dims); };
-    Value size = arith::IndexCastOp::create(builder, loc, wide, emitIndex(loc, extent));
-    Value zero = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
-    Value one = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(1));
-    Value last = arith::SubIOp::create(builder, loc, size, one);
-    Value shifted = arith::AddIOp::create(builder, loc, value, splat(size));
-    Value isNegative =
-        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, value, splat(zero));
-    Value position = arith::SelectOp::create(builder, loc, isNegative, shifted, value);
-    Value isLow =
-        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, position, splat(zero));
-    Value isHigh =
-        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, position, splat(last));
-    Value ok = arith::AndIOp::create(builder, loc, isLow, isHigh);
-    // An element outside `indexValid` holds no index. Indices that are all the same may still be
-    // valid for some elements only.
-    TileValue checked{ok, index->dims};
-    if (!indexValid.empty())
-      checked = select(loc, indexValid, checked, builder.getBoolAttr(true));
-    auto shown = [&](Value shown) { return broadcastTo(loc, {shown, index->dims}, checked.dims); };
-    std::string message = "index %0 is out of range [-%1, %1) along axis " + std::to_string(axis);
-    tile::AssertOp::create(builder, loc, checked.value, message,
-                           ValueRange{shown(value), shown(splat(size))});
+    LevelScope scope(*this, checked->level);
+    const auto &[position, dims] = checked->position;
+    auto splat = [&, &dims = dims](Value scalar) { return broadcastTo(loc, {scalar, {}}, dims); };
     // An empty source has no place to read: coordinate 0 is then masked by every consumer,
     // since the result it indexes exists only if the check above failed.
-    Value low = arith::MaxSIOp::create(builder, loc, position, splat(zero));
-    Value safe = arith::MinSIOp::create(builder, loc, low, splat(last));
-    clamped = {arith::IndexCastOp::create(builder, loc,
-                                          getTileType(builder.getIndexType(), index->dims), safe),
-               index->dims};
+    Value low = arith::MaxSIOp::create(builder, loc, position, splat(checked->zero));
+    Value safe = arith::MinSIOp::create(builder, loc, low, splat(checked->last));
+    clamped = {
+        arith::IndexCastOp::create(builder, loc, getTileType(builder.getIndexType(), dims), safe),
+        dims};
     if (clamped.dims.empty()) {
-      AffineExpr symbol = space.addSymbol(clamped.value, level, {0, 1, extent - 1});
+      AffineExpr symbol = space.addSymbol(clamped.value, checked->level, {0, 1, extent - 1});
       Coords from(ArrayRef(coords).take_front(axis));
       from.push_back(symbol);
       llvm::append_range(from, ArrayRef(coords).drop_front(axis + indexRank));

@@ -86,6 +86,12 @@ AffineExpr Materializer::getSize(Value tensor, int64_t dim) {
     return fold(empty.getMixedSizes()[dim]);
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return getSize(linalgOp.getDpsInits()[cast<OpResult>(tensor).getResultNumber()], dim);
+  if (auto scan = dyn_cast<graph::ScanOp>(op))
+    return getSize(scan.getInputs()[0], dim);
+  if (auto topK = dyn_cast<graph::TopKOp>(op))
+    return getSize(topK.getInput(), dim); // known along the axis
+  if (auto scatter = dyn_cast<graph::ScatterOp>(op))
+    return getSize(scatter.getData(), dim);
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
     return fold(expand.getMixedOutputShape()[dim]);
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {

@@ -251,6 +251,8 @@ FailureOr<TileValue> Materializer::materialiseDefinition(Value value, const Coor
     return materialiseConcat(op, coords, valid);
   if (auto gather = dyn_cast<graph::GatherOp>(op))
     return materialiseGather(gather, coords, valid);
+  if (auto scan = dyn_cast<graph::ScanOp>(op))
+    return materialiseScan(scan, cast<OpResult>(value).getResultNumber(), coords, valid);
   Attribute constant;
   if (matchPattern(op, m_Constant(&constant)))
     if (auto splat = dyn_cast<SplatElementsAttr>(constant))
@@ -263,6 +265,9 @@ FailureOr<TileValue> Materializer::materialiseDefinition(Value value, const Coor
         arith::ConstantOp::create(builder, op->getLoc(),
                                   builder.getZeroAttr(empty.getType().getElementType())),
         {}};
+  if (isa<graph::ScatterOp, graph::TopKOp>(op))
+    return op->emitOpError("cannot become part of a tile program: expects its result to be the "
+                           "kernel's only one");
   return op->emitOpError("cannot become part of a tile program: there is no rule for this op");
 }
 

@@ -20,6 +20,7 @@
 //   elementwise op          its operands' tiles, and arith/math on them
 //   contraction             loops over its reduction dimensions, tile.dot
 //   reduction               likewise, partial results, tile.reduce
+//   scan                    one step, or a tile.scan, from the state that the loop around carries
 //   reshape, slice, pad...  other coords, other valid
 //
 // Nothing here knows what a model's operator was called: everything follows
@@ -45,6 +46,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace sectile {
 
@@ -122,6 +124,41 @@ public:
   /// Stores a tile.
   void emitStore(mlir::Location loc, const TileValue &tile, mlir::Value view, Coords coords,
                  Constraints valid);
+
+  //===--------------------------------------------------------------------===//
+  // Scans (MaterializeScan.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// Readies `scan` to run along its axis, which is null in `coords`: its state is that of its
+  /// inits. From here on whoever opens a loop along the axis carries the states.
+  mlir::LogicalResult startScan(graph::ScanOp scan, const Coords &coords, const Constraints &valid);
+  /// The states of all scans that were started, in that order.
+  llvm::SmallVector<mlir::Value> getScanStates() const;
+  void setScanStates(mlir::ValueRange states);
+  /// The place of the step that is made next: the only one that scans can be asked for.
+  void setScanPlace(Coords coords);
+
+  //===--------------------------------------------------------------------===//
+  // Scatters (MaterializeScatter.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// Applies the updates of `op` at `coords` to `view`, which holds its data.
+  mlir::LogicalResult emitUpdates(graph::ScatterOp op, const Coords &coords,
+                                  const Constraints &valid, mlir::Value view);
+
+  //===--------------------------------------------------------------------===//
+  // Selections (MaterializeTopK.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// Inserts the elements of `op` at `coords` into the lists that `values` and `indices` hold along
+  /// the axis. Places whose index is -1 are empty.
+  mlir::LogicalResult emitInsertions(graph::TopKOp op, const Coords &coords,
+                                     const Constraints &valid, mlir::Value values,
+                                     mlir::Value indices);
+  /// Sorts the list at `coords`, whose coordinate along the axis does not matter.
+  mlir::LogicalResult emitSort(graph::TopKOp op, const Coords &coords, mlir::Value values,
+                               mlir::Value indices);
+
   /// Reads a view (an argument or private memory).
   TileValue emitLoad(mlir::Location loc, mlir::Value view, Coords coords, Constraints valid);
 
@@ -142,6 +179,28 @@ private:
     };
     llvm::SmallVector<Axis> axes;
   };
+  /// Where a scan stands.
+  struct ScanState {
+    llvm::SmallVector<TileValue> values;
+    /// Whether it has made a step since its state was set, and if so under which condition and
+    /// with which results.
+    bool hasStepped = false;
+    Constraints valid;
+    llvm::SmallVector<TileValue> results;
+  };
+  /// A tile of indices that is checked at run time.
+  struct CheckedIndex {
+    TileValue position; // i64, counted from the front, outside [0, last] if the index is
+    TileValue isInside;
+    mlir::Value zero, last; // i64
+    unsigned level;         // that of all these
+  };
+  struct IndexEntry {
+    mlir::Value index;
+    unsigned axis;
+    mlir::AffineExpr extent;
+    CheckedIndex checked;
+  };
   /// One scope: a block and where in it the next op goes.
   struct Frame {
     explicit Frame(mlir::Block *block) : block(block) {}
@@ -151,6 +210,7 @@ private:
     mlir::Operation *outerChild = nullptr; // what `child` of the enclosing frame was before
     llvm::DenseMap<mlir::Value, llvm::SmallVector<MemoEntry, 1>> memo;
     llvm::DenseMap<mlir::Value, llvm::SmallVector<Strip, 1>> strips;
+    std::vector<IndexEntry> indices; // checked in this scope
   };
   /// Leaves inner scopes while something is emitted at an outer level.
   class LevelScope;
@@ -168,6 +228,16 @@ private:
                                                const Constraints &valid);
   mlir::FailureOr<TileValue> materialiseGather(graph::GatherOp op, const Coords &coords,
                                                const Constraints &valid);
+  mlir::FailureOr<CheckedIndex> materialiseIndex(mlir::Location loc, mlir::Value indices,
+                                                 const Coords &coords, const Constraints &valid,
+                                                 mlir::AffineExpr extent, unsigned axis);
+  /// The order of a selection's pairs, as the body of an op on lists.
+  mlir::LogicalResult emitOrder(graph::TopKOp op, mlir::Region &region);
+  mlir::FailureOr<TileValue> materialiseScan(graph::ScanOp op, unsigned result,
+                                             const Coords &coords, const Constraints &valid);
+  /// What a block of elementwise ops yields for tiles as its arguments.
+  mlir::FailureOr<llvm::SmallVector<TileValue>> applyBlock(mlir::Block &block,
+                                                           llvm::ArrayRef<TileValue> arguments);
   mlir::FailureOr<TileValue> materialiseResident(mlir::Value value, const Coords &coords,
                                                  const Constraints &valid);
   Strip makeStrip(mlir::Value value, const Coords &coords, Coords outer);
@@ -203,6 +273,8 @@ private:
   mlir::OpBuilder builder;
   llvm::SmallVector<Frame> frames;
   llvm::DenseMap<mlir::Value, Residency> resident;
+  llvm::MapVector<mlir::Operation *, ScanState> scans;
+  Coords scanPlace;
 };
 
 /// While it lives, `level` is the innermost scope.

@@ -28,9 +28,10 @@ struct BlockRange {
 class RootEmitter {
 public:
   RootEmitter(Materializer &materializer, graph::KernelOp source, tile::ScheduleAttr schedule,
-              ValueRange results)
+              ValueRange results, const RegionAnalysis &analysis)
       : materializer(materializer), space(materializer.getSpace()), source(source),
-        schedule(schedule), results(results), roots(source.getBody().front().getTerminator()),
+        schedule(schedule), results(results), analysis(analysis),
+        roots(source.getBody().front().getTerminator()),
         rank(cast<RankedTensorType>(source.getResultTypes().front()).getRank()),
         order(getLoopOrder(schedule, rank)), coords(rank) {
     for (unsigned dim = 0; dim < rank; ++dim)
@@ -39,8 +40,15 @@ public:
   }
 
   LogicalResult emit() {
+    if (analysis.scanDim &&
+        (order.back() != *analysis.scanDim || !isSwept(schedule, *analysis.scanDim)))
+      return source.emitOpError("expects a schedule that sweeps d")
+             << *analysis.scanDim
+             << " in its innermost loop, since the kernel scans along it, but got " << schedule;
     emitGrid();
-    return emitLoops(0);
+    if (analysis.scatter)
+      return emitScatter();
+    return analysis.topK ? emitTopK() : emitLoops(0);
   }
 
 private:
@@ -93,6 +101,8 @@ private:
     if (position == order.size())
       return emitStores();
     unsigned dim = order[position];
+    if (dim == analysis.scanDim)
+      return emitScanLoops(position);
     const BlockRange &range = ranges[dim];
     Location loc = source.getLoc();
     bool sweeps = isSwept(schedule, dim);
@@ -165,8 +175,232 @@ private:
     return success();
   }
 
+  /// Opens the loops along the dimension of scans, which carry their states. They run from the last
+  /// element to the first if the scans do; the tile that is not whole comes last either way.
+  LogicalResult emitScanLoops(unsigned position) {
+    unsigned dim = order[position];
+    AffineExpr size = ranges[dim].size;
+    int64_t reg = ranges[dim].reg;
+    Location loc = source.getLoc();
+    coords[dim] = AffineExpr();
+    for (graph::ScanOp scan : analysis.scans)
+      if (failed(materializer.startScan(scan, coords, valid)))
+        return failure();
+    graph::ScanOp first = analysis.scans.front();
+    bool isReverse = first.getReverse();
+    if (size == space.constant(1)) {
+      coords[dim] = space.constant(0);
+      materializer.setScanPlace(coords);
+      return emitLoops(position + 1);
+    }
+    // `count` tiles of `extent` elements that begin where `getBase` says.
+    auto run = [&](AffineExpr count, int64_t extent, SymbolBounds bounds, auto getBase,
+                   bool isMasked) -> LogicalResult {
+      if (count == space.constant(0))
+        return success();
+      SmallVector<Value> states;
+      AffineExpr counter = materializer.openLoop(loc, count, materializer.getScanStates(),
+                                                 /*sweeps=*/true, &states, bounds);
+      materializer.setScanStates(states);
+      coords[dim] = getBase(counter) + space.addTileDim(extent, materializer.getLevel(), dim);
+      materializer.setScanPlace(coords);
+      size_t numValid = valid.size();
+      if (isMasked)
+        valid.push_back(isReverse ? coords[dim] : size - 1 - coords[dim]);
+      LogicalResult result = emitLoops(position + 1);
+      valid.truncate(numValid);
+      if (failed(result))
+        return failure();
+      materializer.setScanStates(materializer.closeLoop(materializer.getScanStates()));
+      return success();
+    };
+    AffineExpr full = space.simplify(size.floorDiv(reg));
+    if (failed(run(
+            full, reg, {0, reg, size - reg},
+            [&](AffineExpr counter) {
+              return isReverse ? size - (counter + 1) * reg : counter * reg;
+            },
+            /*isMasked=*/false)))
+      return failure();
+    if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
+      int64_t rest = constant.getValue() % reg;
+      if (rest == 0)
+        return success();
+      // A tile of one element has no dimension that ties it to its loop, so its counter does.
+      return run(
+          space.constant(1), rest, {0, 1, space.constant(0)},
+          [&](AffineExpr counter) {
+            return counter + (isReverse ? 0 : constant.getValue() - rest);
+          },
+          /*isMasked=*/false);
+    }
+    if (reg == 1)
+      return success();
+    return run(
+        size.ceilDiv(reg) - full, reg, {0, 1, space.constant(0)},
+        [&](AffineExpr) { return isReverse ? size - (full + 1) * reg : full * reg; },
+        /*isMasked=*/true);
+  }
+
+  /// The data, unless the result lies over it already, then all updates in order.
+  LogicalResult emitScatter() {
+    graph::ScatterOp op = analysis.scatter;
+    auto argument = dyn_cast<BlockArgument>(op.getData());
+    auto overwrites = source.getResultAttrOfType<IntegerAttr>(0, graph::kOverwritesAttr);
+    if (!(argument && overwrites && overwrites.getInt() == argument.getArgNumber()) &&
+        failed(emitLoops(0)))
+      return failure();
+    // Dimensions that blocks share first: no two of their places meet. Then the others, in order,
+    // and the last one as tiles.
+    SmallVector<unsigned> updateDims;
+    auto updateRank =
+        static_cast<unsigned>(cast<RankedTensorType>(op.getUpdates().getType()).getRank());
+    for (bool isShared : {true, false})
+      for (unsigned dim = 0; dim + 1 < updateRank; ++dim)
+        if (op.getDataDim(dim).has_value() == isShared)
+          updateDims.push_back(dim);
+    if (updateRank != 0)
+      updateDims.push_back(updateRank - 1);
+    innerCoords.resize(updateRank);
+    return emitInnerLoops(
+        updateDims, [&](unsigned dim) { return getUpdateRange(dim); },
+        [&](unsigned dim) { return dim + 1 == updateRank ? getUpdatesPerTile(schedule) : 1; },
+        [&] { return materializer.emitUpdates(op, innerCoords, valid, results.front()); });
+  }
+
+  /// Empty lists, then all elements; what stays is sorted.
+  LogicalResult emitTopK() {
+    if (failed(emitLoops(0)))
+      return failure();
+    graph::TopKOp op = analysis.topK;
+    auto axis = static_cast<unsigned>(op.getAxis());
+    SmallVector<unsigned> dims;
+    for (unsigned dim = 0; dim < rank; ++dim)
+      if (dim != axis)
+        dims.push_back(dim);
+    innerCoords.assign(rank, space.constant(0));
+    auto getRange = [&](unsigned dim) {
+      if (dim == axis)
+        return std::pair(space.constant(0), materializer.getSize(op.getInput(), dim));
+      return std::pair(ranges[dim].base, ranges[dim].remaining);
+    };
+    auto getTile = [&](unsigned dim) {
+      if (dim + 1 != rank)
+        return int64_t(1);
+      return dim == axis ? getUpdatesPerTile(schedule) : getDimSizes(schedule, dim).reg;
+    };
+    SmallVector<unsigned> all(dims);
+    all.push_back(axis);
+    if (failed(emitInnerLoops(all, getRange, getTile, [&] {
+          return materializer.emitInsertions(op, innerCoords, valid, results[0], results[1]);
+        })))
+      return failure();
+    if (op.getK() == 1)
+      return success();
+    innerCoords.assign(rank, space.constant(0));
+    return emitInnerLoops(
+        dims, getRange, [](unsigned) { return int64_t(1); },
+        [&] { return materializer.emitSort(op, innerCoords, results[0], results[1]); });
+  }
+
+  /// The block's part of dimension `dim` of the updates: where it begins, and its extent.
+  std::pair<AffineExpr, AffineExpr> getUpdateRange(unsigned dim) {
+    AffineExpr size = materializer.getSize(analysis.scatter.getUpdates(), dim);
+    std::optional<unsigned> dataDim = analysis.scatter.getDataDim(dim);
+    if (!dataDim)
+      return {space.constant(0), size};
+    const BlockRange &range = ranges[*dataDim];
+    if (range.remaining == range.size)
+      return {range.base, size}; // no more updates than data
+    if (size == range.size)
+      return {range.base, range.remaining};
+    // Beyond the last update a block has nothing to do.
+    OpBuilder &builder = materializer.getBuilder();
+    Location loc = analysis.scatter.getLoc();
+    SmallVector<Value> operands;
+    AffineMap map = space.makeMap({range.remaining, size - range.base}, {}, operands);
+    Value least = affine::AffineMinOp::create(builder, loc, map, operands);
+    AffineExpr part = space.addSymbol(least, materializer.getLevel());
+    operands.clear();
+    map = space.makeMap({part, space.constant(0)}, {}, operands);
+    Value count = affine::AffineMaxOp::create(builder, loc, map, operands);
+    return {range.base, space.addSymbol(count, materializer.getLevel(), {0, 1, size - range.base})};
+  }
+
+  /// Loops over parts of `dims`, in that order, and in them what `emitBody` emits at innerCoords.
+  /// `getRange` says where the part of a dimension begins and its extent, `getTile` how much of it
+  /// a tile has.
+  LogicalResult
+  emitInnerLoops(ArrayRef<unsigned> dims,
+                 llvm::function_ref<std::pair<AffineExpr, AffineExpr>(unsigned)> getRange,
+                 llvm::function_ref<int64_t(unsigned)> getTile,
+                 llvm::function_ref<LogicalResult()> emitBody) {
+    if (dims.empty())
+      return emitBody();
+    unsigned dim = dims.front();
+    materializer.setInsertionPoint();
+    auto [base, size] = getRange(dim);
+    if (size == space.constant(1)) {
+      innerCoords[dim] = base;
+      return emitInnerLoops(dims.drop_front(), getRange, getTile, emitBody);
+    }
+    // `count` tiles of `extent` elements from element `from` of the part on.
+    auto run = [&, base = base, size = size](AffineExpr count, int64_t extent, AffineExpr from,
+                                             bool isMasked) -> LogicalResult {
+      if (count == space.constant(0))
+        return success();
+      SymbolBounds bounds{0, extent, size - from - extent};
+      if (isMasked)
+        bounds = {0, 1, space.constant(0)};
+      AffineExpr counter =
+          materializer.openLoop(source.getLoc(), count, {}, /*sweeps=*/true, nullptr, bounds);
+      AffineExpr element = space.addTileDim(extent, materializer.getLevel(), dim);
+      innerCoords[dim] = base + from + counter * extent + element;
+      size_t numValid = valid.size();
+      if (isMasked)
+        valid.push_back(base + size - 1 - innerCoords[dim]);
+      LogicalResult result = emitInnerLoops(dims.drop_front(), getRange, getTile, emitBody);
+      valid.truncate(numValid);
+      if (succeeded(result))
+        materializer.closeLoop();
+      return result;
+    };
+    int64_t extent = getTile(dim);
+    AffineExpr full = space.simplify(size.floorDiv(extent));
+    if (failed(run(full, extent, space.constant(0), /*isMasked=*/false)))
+      return failure();
+    if (extent == 1)
+      return success();
+    if (auto constant = dyn_cast<AffineConstantExpr>(size)) {
+      int64_t rest = constant.getValue() % extent;
+      return rest == 0 ? success()
+                       : run(space.constant(1), rest, space.constant(constant.getValue() - rest),
+                             /*isMasked=*/false);
+    }
+    return run(size.ceilDiv(extent) - full, extent, full * extent, /*isMasked=*/true);
+  }
+
+  /// Nothing yet: the index says so.
+  LogicalResult emitEmptyLists() {
+    OpBuilder &builder = materializer.getBuilder();
+    Location loc = source.getLoc();
+    for (auto [number, view] : llvm::enumerate(results)) {
+      materializer.setInsertionPoint();
+      Type element = cast<tile::ViewType>(view.getType()).getElementType();
+      TypedAttr attr =
+          number == 0 ? builder.getZeroAttr(element) : TypedAttr(builder.getI64IntegerAttr(-1));
+      Value value = arith::ConstantOp::create(builder, loc, attr);
+      materializer.emitStore(loc, {value, {}}, view, coords, valid);
+    }
+    return success();
+  }
+
   LogicalResult emitStores() {
-    for (auto [value, view] : llvm::zip_equal(roots->getOperands(), results)) {
+    if (analysis.topK)
+      return emitEmptyLists();
+    for (auto [root, view] : llvm::zip_equal(roots->getOperands(), results)) {
+      graph::ScatterOp scatter = analysis.scatter;
+      Value value = scatter ? scatter.getData() : root;
       FailureOr<TileValue> tile = materializer.materialise(value, coords, valid);
       if (failed(tile))
         return failure();
@@ -181,6 +415,7 @@ private:
   graph::KernelOp source;
   tile::ScheduleAttr schedule;
   ValueRange results;
+  RegionAnalysis analysis;
   Operation *roots;
   unsigned rank;
   SmallVector<unsigned> order;
@@ -188,12 +423,14 @@ private:
   SmallVector<BlockRange> ranges;
   Coords coords;
   Constraints valid;
+  /// Where the loops over a scatter's updates or a selection's elements are.
+  Coords innerCoords;
 };
 
 } // namespace
 
 LogicalResult sectile::emitRoots(Materializer &materializer, graph::KernelOp source,
                                  tile::KernelOp target, tile::ScheduleAttr schedule,
-                                 ValueRange results) {
-  return RootEmitter(materializer, source, schedule, results).emit();
+                                 ValueRange results, const RegionAnalysis &analysis) {
+  return RootEmitter(materializer, source, schedule, results, analysis).emit();
 }

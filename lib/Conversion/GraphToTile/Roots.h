@@ -7,6 +7,7 @@
 #ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_ROOTS_H
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_ROOTS_H
 
+#include "Analysis.h"
 #include "Materializer.h"
 
 namespace sectile {
@@ -16,7 +17,7 @@ namespace sectile {
 /// views that receive the kernel's results.
 mlir::LogicalResult emitRoots(Materializer &materializer, graph::KernelOp source,
                               tile::KernelOp target, tile::ScheduleAttr schedule,
-                              mlir::ValueRange results);
+                              mlir::ValueRange results, const RegionAnalysis &analysis);
 
 } // namespace sectile
 

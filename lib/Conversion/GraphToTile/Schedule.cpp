@@ -138,8 +138,109 @@ static int64_t countReducedElements(const RegionAnalysis &analysis,
   return std::max<int64_t>(most / swept, 1);
 }
 
+/// Updates that a tile of a scatter has, or elements that a tile of a selection has along its axis.
+static constexpr StringLiteral kUpdates = "u";
+
+int64_t sectile::getUpdatesPerTile(tile::ScheduleAttr schedule) {
+  SmallVector<int64_t> sizes = schedule.getSizes(kUpdates);
+  return sizes.empty() ? 1 : sizes.back();
+}
+
+/// Blocks share the dimensions of the data that the updates have too, so that no two of them change
+/// the same element and each makes its changes in order. Dimensions that indices choose are whole.
+static tile::ScheduleAttr chooseScatterSchedule(graph::ScatterOp op, const RegisterFile &file) {
+  auto data = cast<RankedTensorType>(op.getData().getType());
+  auto updates = cast<RankedTensorType>(op.getUpdates().getType());
+  auto known = [](int64_t extent) { return ShapedType::isDynamic(extent) ? 128 : extent; };
+  // Updates of one block for each place along the shared dimensions, at least one.
+  int64_t repeated = 1, initial = 1;
+  for (unsigned dim = 0; dim < updates.getRank(); ++dim)
+    if (!op.getDataDim(dim))
+      repeated *= std::max<int64_t>(known(updates.getDimSize(dim)), 1);
+  for (unsigned dim = 0; dim < data.getRank(); ++dim)
+    if (!op.getUpdateDim(dim))
+      initial *= std::max<int64_t>(known(data.getDimSize(dim)), 1);
+  if (!isa<BlockArgument>(op.getData()))
+    repeated = std::max(repeated, initial);
+  int64_t budget = std::max<int64_t>(kBlockElements / repeated, 1);
+
+  Builder builder(op.getContext());
+  SmallVector<NamedAttribute> dims, choices;
+  SmallVector<Attribute> sweep;
+  int64_t columns = file.getMostVectors() * file.lanes;
+  std::optional<unsigned> lastDim;
+  for (unsigned dim = 0; dim < data.getRank(); ++dim)
+    if (data.getDimSize(dim) != 1)
+      lastDim = dim;
+  for (unsigned dim = data.getRank(); dim-- > 0;) {
+    int64_t extent =
+        data.isDynamicDim(dim) ? int64_t(1) << 20 : std::max<int64_t>(data.getDimSize(dim), 1);
+    int64_t reg = dim == lastDim ? std::min(columns, extent) : 1, block = reg;
+    if (op.getUpdateDim(dim)) {
+      block = std::min(roundUp(extent, reg), roundUp(budget, reg));
+      budget = std::max<int64_t>(budget / block, 1);
+    } else if (data.getDimSize(dim) != 1) {
+      sweep.push_back(builder.getStringAttr(dimName(dim)));
+    }
+    if (block != 1 || reg != 1)
+      dims.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr({block, reg})));
+  }
+  // A vector of updates along their last dimension: several where they lie side by side.
+  unsigned last = updates.getRank() - 1;
+  if (updates.getRank() != 0) {
+    int64_t extent = known(updates.getDimSize(last));
+    int64_t most = op.getDataDim(last) == data.getRank() - 1 ? columns : file.lanes;
+    dims.push_back(builder.getNamedAttr(
+        kUpdates, builder.getI64ArrayAttr({std::clamp<int64_t>(extent, 1, most)})));
+  }
+  if (!sweep.empty())
+    choices.push_back(builder.getNamedAttr("sweep", builder.getArrayAttr(sweep)));
+  return tile::ScheduleAttr::get(op.getContext(), tile::ScheduleAttr::kVersion,
+                                 builder.getDictionaryAttr(dims),
+                                 builder.getDictionaryAttr(choices));
+}
+
+/// A block has whole lists: it runs all along the axis of its rows, a vector of elements at a time,
+/// or of rows where those lie side by side.
+static tile::ScheduleAttr chooseTopKSchedule(graph::TopKOp op, const RegisterFile &file) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  auto axis = static_cast<unsigned>(op.getAxis());
+  auto known = [&](unsigned dim) {
+    int64_t extent = input.getDimSize(dim);
+    return ShapedType::isDynamic(extent) ? int64_t(128) : std::max<int64_t>(extent, 1);
+  };
+  int64_t columns = file.getMostVectors() * file.lanes;
+  int64_t budget = std::max<int64_t>(kBlockElements / known(axis), 1);
+  Builder builder(op.getContext());
+  SmallVector<NamedAttribute> dims;
+  unsigned last = input.getRank() - 1;
+  for (unsigned dim = input.getRank(); dim-- > 0;) {
+    int64_t most = dim == axis ? op.getK() : known(dim);
+    int64_t reg = dim == last ? std::min(columns, most) : 1, block = reg;
+    if (dim != axis) {
+      block = std::min(roundUp(input.isDynamicDim(dim) ? int64_t(1) << 20 : known(dim), reg),
+                       roundUp(budget, reg));
+      budget = std::max<int64_t>(budget / block, 1);
+    }
+    if (block != 1 || reg != 1)
+      dims.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr({block, reg})));
+  }
+  if (axis == last)
+    dims.push_back(
+        builder.getNamedAttr(kUpdates, builder.getI64ArrayAttr({std::min(columns, known(axis))})));
+  SmallVector<NamedAttribute> choices{
+      builder.getNamedAttr("sweep", builder.getStrArrayAttr({StringRef(dimName(axis))}))};
+  return tile::ScheduleAttr::get(op.getContext(), tile::ScheduleAttr::kVersion,
+                                 builder.getDictionaryAttr(dims),
+                                 builder.getDictionaryAttr(choices));
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                            const RegisterFile &file, const DeviceModel &device) {
+  if (analysis.scatter)
+    return chooseScatterSchedule(analysis.scatter, file);
+  if (analysis.topK)
+    return chooseTopKSchedule(analysis.topK, file);
   unsigned rank = analysis.rank;
   auto type = cast<RankedTensorType>(kernel.getResultTypes().front());
   // Unknown extents are taken to be large.
@@ -235,7 +336,12 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   } else if (vectorDim) {
     // What counts is what a block works on: an element of a reduction's result stands for many.
     int64_t budget = std::max<int64_t>(kBlockElements / countReducedElements(analysis, extent), 1);
+    // A block runs all along a scan's dimension.
+    if (analysis.scanDim)
+      budget = std::max<int64_t>(budget / extent(*analysis.scanDim), 1);
     for (unsigned dim = rank; dim-- > 0;) {
+      if (dim == analysis.scanDim)
+        continue; // swept, below
       DimSizes &size = sizes[dim];
       size.block = std::min(roundUp(extent(dim), size.reg), roundUp(budget, size.reg));
       budget = std::max<int64_t>(budget / size.block, 1);
@@ -250,6 +356,11 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   }
   for (unsigned dim : analysis.swept.set_bits())
     inner.push_back(dim);
+  // The state of a scan is that of one place along all other dimensions.
+  if (analysis.scanDim) {
+    llvm::erase(inner, *analysis.scanDim);
+    inner.push_back(*analysis.scanDim);
+  }
 
   Builder builder(kernel.getContext());
   SmallVector<NamedAttribute> dims;

@@ -37,6 +37,9 @@ bool isSwept(tile::ScheduleAttr schedule, unsigned dim);
 /// Extents of the tiles that compute what full tiles leave of a dimension of unknown size, falling,
 /// the last one 1 (choice `tails`); single elements if the schedule says nothing.
 llvm::SmallVector<int64_t> getTailSizes(tile::ScheduleAttr schedule, unsigned dim);
+/// The updates that a tile of a scatter has (size `u`), along their last dimension, or the elements
+/// that one of a selection has along its axis.
+int64_t getUpdatesPerTile(tile::ScheduleAttr schedule);
 /// The order of the loops inside a block; dimensions not named come first.
 llvm::SmallVector<unsigned> getLoopOrder(tile::ScheduleAttr schedule, unsigned rank);
 

@@ -14,6 +14,8 @@
 //   ...
 //   tile.store %y, %result at #map[%i, %j]
 //
+// A tile.scatter changes what the memory holds and needs no load.
+//
 // Since a kernel stores each element of a result once, nobody else has written
 // what the load reads.
 //
@@ -90,16 +92,20 @@ static bool isFollowedBy(tile::LoadOp load, tile::StoreOp store) {
 /// `result`, both numbers of arguments; null if there is none.
 static Operation *findUnsafeRead(tile::KernelOp kernel, unsigned input, unsigned result) {
   SmallVector<tile::StoreOp> stores;
+  tile::ScatterOp scatter;
   for (Operation *user : kernel.getArgument(result).getUsers())
     if (auto store = dyn_cast<tile::StoreOp>(user))
       stores.push_back(store);
+    else if (auto change = dyn_cast<tile::ScatterOp>(user))
+      scatter = change;
     else if (!isa<tile::DimOp>(user))
       return user;
   for (Operation *user : kernel.getArgument(input).getUsers()) {
     if (isa<tile::DimOp>(user))
       continue;
     auto load = dyn_cast<tile::LoadOp>(user);
-    if (!load ||
+    // Nobody knows what a scatter changes: the input is not read at all.
+    if (!load || scatter ||
         llvm::none_of(stores, [&](tile::StoreOp store) { return isFollowedBy(load, store); }))
       return user;
   }

@@ -40,6 +40,25 @@ private:
       return -1;
     if (isa<graph::ReturnOp>(user))
       return use.getOperandNumber();
+    if (auto scatter = dyn_cast<graph::ScatterOp>(user)) {
+      // Elements of the data are changed where they are; nothing else is at its place.
+      if (use.get() != scatter.getData() || use.getOperandNumber() != 1)
+        return std::nullopt;
+      return findLast(scatter.getResult());
+    }
+    if (auto scan = dyn_cast<graph::ScanOp>(user)) {
+      // An element is read in the step that gives the element at its place.
+      if (use.getOperandNumber() >= scan.getInputs().size())
+        return std::nullopt;
+      int64_t last = -1;
+      for (Value result : scan.getResults()) {
+        std::optional<int64_t> deeper = findLast(result);
+        if (!deeper)
+          return std::nullopt;
+        last = std::max(last, *deeper);
+      }
+      return last;
+    }
     auto op = dyn_cast<linalg::LinalgOp>(user);
     if (!op || op.getNumReductionLoops() != 0)
       return std::nullopt;

@@ -16,9 +16,11 @@ using namespace mlir;
 using namespace sectile;
 
 namespace {
-/// Launches of one kernel that agree in the layouts of inputs and results.
+/// Launches of one kernel that agree in the layouts of inputs and results, and, if it changes a
+/// tensor here and there, in what they do in place: in place, it has nothing to copy.
 struct Variant {
   SmallVector<Attribute> layouts;
+  Attribute inPlace;
   SmallVector<graph::LaunchOp> launches;
 };
 } // namespace
@@ -45,6 +47,11 @@ static void writeFacts(graph::KernelOp kernel, const Variant &variant) {
     kernel.setArgAttr(i, graph::kReadOnlyAttr, unit);
     kernel.setArgAttr(i, graph::kNoAliasAttr, unit);
   }
+  if (auto inputs = dyn_cast_if_present<DenseI64ArrayAttr>(variant.inPlace))
+    for (auto [result, input] : llvm::enumerate(inputs.asArrayRef()))
+      if (input >= 0)
+        kernel.setResultAttr(result, graph::kOverwritesAttr,
+                             OpBuilder(kernel).getI64IntegerAttr(input));
   for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
     if (variant.layouts[numInputs + i])
       kernel.setResultAttr(i, graph::kLayoutAttr, variant.layouts[numInputs + i]);
@@ -61,10 +68,15 @@ void sectile::recordKernelFacts(ModuleOp module, func::FuncOp model, const Place
       for (Value tensor : tensors)
         layouts.push_back(isa<RankedTensorType>(tensor.getType()) ? placement.getLayout(tensor)
                                                                   : StridedLayoutAttr());
+    auto kernel = module.lookupSymbol<graph::KernelOp>(launch.getKernel());
+    Attribute inPlace;
+    if (kernel && !kernel.getBody().getOps<graph::ScatterOp>().empty())
+      inPlace = launch->getAttr(graph::kInPlaceAttr);
     SmallVector<Variant> &known = variants[launch.getKernelAttr().getAttr()];
-    auto *it = llvm::find_if(known, [&](const Variant &v) { return v.layouts == layouts; });
+    auto *it = llvm::find_if(
+        known, [&](const Variant &v) { return v.layouts == layouts && v.inPlace == inPlace; });
     if (it == known.end()) {
-      known.push_back({layouts, {}});
+      known.push_back({layouts, inPlace, {}});
       it = &known.back();
     }
     it->launches.push_back(launch);

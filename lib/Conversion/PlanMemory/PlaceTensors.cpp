@@ -46,6 +46,7 @@ public:
     if (failed(checkAliases()))
       return failure();
     overwriteInputs();
+    copyScattered();
     Placement placement(model);
     recordKernelFacts(module, model, placement);
     return success();
@@ -323,6 +324,29 @@ private:
           break;
         }
       }
+  }
+
+  /// Gives kernels that change a tensor here and there a copy of it, where it lives on: copying is
+  /// a kernel of its own, on all threads.
+  void copyScattered() {
+    for (auto launch : llvm::make_early_inc_range(block.getOps<graph::LaunchOp>())) {
+      auto kernel = module.lookupSymbol<graph::KernelOp>(launch.getKernel());
+      Value root = kernel.getBody().front().getTerminator()->getOperand(0);
+      auto scatter = root.getDefiningOp<graph::ScatterOp>();
+      auto data = scatter ? dyn_cast<BlockArgument>(scatter.getData()) : BlockArgument();
+      if (!data || launch->hasAttr(graph::kInPlaceAttr))
+        continue;
+      // What has its place in a buffer of the user's or in a concatenation is copied there by the
+      // kernel itself.
+      Placement placement(model);
+      OpResult result = launch->getResult(0);
+      if (getWindow(result) || placement.getAlias(result))
+        continue;
+      OpOperand &read = launch->getOpOperand(data.getArgNumber());
+      copy(read);
+      if (isOneToOne(result, read))
+        setInPlace(launch, 0, data.getArgNumber());
+    }
   }
 
   ModuleOp module;

@@ -33,6 +33,12 @@ static int64_t countOwnOperations(Operation *op) {
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return elements(reduce.getInputs()[0].getType()) *
            llvm::range_size(reduce.getCombiner().front().without_terminator());
+  if (auto scatter = dyn_cast<ScatterOp>(op))
+    return elements(scatter.getValue().getType()) *
+           llvm::range_size(scatter.getCombine().front().without_terminator());
+  if (auto scan = dyn_cast<ScanOp>(op))
+    return elements(scan.getInputs()[0].getType()) *
+           llvm::range_size(scan.getStep().front().without_terminator());
   if (op->hasTrait<OpTrait::ConstantLike>() || !OpTrait::hasElementwiseMappableTraits(op) ||
       op->getNumResults() != 1)
     return 0;

@@ -11,9 +11,10 @@
 //
 //   KernelEmitter.cpp  functions, grid, dispatch       Transfers.cpp  load, store
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
+//   Scatter.cpp        scatter                         TopK.cpp       topk, sort
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
-//   Shapes.cpp         broadcast ... coord
+//   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
 //   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
 //
 //===----------------------------------------------------------------------===//
@@ -136,9 +137,47 @@ private:
                            int64_t width);
   mlir::Value fillPointer(mlir::Type memoryElement, mlir::Attribute fill, int64_t width);
 
-  // Contract.cpp, Reduce.cpp, Shapes.cpp, Assert.cpp
+  // Scatter.cpp
+  llvm::LogicalResult emitScatter(tile::ScatterOp op);
+  /// One part of a scatter: lanes whose places differ, all at once.
+  llvm::LogicalResult changeTogether(tile::ScatterOp op, mlir::Value update, mlir::Value base,
+                                     const Poly &address, int64_t width, const PartMask &mask);
+  /// One part of a scatter, lane by lane; `mask` is an i1, a vector of them, or null.
+  llvm::LogicalResult changeInTurn(tile::ScatterOp op, mlir::Value update, mlir::Value base,
+                                   const Poly &address, int64_t width, mlir::Value mask);
+
+  // TopK.cpp
+  llvm::LogicalResult emitTopK(tile::TopKOp op);
+  /// Lists of pairs in memory: where they begin, and how far apart their pairs are.
+  struct Lists {
+    mlir::Value values, indices; // pointers, or vectors of them, one for each lane
+    mlir::Value valueStride, indexStride;
+    int64_t length;
+    mlir::Type element, memory; // of values, and as they are stored
+  };
+  /// Scalars of register types.
+  struct PairValue {
+    mlir::Value value, position;
+  };
+  llvm::LogicalResult emitSort(tile::SortOp op);
+  /// Inserts the lanes of a part for which `mask`, i1 or a vector of them, holds.
+  llvm::LogicalResult insertLanes(mlir::Block &precedes, const Lists &lists, mlir::Value candidates,
+                                  mlir::Value positions, mlir::Value mask, int64_t width);
+  llvm::LogicalResult insertPair(mlir::Block &precedes, const Lists &list, PairValue pair);
+  /// Gives `pair` its place in a heap of `length` pairs of which the first one is gone.
+  llvm::LogicalResult siftDown(mlir::Block &precedes, const Lists &list, mlir::Value length,
+                               PairValue pair);
+  PairValue loadPair(const Lists &list, mlir::Value place);
+  void storePair(const Lists &list, mlir::Value place, PairValue pair);
+  mlir::Value placeOf(mlir::Value base, mlir::Type type, mlir::Value stride, mlir::Value number);
+
+  // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);
   llvm::LogicalResult emitReduce(tile::ReduceOp op);
+  llvm::LogicalResult emitScan(tile::ScanOp op);
+  /// What a block of elementwise ops yields for parts as its arguments; scalars are repeated.
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>> emitBody(mlir::Block &block,
+                                                           llvm::ArrayRef<mlir::Value> arguments);
   llvm::FailureOr<llvm::SmallVector<mlir::Value>>
   reduceTogether(tile::ReduceOp op, llvm::SmallVector<llvm::SmallVector<mlir::Value>> rows);
   llvm::FailureOr<llvm::SmallVector<mlir::Value>>

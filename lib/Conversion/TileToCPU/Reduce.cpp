@@ -14,18 +14,12 @@ using namespace mlir;
 using namespace sectile::cpu;
 using namespace sectile::tile;
 
-/// The combiner on parts: `left` and `right` hold one value per operand.
-FailureOr<SmallVector<Value>> KernelEmitter::combine(ReduceOp op, ArrayRef<Value> left,
-                                                     ArrayRef<Value> right) {
-  Block &block = op.getCombiner().front();
+FailureOr<SmallVector<Value>> KernelEmitter::emitBody(Block &block, ArrayRef<Value> arguments) {
   DenseMap<Value, Value> values;
   int64_t width = 1;
-  for (Value value : left)
+  for (Value value : arguments)
     width = std::max(width, getNumLanes(value));
-  for (Value value : right)
-    width = std::max(width, getNumLanes(value));
-  for (auto [argument, value] :
-       llvm::zip_equal(block.getArguments(), llvm::concat<const Value>(left, right)))
+  for (auto [argument, value] : llvm::zip_equal(block.getArguments(), arguments))
     values[argument] = splat(builder, loc, value, width);
   auto valueOf = [&](Value value) {
     auto it = values.find(value);
@@ -38,7 +32,8 @@ FailureOr<SmallVector<Value>> KernelEmitter::combine(ReduceOp op, ArrayRef<Value
       continue;
     }
     if (!OpTrait::hasElementwiseMappableTraits(&inner) || inner.getNumResults() != 1)
-      return inner.emitOpError("is not supported in a combiner by tile-to-cpu on ") << level.name;
+      return inner.emitOpError("is not supported in the body of '")
+             << block.getParentOp()->getName() << "' by tile-to-cpu on " << level.name;
     SmallVector<Value> operands;
     for (Value operand : inner.getOperands())
       operands.push_back(valueOf(operand));
@@ -52,6 +47,13 @@ FailureOr<SmallVector<Value>> KernelEmitter::combine(ReduceOp op, ArrayRef<Value
   for (Value value : block.getTerminator()->getOperands())
     results.push_back(valueOf(value));
   return results;
+}
+
+/// The combiner on parts: `left` and `right` hold one value per operand.
+FailureOr<SmallVector<Value>> KernelEmitter::combine(ReduceOp op, ArrayRef<Value> left,
+                                                     ArrayRef<Value> right) {
+  return emitBody(op.getCombiner().front(),
+                  llvm::to_vector(llvm::concat<const Value>(left, right)));
 }
 
 /// Reduces vectors of equal power of two width across their lanes, all of a power of two number of

@@ -39,6 +39,7 @@ mlir::LogicalResult importVariadic(Node &n);
 mlir::LogicalResult importReduce(Node &n);
 mlir::LogicalResult importArgExtreme(Node &n);
 mlir::LogicalResult importCumSum(Node &n);
+mlir::LogicalResult importTopK(Node &n);
 // Contraction.cpp
 mlir::LogicalResult importMatMul(Node &n);
 mlir::LogicalResult importGemm(Node &n);
@@ -78,6 +79,9 @@ mlir::LogicalResult importDepthToSpace(Node &n);
 mlir::LogicalResult importSpaceToDepth(Node &n);
 // Gather.cpp
 mlir::LogicalResult importGather(Node &n);
+// Scatter.cpp
+mlir::LogicalResult importScatterElements(Node &n);
+mlir::LogicalResult importScatterND(Node &n);
 // Quantization.cpp
 mlir::LogicalResult importQuantizeLinear(Node &n);
 mlir::LogicalResult importDequantizeLinear(Node &n);

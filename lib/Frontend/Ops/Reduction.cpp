@@ -7,6 +7,8 @@
 
 #include "Operators.h"
 
+#include "dialects/Graph/IR/Graph.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -184,32 +186,74 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
   FailureOr<int64_t> axis = n.axis(static_cast<int64_t>(*number), x->rank());
   if (failed(axis))
     return failure();
-  // y[i] = sum over j of x[j] where j <= i (or <, >=, >): one more loop dimension, j.
+  // Sums of narrow floats are f32 ones, rounded as they are stored.
   Emitter &e = n.emit;
-  int64_t rank = x->rank();
   DType dtype = computeType(x->dtype);
-  SmallVector<AffineExpr> reads, writes;
-  for (int64_t dim = 0; dim < rank; ++dim) {
-    reads.push_back(e.dim(dim == *axis ? rank : dim));
-    writes.push_back(e.dim(dim));
-  }
-  SmallVector<IteratorType> iterators(rank, IteratorType::parallel);
-  iterators.push_back(IteratorType::reduction);
-  AffineMap maps[] = {AffineMap::get(rank + 1, 0, reads, e.b.getContext()),
-                      AffineMap::get(rank + 1, 0, writes, e.b.getContext())};
-  Value source = e.value(x);
-  Value init = e.filled(x->shape, dtype, e.scalars(dtype).integer(0));
-  auto op = linalg::GenericOp::create(
-      e.b, e.loc, init.getType(), source, init, maps, iterators,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Scalar s(b, loc, dtype);
-        using P = arith::CmpIPredicate;
-        P counts = reverse ? (exclusive ? P::sgt : P::sge) : (exclusive ? P::slt : P::sle);
-        Value j = linalg::IndexOp::create(b, loc, rank), i = linalg::IndexOp::create(b, loc, *axis);
-        Value element = Scalar(b, loc, x->dtype).convert(args[0], dtype);
-        Value term = s.select(arith::CmpIOp::create(b, loc, counts, j, i), element, s.integer(0));
-        linalg::YieldOp::create(b, loc, s.add(args[1], term));
-      });
+  Value source = e.value(e.cast(x, dtype));
+  Shape without(x->shape);
+  without.erase(without.begin() + *axis);
+  Value zero = e.filled(without, dtype, e.scalars(dtype).integer(0));
+  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, x->shape), source, zero, *axis,
+                                  exclusive, reverse, /*associative=*/true);
+  Type element = getElementTypeOrSelf(source.getType());
+  OpBuilder::InsertionGuard guard(e.b);
+  Block *step = e.b.createBlock(&op.getStep(), {}, {element, element}, {e.loc, e.loc});
+  Value sum = Scalar(e.b, e.loc, dtype).add(step->getArgument(0), step->getArgument(1));
+  graph::YieldOp::create(e.b, e.loc, sum);
+  e.b.setInsertionPointAfter(op);
   n.result(0, e.cast(e.make(dtype, x->shape, op.getResult(0)), x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importTopK(Node &n) {
+  Tensor *x = n.in(0);
+  if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  int64_t k = 0;
+  if (n.has(1)) {
+    FailureOr<double> number = n.number(1, "k");
+    if (failed(number))
+      return failure();
+    k = static_cast<int64_t>(*number);
+  } else {
+    FailureOr<int64_t> attribute = n.requiredIntAttr("k");
+    if (failed(attribute))
+      return failure();
+    k = *attribute;
+  }
+  bool largest = n.intAttr("largest", 1) != 0;
+  // Sorted is one of the orders that are allowed where none is asked for.
+  n.ignoreAttr("sorted");
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -1), x->rank());
+  if (failed(axis))
+    return failure();
+  if (k < 1)
+    return n.fail("expects k to be at least 1, but got " + Twine(k));
+  if (failed(n.require(SymExpr(1) - n.syms.less(x->shape[*axis], k),
+                       "expects an extent of at least " + Twine(k) + ", which is k, but got %0",
+                       {x->shape[*axis]})))
+    return failure();
+  Emitter &e = n.emit;
+  Shape shape(x->shape);
+  shape[*axis] = k;
+  Value source = e.value(x);
+  auto op = graph::TopKOp::create(e.b, e.loc, e.type(x->dtype, shape), e.type(DType::I64, shape),
+                                  source, *axis);
+  Type element = getElementTypeOrSelf(source.getType());
+  OpBuilder::InsertionGuard guard(e.b);
+  Block *body = e.b.createBlock(&op.getPrecedes(), {}, {element, element}, {e.loc, e.loc});
+  Value a = body->getArgument(0), b = body->getArgument(1);
+  Scalar s(e.b, e.loc, x->dtype);
+  Value precedes = s.compare(largest ? Compare::Greater : Compare::Less, a, b);
+  if (isFloat(x->dtype)) {
+    // NaN counts as the most extreme, as it does for the extreme element alone.
+    Value isNan = s.compare(Compare::NotEqual, a, a),
+          otherIsNan = s.compare(Compare::NotEqual, b, b);
+    Value isFirstNan = s.select(otherIsNan, s.as(DType::Bool).integer(0), isNan);
+    precedes = arith::OrIOp::create(e.b, e.loc, precedes, isFirstNan);
+  }
+  graph::YieldOp::create(e.b, e.loc, precedes);
+  n.result(0, e.make(x->dtype, shape, op.getValues()));
+  n.result(1, e.make(DType::I64, shape, op.getIndices()));
   return success();
 }

@@ -98,3 +98,108 @@ graph.kernel @bad_variant(%x: tensor<8xf32>) -> tensor<8xf32>
     attributes {graph.schedule = #tile.schedule<v1, dims = {}, choices = {variants = [{argument = 0, value = 1, schedule = #tile.schedule<v1, dims = {}, choices = {}>}]}>} {
   graph.return %x : tensor<8xf32>
 }
+
+// -----
+
+// Scans that run along different dimensions.
+graph.kernel @k(%x: tensor<4x4xf32>, %s: tensor<4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+  %y = graph.scan %x from %s axis 0 : tensor<4x4xf32> from tensor<4xf32> -> tensor<4x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  // expected-error @+1 {{cannot become part of a tile program: another scan of the kernel runs along another dimension or the other way}}
+  %z = graph.scan %x from %s axis 1 : tensor<4x4xf32> from tensor<4xf32> -> tensor<4x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  graph.return %y, %z : tensor<4x4xf32>, tensor<4x4xf32>
+}
+
+// -----
+
+// A scan of another shape than the kernel's results.
+graph.kernel @k(%x: tensor<4x4xf32>, %s: tensor<4xf32>) -> tensor<16xf32> {
+  // expected-error @+1 {{cannot become part of a tile program: expects the shape of the kernel's results, 'tensor<16xf32>', but got 'tensor<4x4xf32>'}}
+  %y = graph.scan %x from %s axis 0 : tensor<4x4xf32> from tensor<4xf32> -> tensor<4x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  %z = tensor.collapse_shape %y [[0, 1]] : tensor<4x4xf32> into tensor<16xf32>
+  graph.return %z : tensor<16xf32>
+}
+
+// -----
+
+// A scan that is read in another order than it is computed in.
+graph.kernel @k(%x: tensor<4x4xf32>, %s: tensor<4xf32>) -> tensor<4x4xf32> {
+  // expected-error @+1 {{cannot become part of a tile program: expects consumers that read each of its elements for the result at the same place}}
+  %y = graph.scan %x from %s axis 0 : tensor<4x4xf32> from tensor<4xf32> -> tensor<4x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  %e = tensor.empty() : tensor<4x4xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<4x4xf32>
+  graph.return %z : tensor<4x4xf32>
+}
+
+// -----
+
+// A step that uses a value from outside.
+graph.kernel @k(%x: tensor<4x4xi32>, %s: tensor<4xi32>, %n: index) -> tensor<4x4xi32> {
+  %y = graph.scan %x from %s axis 0 : tensor<4x4xi32> from tensor<4xi32> -> tensor<4x4xi32> {
+  ^bb0(%a: i32, %b: i32):
+    // expected-error @+1 {{cannot become part of a tile program: expects the body of 'graph.scan' to use nothing but its arguments and constants from outside}}
+    %m = arith.index_cast %n : index to i32
+    %t = arith.addi %m, %b : i32
+    graph.yield %t : i32
+  }
+  graph.return %y : tensor<4x4xi32>
+}
+
+// -----
+
+// A schedule that cuts the dimension of a scan.
+// expected-error @+1 {{expects a schedule that sweeps d0 in its innermost loop, since the kernel scans along it, but got}}
+graph.kernel @k(%x: tensor<4x4xf32>, %s: tensor<4xf32>) -> tensor<4x4xf32> attributes {graph.schedule = #tile.schedule<v1, dims = {d0 = [2]}, choices = {}>} {
+  %y = graph.scan %x from %s axis 0 : tensor<4x4xf32> from tensor<4xf32> -> tensor<4x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  graph.return %y : tensor<4x4xf32>
+}
+
+// -----
+
+// A scatter whose result is consumed in its own kernel.
+#id = affine_map<(d0) -> (d0)>
+graph.kernel @k(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) -> tensor<4xf32> {
+  // expected-error @+1 {{cannot become part of a tile program: expects its result to be the kernel's only one}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  %e = tensor.empty() : tensor<4xf32>
+  %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%r : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.negf %a : f32
+    linalg.yield %t : f32
+  } -> tensor<4xf32>
+  graph.return %y : tensor<4xf32>
+}
+
+// -----
+
+// A selection of which one result is missing.
+graph.kernel @k(%x: tensor<8xf32>) -> tensor<2xf32> {
+  // expected-error @+1 {{cannot become part of a tile program: expects its results to be the kernel's only ones}}
+  %v, %i = graph.topk %x axis 0 : tensor<8xf32> -> tensor<2xf32>, tensor<2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  graph.return %v : tensor<2xf32>
+}

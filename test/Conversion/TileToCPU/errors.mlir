@@ -56,7 +56,7 @@ tile.kernel @k(%x: !tile.view<4xf32>, %y: !tile.view<f32>) {
   %s = tile.reduce %t dims [0] : tensor<4xf32> -> f32 {
   ^bb0(%a: f32, %b: f32):
     %c = arith.cmpf ogt, %a, %b : f32
-    // expected-error @+1 {{'scf.if' op is not supported in a combiner by tile-to-cpu on avx2}}
+    // expected-error @+1 {{'scf.if' op is not supported in the body of 'tile.reduce' by tile-to-cpu on avx2}}
     %d = scf.if %c -> f32 {
       scf.yield %a : f32
     } else {

@@ -192,3 +192,283 @@ func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = 8 :
 func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {graph.alias = {capacity = -2 : i64, dim = 0 : i64, input = 0 : i64}}) {
   return %x : tensor<?xf32>
 }
+
+// -----
+
+// graph.scan 1: there are inputs and inits.
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{expects inputs and inits, but got 1 and 0}}
+  "graph.scan"(%x) <{axis = 0 : i64, operandSegmentSizes = array<i32: 1, 0>}> ({
+  ^bb0(%e: f32):
+    "graph.yield"() : () -> ()
+  }) : (tensor<4xf32>) -> ()
+  return
+}
+
+// -----
+
+// graph.scan 2: the axis is inside the rank.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects an axis below 1, but got 1}}
+  %r = graph.scan %x from %s axis 1 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 2: inputs have one shape.
+func.func @f(%x: tensor<4xf32>, %y: tensor<5xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects inputs of one shape, but got 'tensor<4xf32>' and 'tensor<5xf32>'}}
+  %r = graph.scan %x, %y from %s axis 0 : tensor<4xf32>, tensor<5xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 3: inits lack the axis.
+func.func @f(%x: tensor<4xf32>, %s: tensor<4xf32>) {
+  // expected-error @+1 {{expects inits compatible with 'tensor<f32>', but got 'tensor<4xf32>'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<4xf32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 4: a result for each init, of its element type.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects a result for each init, of element types 'f32', but got 'tensor<4xf64>'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf64> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 4: results have the inputs' shape.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects results of the inputs' shape, but got 'tensor<5xf32>' for 'tensor<4xf32>'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<5xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 5: the step takes the state and an element of each input.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects a step that takes the state and an element of each input, 'f32', 'f32', but got 'f32'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 5: the step yields the state.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects a step that yields 'f32', but got 'f32', 'f32'}}
+  %r = graph.scan %x from %s axis 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a, %b : f32, f32
+  }
+  return
+}
+
+// -----
+
+// graph.scan 6: an associative step combines states.
+func.func @f(%x: tensor<4xf64>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects an associative step to combine values of the same types, but got 'f32' and 'f64'}}
+  %r = graph.scan %x from %s axis 0 associative : tensor<4xf64> from tensor<f32> -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f64):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 1: indices are integers.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>) {
+  // expected-error @+1 {{expects indices to be integers, but got 'tensor<8xf32>'}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%u : tensor<8xf32>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 2: reads for each tensor of indices.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects 1 reads, one for each tensor of indices, but got 0}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 2: reads go from the updates' dimensions to those of indices.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects reads from 1 dimensions to the 1 of 'tensor<8xi64>', but got affine_map<(d0) -> (d0, d0)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0, u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 3: the place goes from updates and indices to the data.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a place from 1 dimensions and 1 indices to 1 dimensions, but got affine_map<(d0) -> (d0)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0) -> (u0)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 4: coordinates are different dimensions.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a place of different dimensions, but got affine_map<(d0, d1) -> (d1 + 1)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i + 1)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 4: every index is used.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a place that uses every index, but got affine_map<(d0, d1) -> (d0)>}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (u0)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 5: not more updates than data.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>) {
+  // expected-error @+1 {{expects at most 4 updates along dimension 0, but got 8}}
+  %r = graph.scatter %u into %x at affine_map<(u0) -> (u0)> reads [] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 6: element types agree.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf16>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects updates of element type 'f32', but got 'f16'}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf16> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// graph.scatter 6: the body combines two values.
+func.func @f(%x: tensor<4xf32>, %u: tensor<8xf32>, %i: tensor<8xi64>) {
+  // expected-error @+1 {{expects a body that combines two values of type 'f32'}}
+  %r = graph.scatter %u into %x at affine_map<(u0, i) -> (i)> indices (%i : tensor<8xi64>) reads [affine_map<(u0) -> (u0)>] : tensor<8xf32> into tensor<4xf32> {
+  ^bb0(%a: f32, %b: f64):
+    graph.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// graph.topk 1: the axis is inside the rank.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects an axis below 2, but got 2}}
+  %v, %i = graph.topk %x axis 2 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 2: values have the input's shape but for the axis.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects values like 'tensor<4x8xf32>' but for the extent along the axis, but got 'tensor<3x2xf32>'}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<3x2xf32>, tensor<3x2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 2: the extent is known and not larger than the input's.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects a known extent, at least 1 and at most the input's, along the results' axis, but got 'tensor<4x9xf32>' of 'tensor<4x8xf32>'}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<4x9xf32>, tensor<4x9xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 3: indices have the values' shape.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects indices of i64 and of the values' shape, but got 'tensor<4x2xi32>'}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi32> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}
+
+// -----
+
+// graph.topk 4: the body compares two values.
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{expects a body that takes two values of type 'f32' and yields an i1}}
+  %v, %i = graph.topk %x axis 1 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi64> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %a : f32
+  }
+  return
+}

@@ -22,3 +22,43 @@ func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["batch", "4
   %g = graph.gather %y[%ids] axis 0 : tensor<?x4xf32>, tensor<2x8xi64> -> tensor<2x8x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// CHECK-LABEL: func.func @scan
+// CHECK: graph.scan %arg0, %arg0 from %arg1 axis 1 exclusive reverse : tensor<?x4xf32>, tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+// CHECK: graph.scan %arg0 from %arg1 axis 1 associative : tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+func.func @scan(%x: tensor<?x4xf32>, %s: tensor<?xf32>) {
+  %a = graph.scan %x, %x from %s axis 1 exclusive reverse : tensor<?x4xf32>, tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+  ^bb0(%h: f32, %p: f32, %q: f32):
+    %t = arith.mulf %h, %p : f32
+    %u = arith.addf %t, %q : f32
+    graph.yield %u : f32
+  }
+  %b = graph.scan %x from %s axis 1 associative : tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
+  ^bb0(%h: f32, %p: f32):
+    %t = arith.addf %h, %p : f32
+    graph.yield %t : f32
+  }
+  return
+}
+
+// CHECK-LABEL: func.func @scatter
+// CHECK: graph.scatter %arg1 into %arg0 at #{{.*}} indices(%arg2, %arg2 : tensor<8x2xi64>, tensor<8x2xi64>) reads [#{{.*}}, #{{.*}}] : tensor<8x3xf32> into tensor<?x4x3xf32> {
+func.func @scatter(%x: tensor<?x4x3xf32>, %u: tensor<8x3xf32>, %i: tensor<8x2xi64>) {
+  %r = graph.scatter %u into %x at affine_map<(u0, u1, i, j) -> (i, j, u1)> indices (%i, %i : tensor<8x2xi64>, tensor<8x2xi64>)
+       reads [affine_map<(u0, u1) -> (u0, 0)>, affine_map<(u0, u1) -> (u0, 1)>] : tensor<8x3xf32> into tensor<?x4x3xf32> {
+  ^bb0(%a: f32, %b: f32):
+    graph.yield %b : f32
+  }
+  return
+}
+
+// CHECK-LABEL: func.func @topk
+// CHECK: graph.topk %arg0 axis 1 : tensor<?x?xf32> -> tensor<?x3xf32>, tensor<?x3xi64> {
+func.func @topk(%x: tensor<?x?xf32>) {
+  %v, %i = graph.topk %x axis 1 : tensor<?x?xf32> -> tensor<?x3xf32>, tensor<?x3xi64> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.cmpf ogt, %a, %b : f32
+    graph.yield %t : i1
+  }
+  return
+}

@@ -109,7 +109,7 @@ func.func @f(%a: tensor<4xf32>) {
 
 // tile.yield: only in a tile.reduce.
 func.func @f(%a: f32) {
-  // expected-error @+1 {{'tile.yield' op expects parent op 'tile.reduce'}}
+  // expected-error @+1 {{'tile.yield' op expects parent op to be one of 'tile.reduce, tile.scan, tile.scatter, tile.sort, tile.topk'}}
   tile.yield %a : f32
 }
 
@@ -254,5 +254,113 @@ func.func @f(%c: i1, %i: index) {
 func.func @f(%c: tensor<4xi1>, %i: tensor<5xi64>) {
   // expected-error @+1 {{expects values of the condition's shape, but got 'tensor<5xi64>'}}
   tile.assert %c, "never" (%i : tensor<5xi64>) : tensor<4xi1>
+  return
+}
+
+// -----
+
+// tile.scan 1: there are inputs and carries.
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{expects inputs and carries, but got 1 and 0}}
+  "tile.scan"(%x) <{dim = 0 : i64, operandSegmentSizes = array<i32: 1, 0>, resultSegmentSizes = array<i32: 0, 0>}> ({
+  ^bb0(%e: f32):
+    "tile.yield"() : () -> ()
+  }) : (tensor<4xf32>) -> ()
+  return
+}
+
+// -----
+
+// tile.scan 1: inputs have one shape.
+func.func @f(%x: tensor<4xf32>, %y: tensor<5xf32>, %s: f32) {
+  // expected-error @+1 {{expects inputs of one shape, [4], but got 'tensor<5xf32>'}}
+  %r:2 = tile.scan %x, %y from %s dim 0 : tensor<4xf32>, tensor<5xf32> from f32 -> tensor<4xf32> and f32 {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 1: the dimension is inside the rank.
+func.func @f(%x: tensor<4xf32>, %s: f32) {
+  // expected-error @+1 {{expects dim to be below 1, but got 1}}
+  %r:2 = tile.scan %x from %s dim 1 : tensor<4xf32> from f32 -> tensor<4xf32> and f32 {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 2: carries lack the dimension; without any they are scalars.
+func.func @f(%x: tensor<4xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{expects carries of shape [], but got 'tensor<f32>'}}
+  %r:2 = tile.scan %x from %s dim 0 : tensor<4xf32> from tensor<f32> -> tensor<4xf32> and tensor<f32> {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 2: lasts have the carries' types.
+func.func @f(%x: tensor<4xf32>, %s: f32) {
+  // expected-error @+1 {{expects lasts of the carries' types 'f32', but got 'f64'}}
+  %r:2 = tile.scan %x from %s dim 0 : tensor<4xf32> from f32 -> tensor<4xf32> and f64 {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 3: scanned tiles have the inputs' shape and the carries' element types.
+func.func @f(%x: tensor<4xf32>, %s: f32) {
+  // expected-error @+1 {{expects scanned tiles of types 'tensor<4xf32>', but got 'tensor<5xf32>'}}
+  %r:2 = tile.scan %x from %s dim 0 : tensor<4xf32> from f32 -> tensor<5xf32> and f32 {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 4: the step takes the state and an element of each input.
+func.func @f(%x: tensor<4xf32>, %s: f32) {
+  // expected-error @+1 {{expects the step to take the state and an element of each input, 'f32', 'f32', but got 'f32'}}
+  %r:2 = tile.scan %x from %s dim 0 : tensor<4xf32> from f32 -> tensor<4xf32> and f32 {
+  ^bb0(%a: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 4: the step yields the state.
+func.func @f(%x: tensor<4xf32>, %s: f32) {
+  // expected-error @+1 {{expects the step to yield 'f32', but got 'f32', 'f32'}}
+  %r:2 = tile.scan %x from %s dim 0 : tensor<4xf32> from f32 -> tensor<4xf32> and f32 {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %a, %b : f32, f32
+  }
+  return
+}
+
+// -----
+
+// tile.scan 5: an associative step combines states.
+func.func @f(%x: tensor<4xf64>, %s: f32) {
+  // expected-error @+1 {{expects an associative step to combine values of the same types, but got 'f32' and 'f64'}}
+  %r:2 = tile.scan %x from %s dim 0 associative : tensor<4xf64> from f32 -> tensor<4xf32> and f32 {
+  ^bb0(%a: f32, %b: f64):
+    tile.yield %a : f32
+  }
   return
 }

@@ -112,3 +112,118 @@ tile.kernel @k(%x: !tile.view<4x4xf32>) {
   tile.store %t, %x at affine_map<(t0) -> (t0)>[] : tensor<4xf32>, !tile.view<4x4xf32>
   tile.return
 }
+
+// -----
+
+// tile.scatter 2: the mask has the value's shape.
+func.func @f(%x: !tile.view<4xf32>, %t: tensor<4xf32>, %m: tensor<5xi1>) {
+  // expected-error @+1 {{expects a mask of i1, or of a tile of shape [4] of them, but got 'tensor<5xi1>'}}
+  tile.scatter %t, %x at affine_map<(t0) -> (t0)>[] if (%m : tensor<5xi1>) : tensor<4xf32>, !tile.view<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+// tile.scatter 3: the body combines two values.
+func.func @f(%x: !tile.view<4xf32>, %t: tensor<4xf32>) {
+  // expected-error @+1 {{expects a body that combines two values of type 'f32'}}
+  tile.scatter %t, %x at affine_map<(t0) -> (t0)>[] : tensor<4xf32>, !tile.view<4xf32> {
+  ^bb0(%a: f32):
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.topk 1: positions have the shape of candidates.
+func.func @f(%t: tensor<8xf32>, %p: tensor<8xi32>, %v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
+  // expected-error @+1 {{expects positions of i64 and shape [8], but got 'tensor<8xi32>'}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[] : tensor<8xf32>, tensor<8xi32> into !tile.view<4xf32>, !tile.view<4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}
+
+// -----
+
+// tile.topk 2: the views hold pairs.
+func.func @f(%t: tensor<8xf32>, %p: tensor<8xi64>, %v: !tile.view<4xf32>, %i: !tile.view<5xi64>) {
+  // expected-error @+1 {{expects views of one shape that hold 'f32' and 'i64', but got '!tile.view<4xf32>' and '!tile.view<5xi64>'}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[] : tensor<8xf32>, tensor<8xi64> into !tile.view<4xf32>, !tile.view<5xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}
+
+// -----
+
+// tile.topk 2: the axis is of known extent.
+func.func @f(%t: tensor<8xf32>, %p: tensor<8xi64>, %v: !tile.view<?xf32>, %i: !tile.view<?xi64>) {
+  // expected-error @+1 {{expects an axis of known extent, at least 1, but got 0 of '!tile.view<?xf32>'}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[] : tensor<8xf32>, tensor<8xi64> into !tile.view<?xf32>, !tile.view<?xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}
+
+// -----
+
+// tile.topk 3: the map leads to the views.
+func.func @f(%t: tensor<8xf32>, %p: tensor<8xi64>, %v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
+  // expected-error @+1 {{expects lists to be found by a map of 1 dimensions, 0 symbols and 1 results, but got affine_map<(d0) -> (0, 0)>}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0, 0)>[] : tensor<8xf32>, tensor<8xi64> into !tile.view<4xf32>, !tile.view<4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}
+
+// -----
+
+// tile.topk 4: the mask is over the tile.
+func.func @f(%t: tensor<8xf32>, %p: tensor<8xi64>, %v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
+  // expected-error @+1 {{expects a mask of 1 dimensions and 0 symbols, but got affine_set<() : (0 >= 0)>}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[] where affine_set<() : (0 >= 0)>[] : tensor<8xf32>, tensor<8xi64> into !tile.view<4xf32>, !tile.view<4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}
+
+// -----
+
+// tile.topk 5: the body compares two pairs.
+func.func @f(%t: tensor<8xf32>, %p: tensor<8xi64>, %v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
+  // expected-error @+1 {{expects a body that takes two pairs of 'f32' and 'i64' and yields an i1}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[] : tensor<8xf32>, tensor<8xi64> into !tile.view<4xf32>, !tile.view<4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// tile.sort 2: the map has no dimension.
+func.func @f(%v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
+  // expected-error @+1 {{expects lists to be found by a map of 0 dimensions, 0 symbols and 1 results, but got affine_map<(d0) -> (0)>}}
+  tile.sort %v, %i axis 0 at affine_map<(t0) -> (0)>[] : !tile.view<4xf32>, !tile.view<4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  return
+}

@@ -43,3 +43,68 @@ tile.kernel @panels(%x: !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floor
   tile.assert %m, "index %0" (%n : tensor<384xi64>) : tensor<384xi1>
   tile.return
 }
+
+// CHECK-LABEL: func.func @scan
+// CHECK: tile.scan %arg0, %arg0 from %arg1 dim 0 exclusive reverse : tensor<8x4xf32>, tensor<8x4xf32> from tensor<4xf32> -> tensor<8x4xf32> and tensor<4xf32> {
+// CHECK: tile.scan %{{.*}} from %{{.*}} dim 0 associative : tensor<8xi32> from i32 -> tensor<8xi32> and i32 {
+func.func @scan(%x: tensor<8x4xf32>, %s: tensor<4xf32>, %i: tensor<8xi32>, %n: i32) {
+  %a:2 = tile.scan %x, %x from %s dim 0 exclusive reverse : tensor<8x4xf32>, tensor<8x4xf32> from tensor<4xf32> -> tensor<8x4xf32> and tensor<4xf32> {
+  ^bb0(%h: f32, %p: f32, %q: f32):
+    %t = arith.mulf %h, %p : f32
+    %u = arith.addf %t, %q : f32
+    tile.yield %u : f32
+  }
+  %b:2 = tile.scan %i from %n dim 0 associative : tensor<8xi32> from i32 -> tensor<8xi32> and i32 {
+  ^bb0(%h: i32, %p: i32):
+    %t = arith.addi %h, %p : i32
+    tile.yield %t : i32
+  }
+  return
+}
+
+// CHECK-LABEL: tile.kernel @scatter
+// CHECK: tile.scatter %{{.*}}, %arg0 at #{{.*}}[%arg2] indices(%{{.*}} : tensor<8xi64>) where #{{.*}}[%arg2] if(%{{.*}} : tensor<8xi1>) : tensor<8xf32>, <?x?xf32> {
+// CHECK: tile.scatter %{{.*}}, %arg0 at #{{.*}}[%arg2, %arg2] if(%{{.*}} : i1) : f32, <?x?xf32> {
+tile.kernel @scatter(%x: !tile.view<?x?xf32>, %y: !tile.view<8xi64>, %n: index) {
+  %i = tile.load %y at affine_map<(t0) -> (t0)>[] : !tile.view<8xi64> -> tensor<8xi64>
+  %t = arith.constant dense<1.0> : tensor<8xf32>
+  %m = arith.cmpi sge, %i, %i : tensor<8xi64>
+  tile.scatter %t, %x at affine_map<(t0, i)[s0] -> (s0, i)>[%n] indices (%i : tensor<8xi64>)
+      where affine_set<(t0)[s0] : (s0 - t0 >= 0)>[%n] if (%m : tensor<8xi1>) : tensor<8xf32>, !tile.view<?x?xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    tile.yield %s : f32
+  }
+  %one = arith.constant 1.0 : f32
+  %c = arith.cmpi sge, %n, %n : index
+  tile.scatter %one, %x at affine_map<()[s0, s1] -> (s0, s1)>[%n, %n] if (%c : i1) : f32, !tile.view<?x?xf32> {
+  ^bb0(%a: f32, %b: f32):
+    tile.yield %b : f32
+  }
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @topk
+// CHECK: tile.topk %{{.*}}, %{{.*}} into %arg0, %arg1 axis 1 at #{{.*}}[%arg2] where #{{.*}}[%arg2] : tensor<8xf32>, tensor<8xi64> into <?x4xf32>, <?x4xi64> {
+tile.kernel @topk(%v: !tile.view<?x4xf32>, %i: !tile.view<?x4xi64>, %n: index) {
+  %t = arith.constant dense<1.0> : tensor<8xf32>
+  %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<8xi64>
+  tile.topk %t, %p into %v, %i axis 1 at affine_map<(t0)[s0] -> (s0, 0)>[%n]
+      where affine_set<(t0)[s0] : (s0 - t0 >= 0)>[%n] : tensor<8xf32>, tensor<8xi64> into !tile.view<?x4xf32>, !tile.view<?x4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @sort
+// CHECK: tile.sort %arg0, %arg1 axis 1 at #{{.*}}[%arg2] : <?x4xf32>, <?x4xi64> {
+tile.kernel @sort(%v: !tile.view<?x4xf32>, %i: !tile.view<?x4xi64>, %n: index) {
+  tile.sort %v, %i axis 1 at affine_map<()[s0] -> (s0, 0)>[%n] : !tile.view<?x4xf32>, !tile.view<?x4xi64> {
+  ^bb0(%a: f32, %ai: i64, %b: f32, %bi: i64):
+    %g = arith.cmpf ogt, %a, %b : f32
+    tile.yield %g : i1
+  }
+  tile.return
+}

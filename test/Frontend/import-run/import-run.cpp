@@ -24,6 +24,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
@@ -132,6 +133,187 @@ struct LowerGather : OpRewritePattern<sectile::graph::GatherOp> {
   }
 };
 
+/// One loop inside the other over a box, carrying tensors.
+SmallVector<Value> loopOver(
+    OpBuilder &b, Location loc, ArrayRef<OpFoldResult> sizes, ValueRange carried,
+    llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange at, ValueRange carried)> body) {
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  SmallVector<Value> counts;
+  for (OpFoldResult size : sizes)
+    counts.push_back(getValueOrCreateConstantIndexOp(b, loc, size));
+  auto nest = [&](auto &self, OpBuilder &b, SmallVector<Value> at,
+                  ValueRange carried) -> SmallVector<Value> {
+    if (at.size() == counts.size())
+      return body(b, at, carried);
+    auto loop =
+        scf::ForOp::create(b, loc, zero, counts[at.size()], one, carried,
+                           [&](OpBuilder &inner, Location, Value counter, ValueRange arguments) {
+                             SmallVector<Value> deeper(at);
+                             deeper.push_back(counter);
+                             scf::YieldOp::create(inner, loc, self(self, inner, deeper, arguments));
+                           });
+    return llvm::to_vector_of<Value>(loop.getResults());
+  };
+  return nest(nest, b, {}, carried);
+}
+
+/// What the scalar body of an op yields.
+SmallVector<Value> inlineBody(OpBuilder &b, Block &block, ValueRange arguments) {
+  IRMapping mapping;
+  mapping.map(block.getArguments(), arguments);
+  for (Operation &op : block.without_terminator())
+    b.clone(op, mapping);
+  return llvm::map_to_vector(block.getTerminator()->getOperands(),
+                             [&](Value value) { return mapping.lookupOrDefault(value); });
+}
+
+struct LowerScan : OpRewritePattern<sectile::graph::ScanOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::ScanOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    int64_t axis = op.getAxis();
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, op.getInputs()[0]);
+    Value last = arith::SubIOp::create(rewriter, loc,
+                                       getValueOrCreateConstantIndexOp(rewriter, loc, sizes[axis]),
+                                       arith::ConstantIndexOp::create(rewriter, loc, 1));
+    // States lie in tensors without the axis, results beside them.
+    SmallVector<Value> carried(op.getInits());
+    for (Type type : op.getResultTypes())
+      carried.push_back(tensor::EmptyOp::create(rewriter, loc, sizes, getElementTypeOrSelf(type)));
+    size_t numStates = op.getInits().size();
+    SmallVector<Value> done =
+        loopOver(rewriter, loc, sizes, carried,
+                 [&](OpBuilder &b, ValueRange at, ValueRange tensors) -> SmallVector<Value> {
+                   SmallVector<Value> place(at), outer(at), arguments;
+                   outer.erase(outer.begin() + axis);
+                   if (op.getReverse())
+                     place[axis] = arith::SubIOp::create(b, loc, last, at[axis]);
+                   for (Value state : tensors.take_front(numStates))
+                     arguments.push_back(tensor::ExtractOp::create(b, loc, state, outer));
+                   for (Value input : op.getInputs())
+                     arguments.push_back(tensor::ExtractOp::create(b, loc, input, place));
+                   SmallVector<Value> next = inlineBody(b, op.getStep().front(), arguments), result;
+                   for (auto [state, value] : llvm::zip(tensors, next))
+                     result.push_back(tensor::InsertOp::create(b, loc, value, state, outer));
+                   ArrayRef<Value> shown(op.getExclusive() ? arguments : next);
+                   for (auto [tensor, value] : llvm::zip(tensors.drop_front(numStates), shown))
+                     result.push_back(tensor::InsertOp::create(b, loc, value, tensor, place));
+                   return result;
+                 });
+    SmallVector<Value> results;
+    for (auto [value, type] :
+         llvm::zip_equal(ArrayRef(done).drop_front(numStates), op.getResultTypes()))
+      results.push_back(value.getType() == type
+                            ? value
+                            : tensor::CastOp::create(rewriter, loc, type, value).getResult());
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+struct LowerScatter : OpRewritePattern<sectile::graph::ScatterOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::ScatterOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, op.getUpdates());
+    Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
+    SmallVector<Value> result = loopOver(
+        rewriter, loc, sizes, op.getData(),
+        [&](OpBuilder &b, ValueRange at, ValueRange tensors) -> SmallVector<Value> {
+          SmallVector<Value> dims(at), place;
+          auto apply = [&](AffineExpr expr, ArrayRef<Value> values) -> Value {
+            if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+              return arith::ConstantIndexOp::create(b, loc, constant.getValue());
+            return values[cast<AffineDimExpr>(expr).getPosition()];
+          };
+          for (auto [k, indices] : llvm::enumerate(op.getIndices())) {
+            SmallVector<Value> where;
+            for (AffineExpr expr : cast<AffineMapAttr>(op.getReads()[k]).getValue().getResults())
+              where.push_back(apply(expr, llvm::to_vector(at)));
+            Value index = tensor::ExtractOp::create(b, loc, indices, where);
+            index = arith::IndexCastOp::create(b, loc, b.getIndexType(), index);
+            unsigned axis = *op.getPlace().getResultPosition(b.getAffineDimExpr(at.size() + k));
+            Value extent = tensor::DimOp::create(b, loc, tensors[0], axis);
+            Value isNegative =
+                arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, zero);
+            Value counted = arith::AddIOp::create(b, loc, index, extent);
+            dims.push_back(arith::SelectOp::create(b, loc, isNegative, counted, index));
+          }
+          for (AffineExpr expr : op.getPlace().getResults())
+            place.push_back(apply(expr, dims));
+          Value before = tensor::ExtractOp::create(b, loc, tensors[0], place);
+          Value update = tensor::ExtractOp::create(b, loc, op.getUpdates(), at);
+          Value after = inlineBody(b, op.getCombine().front(), {before, update}).front();
+          return {tensor::InsertOp::create(b, loc, after, tensors[0], place)};
+        });
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+/// Each element sinks through the list of what was selected before it, taking the place of what it
+/// precedes, which sinks on.
+struct LowerTopK : OpRewritePattern<sectile::graph::TopKOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(sectile::graph::TopKOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    int64_t axis = op.getAxis();
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, op.getInput());
+    SmallVector<OpFoldResult> listSizes(sizes);
+    listSizes[axis] = rewriter.getIndexAttr(op.getK());
+    // The places of a list are the innermost loop.
+    SmallVector<OpFoldResult> loops(sizes);
+    loops.push_back(listSizes[axis]);
+    Type element = getElementTypeOrSelf(op.getInput().getType()), i64 = rewriter.getI64Type();
+    Value none = arith::ConstantIntOp::create(rewriter, loc, -1, 64);
+    Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 64);
+    Value first = arith::ConstantIndexOp::create(rewriter, loc, 0);
+    Value empty = tensor::EmptyOp::create(rewriter, loc, listSizes, i64);
+    SmallVector<Value> carried{
+        tensor::EmptyOp::create(rewriter, loc, listSizes, element),
+        linalg::FillOp::create(rewriter, loc, none, empty).getResult(0),
+        arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element)), none};
+    SmallVector<Value> done = loopOver(
+        rewriter, loc, loops, carried,
+        [&](OpBuilder &b, ValueRange at, ValueRange state) -> SmallVector<Value> {
+          SmallVector<Value> source(at.drop_back()), place(source);
+          Value number = at.back();
+          place[axis] = number;
+          Value starts = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, number, first);
+          Value fresh = tensor::ExtractOp::create(b, loc, op.getInput(), source);
+          Value position = arith::IndexCastOp::create(b, loc, i64, at[axis]);
+          Value value = arith::SelectOp::create(b, loc, starts, fresh, state[2]);
+          Value index = arith::SelectOp::create(b, loc, starts, position, state[3]);
+          Value other = tensor::ExtractOp::create(b, loc, state[0], place);
+          Value otherIndex = tensor::ExtractOp::create(b, loc, state[1], place);
+          Value precedes = inlineBody(b, op.getPrecedes().front(), {value, other}).front();
+          Value isEmpty =
+              arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, otherIndex, zero);
+          // What sinks and is not the new element is followed by later places only.
+          Value sinks = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, index, position);
+          Value takes = arith::OrIOp::create(b, loc, precedes, isEmpty);
+          takes = arith::OrIOp::create(b, loc, takes, sinks);
+          auto pick = [&](Value x, Value y) -> Value {
+            return arith::SelectOp::create(b, loc, takes, x, y);
+          };
+          return {tensor::InsertOp::create(b, loc, pick(value, other), state[0], place),
+                  tensor::InsertOp::create(b, loc, pick(index, otherIndex), state[1], place),
+                  pick(other, value), pick(otherIndex, index)};
+        });
+    SmallVector<Value> results;
+    for (auto [value, type] : llvm::zip(done, op.getResultTypes()))
+      results.push_back(value.getType() == type
+                            ? value
+                            : tensor::CastOp::create(rewriter, loc, type, value).getResult());
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
 struct LowerCheck : OpRewritePattern<sectile::graph::CheckOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(sectile::graph::CheckOp op,
@@ -160,7 +342,8 @@ struct LowerExpandShape : OpRewritePattern<tensor::ExpandShapeOp> {
 
 static LogicalResult lower(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
-  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather>(module.getContext());
+  patterns.add<LowerBroadcast, LowerCheck, LowerExpandShape, LowerGather, LowerScan, LowerScatter,
+               LowerTopK>(module.getContext());
   tensor::populateDecomposeTensorConcatPatterns(patterns);
   if (failed(applyPatternsGreedily(module, std::move(patterns))))
     return failure();
@@ -218,6 +401,7 @@ static bool readInputs(StringRef bytes, std::vector<std::vector<int64_t>> &descr
 static void writeOutput(llvm::raw_ostream &out, const int64_t *descriptor, int64_t rank,
                         int64_t elementBytes) {
   const int64_t *extents = descriptor + 3, *strides = extents + rank;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a descriptor's words
   const char *base = reinterpret_cast<const char *>(descriptor[1]) + descriptor[2] * elementBytes;
   int64_t count = std::accumulate(extents, extents + rank, int64_t(1), std::multiplies<>());
   auto word = [&](int64_t value) { out.write(reinterpret_cast<const char *>(&value), 8); };
@@ -273,8 +457,9 @@ static int run(ModuleOp module, FunctionType type) {
   for (std::vector<int64_t> &descriptor : descriptors)
     pointers.push_back(descriptor.data());
   std::vector<void *> packed;
+  packed.reserve(packed.size() + pointers.size());
   for (void *&pointer : pointers)
-    packed.push_back(&pointer);
+    packed.push_back(static_cast<void *>(&pointer));
   if (llvm::Error error = (*engine)->invokePacked("_mlir_ciface_main", packed)) {
     llvm::errs() << "error: " << llvm::toString(std::move(error)) << "\n";
     return 70;
