@@ -435,7 +435,16 @@ private:
     apart += price(consumer, productBlocks(product));
     llvm::SetVector<Operation *> joined(chain);
     joined.insert(product);
-    double together = price(joined, rowBlocks);
+    // What a reduction repeats, it repeats with all that leads to it.
+    double repetitions = 1;
+    for (Operation *other : chain)
+      if (classify(other) == OpKind::Reduction)
+        repetitions = std::max(repetitions, graph::countRepetitions(other, joined, 1));
+    KernelWork work = graph::estimateWork(joined), repeated = graph::estimateWork(chain);
+    work.multiplyAdds += (repetitions - 1) * repeated.multiplyAdds;
+    work.elementOps += (repetitions - 1) * repeated.elementOps;
+    work.blocks = rowBlocks;
+    double together = predictCycles(work, device);
     std::string numbers = llvm::formatv("predicted {0:e2} cycles together in {1:f0} blocks, {2:e2} "
                                         "apart",
                                         together, rowBlocks, apart);
@@ -459,12 +468,18 @@ private:
       work.blocks = graph::countBlocks(ops, kBlockElements);
       return predictCycles(work, device);
     };
-    double together = price(joined), apart = price(group.ops) + price(alone);
+    double repetitions = graph::countRepetitions(op, group.ops, kBlockColumns);
+    KernelWork work = graph::estimateWork(joined);
+    work.elementOps += (repetitions - 1) * graph::estimateWork(alone).elementOps;
+    work.blocks = graph::countBlocks(joined, kBlockElements);
+    double together = predictCycles(work, device), apart = price(group.ops) + price(alone);
     if (together <= apart)
       return true;
+    std::string again =
+        repetitions > 1 ? llvm::formatv(", each element {0:f1} times", repetitions).str() : "";
     missed(op, llvm::formatv("computing it in its consumer's kernel would be slower: predicted "
-                             "{0:e2} cycles together in {1:f0} blocks, {2:e2} apart",
-                             together, graph::countBlocks(joined, kBlockElements), apart)
+                             "{0:e2} cycles together in {1:f0} blocks{2}, {3:e2} apart",
+                             together, graph::countBlocks(joined, kBlockElements), again, apart)
                    .str());
     return false;
   }

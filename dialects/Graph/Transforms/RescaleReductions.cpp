@@ -185,8 +185,8 @@ void rewrite(Normalised found) {
       [&](OpBuilder &inner, Location where, ValueRange args) {
         auto division = cast<arith::DivFOp>(
             found.division.getBlock()->getTerminator()->getOperand(0).getDefiningOp());
-        Value value = arith::DivFOp::create(inner, where, args[0], args[1],
-                                            division.getFastmathAttr());
+        Value value =
+            arith::DivFOp::create(inner, where, args[0], args[1], division.getFastmathAttr());
         linalg::YieldOp::create(inner, where, value);
       });
   total.replaceAllUsesExcept(quotient.getResult(0), quotient);

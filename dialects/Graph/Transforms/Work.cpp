@@ -7,12 +7,16 @@
 
 #include "Work.h"
 
+#include "dialects/Graph/IR/Follow.h"
+
 #include "dialects/Graph/IR/Graph.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include "llvm/ADT/MapVector.h"
 
 #include <cmath>
 
@@ -127,4 +131,63 @@ double graph::countBlocks(const llvm::SetVector<Operation *> &ops, double tile) 
       most = std::min(most, countElements(cast<RankedTensorType>(op->getResult(0).getType())));
   }
   return std::max(std::min(most, std::floor(iterations / tile)), 1.0);
+}
+
+double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *> &group,
+                               double columns) {
+  double most = 1;
+  for (Operation *root : group) {
+    bool isStored = llvm::any_of(root->getUsers(), [&](Operation *user) {
+      return user != op && !group.contains(user) && !isa<tensor::DimOp>(user);
+    });
+    if (!isStored)
+      continue;
+    for (OpResult result : root->getResults()) {
+      auto type = dyn_cast<RankedTensorType>(result.getType());
+      if (!type)
+        continue;
+      unsigned rank = type.getRank();
+      Followed all(rank, llvm::SmallBitVector(rank));
+      for (unsigned dim = 0; dim < rank; ++dim)
+        all[dim].set(dim);
+      // Consumers come before what they consume.
+      llvm::MapVector<Value, Followed> followed;
+      followed[result] = all;
+      SmallVector<Operation *> order(group.begin(), group.end());
+      order.push_back(op);
+      llvm::sort(order, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
+      for (Operation *other : order)
+        for (OpResult value : other->getResults()) {
+          auto it = followed.find(value);
+          if (it == followed.end() || other == op)
+            continue;
+          Followed dims = it->second;
+          followOperands(value, dims, rank, [&](OpOperand &operand, Followed from) {
+            Followed &known = followed[operand.get()];
+            if (known.empty())
+              known = from;
+            else
+              for (auto [mine, more] : llvm::zip_equal(known, from))
+                mine |= more;
+          });
+        }
+      llvm::SmallBitVector dims(rank);
+      double elements = 1;
+      for (OpResult value : op->getResults())
+        if (auto it = followed.find(value); it != followed.end()) {
+          elements = std::max(elements, countElements(cast<RankedTensorType>(value.getType())));
+          for (const llvm::SmallBitVector &dim : it->second)
+            dims |= dim;
+        }
+      double others = 1, last = 1;
+      for (unsigned dim : dims.set_bits())
+        (dim + 1 == rank ? last : others) *= knownExtent(type.getDimSize(dim));
+      // Elements side by side share a tile's computation only if they are all that needs it there.
+      double run = std::max(1.0, last * others / elements);
+      double shared = elements < others ? 1 : std::min(columns, run);
+      double points = others * std::ceil(last / shared);
+      most = std::max(most, points / elements);
+    }
+  }
+  return most;
 }

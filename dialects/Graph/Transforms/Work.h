@@ -26,6 +26,13 @@ llvm::SmallVector<unsigned> getSharedLoops(mlir::linalg::LinalgOp product, mlir:
 /// time are taken to be of a typical size.
 KernelWork estimateWork(const llvm::SetVector<mlir::Operation *> &ops);
 
+/// How often each element of `op`, a reduction, would be computed in a kernel of `group` that it is
+/// to join: what computes a tile of the kernel's result computes all that the tile needs, so that
+/// tiles which need the same elements repeat them. 1 if none is repeated. `columns` elements of the
+/// result's last dimension are one tile.
+double countRepetitions(mlir::Operation *op, const llvm::SetVector<mlir::Operation *> &group,
+                        double columns);
+
 /// Blocks of a grid over the given loops of `op`, with `tile` elements of the last one in each
 /// block, or over all elements of its result.
 double countBlocks(mlir::linalg::LinalgOp op, llvm::ArrayRef<unsigned> loops, double tile);

@@ -7,6 +7,8 @@
 
 #include "Analysis.h"
 
+#include "dialects/Graph/IR/Follow.h"
+
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -76,98 +78,42 @@ std::optional<unsigned> sectile::getContiguousDim(Value value) {
 
 namespace {
 
-/// For each dimension of a value, the root dimensions its coordinate follows.
-using Followed = SmallVector<DimSet>;
-
 class Walker {
 public:
   Walker(unsigned rank, RegionAnalysis &analysis) : rank(rank), analysis(analysis) {}
 
-  void visit(Value value, const Followed &dims, bool insideReduction) {
-    Operation *op = value.getDefiningOp();
-    if (!op)
+  void visit(Value value, const graph::Followed &dims, bool insideReduction) {
+    auto result = dyn_cast<OpResult>(value);
+    if (!result)
       return;
-    if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
-      return visitLinalg(linalgOp, cast<OpResult>(value).getResultNumber(), dims, insideReduction);
-    if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
-      Followed from;
-      for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices()))
-        from.append(group.size(), dims[dim]);
-      return visit(collapse.getSrc(), from, insideReduction);
-    }
-    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
-      Followed from;
-      for (ReassociationIndices &group : expand.getReassociationIndices()) {
-        DimSet all(rank);
-        for (int64_t dim : group)
-          all |= dims[dim];
-        from.push_back(all);
-      }
-      return visit(expand.getSrc(), from, insideReduction);
-    }
-    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
-      llvm::SmallBitVector dropped = slice.getDroppedDims();
-      Followed from;
-      unsigned next = 0;
-      for (int64_t dim = 0; dim < slice.getSourceType().getRank(); ++dim)
-        from.push_back(dropped.test(dim) ? DimSet(rank) : dims[next++]);
-      return visit(slice.getSource(), from, insideReduction);
-    }
-    if (auto broadcast = dyn_cast<graph::BroadcastOp>(op)) {
-      auto sourceRank = cast<RankedTensorType>(broadcast.getSource().getType()).getRank();
-      return visit(broadcast.getSource(), Followed(ArrayRef(dims).take_back(sourceRank)),
-                   insideReduction);
-    }
-    if (auto gather = dyn_cast<graph::GatherOp>(op)) {
-      auto indexRank = cast<RankedTensorType>(gather.getIndices().getType()).getRank();
-      Followed from(ArrayRef(dims).slice(gather.getAxis(), indexRank));
-      return visit(gather.getIndices(), from, insideReduction);
-    }
-    if (auto scan = dyn_cast<graph::ScanOp>(op)) {
-      Followed without(dims);
-      without.erase(without.begin() + scan.getAxis());
-      for (Value input : scan.getInputs())
-        visit(input, dims, insideReduction);
-      for (Value init : scan.getInits())
-        visit(init, without, insideReduction);
-      return;
-    }
-    for (Value operand : op->getOperands())
-      if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
-        if (type.getRank() == static_cast<int64_t>(dims.size()))
-          visit(operand, dims, insideReduction);
+    if (auto op = dyn_cast<linalg::LinalgOp>(result.getOwner()))
+      return visitLinalg(op, result, dims, insideReduction);
+    graph::followOperands(result, dims, rank, [&](OpOperand &operand, graph::Followed from) {
+      visit(operand.get(), from, insideReduction);
+    });
   }
 
 private:
-  void visitLinalg(linalg::LinalgOp op, unsigned result, const Followed &dims,
+  void visitLinalg(linalg::LinalgOp op, OpResult result, const graph::Followed &dims,
                    bool insideReduction) {
     if (!seen[insideReduction].insert(op).second)
       return;
-    Followed loops(op.getNumLoops(), DimSet(rank));
     DimSet followed(rank);
-    AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
-    for (auto [expr, dim] : llvm::zip_equal(map.getResults(), dims))
-      if (auto loop = dyn_cast<AffineDimExpr>(expr)) {
-        loops[loop.getPosition()] = dim;
-        followed |= dim;
-      }
-    bool isReduction = op.getNumReductionLoops() != 0;
-    auto operandDims = [&](OpOperand *operand) {
-      Followed from;
-      for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults()) {
-        DimSet &all = from.emplace_back(rank);
-        expr.walk([&](AffineExpr part) {
-          if (auto loop = dyn_cast<AffineDimExpr>(part))
-            all |= loops[loop.getPosition()];
-        });
-      }
-      return from;
+    for (const DimSet &dim : dims)
+      followed |= dim;
+    SmallVector<graph::Followed> from(op->getNumOperands());
+    graph::followOperands(result, dims, rank, [&](OpOperand &operand, graph::Followed dims) {
+      from[operand.getOperandNumber()] = std::move(dims);
+    });
+    auto operandDims = [&](OpOperand *operand) -> const graph::Followed & {
+      return from[operand->getOperandNumber()];
     };
+    bool isReduction = op.getNumReductionLoops() != 0;
     if (isReduction) {
       ReductionInfo info{op,           isContraction(op), followed,       DimSet(rank),
                          DimSet(rank), DimSet(rank),      insideReduction};
       for (OpOperand *input : op.getDpsInputOperands()) {
-        Followed from = operandDims(input);
+        const graph::Followed &from = operandDims(input);
         if (!from.empty())
           info.contiguous |= from.back();
       }
@@ -408,7 +354,7 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
   }
   Walker walker(analysis.rank, analysis);
   for (Value root : terminator->getOperands()) {
-    Followed dims;
+    graph::Followed dims;
     for (unsigned dim = 0; dim < analysis.rank; ++dim) {
       dims.emplace_back(analysis.rank);
       dims.back().set(dim);

@@ -197,16 +197,21 @@ FailureOr<TileValue> Materializer::materialiseReduction(linalg::LinalgOp op, uns
   // One vector of partial results per element of the tile must fit the registers.
   bool keepsOrder = strict && combiner && isa<arith::AddFOp, arith::MulFOp>(combiner->op);
   if (combiner && elements <= file.registers && !keepsOrder) {
-    for (OpOperand *input : op.getDpsInputOperands()) {
-      std::optional<unsigned> adjacent = getAdjacentDim(input->get());
-      if (!adjacent)
-        continue;
-      op.getMatchingIndexingMap(input).getResult(*adjacent).walk([&](AffineExpr part) {
+    auto chunkAlong = [&](AffineExpr expr) {
+      expr.walk([&](AffineExpr part) {
         auto dim = dyn_cast<AffineDimExpr>(part);
         if (dim && llvm::is_contained(loops, dim.getPosition()))
           chunkLoop = dim.getPosition();
       });
-    }
+    };
+    for (OpOperand *input : op.getDpsInputOperands())
+      if (std::optional<unsigned> adjacent = getAdjacentDim(input->get()))
+        chunkAlong(op.getMatchingIndexingMap(input).getResult(*adjacent));
+    // Else partial sums of elements that lie apart: still better than one sum after the other.
+    if (!chunkLoop && !rows)
+      for (OpOperand *input : op.getDpsInputOperands())
+        if (AffineMap map = op.getMatchingIndexingMap(input); map.getNumResults() != 0)
+          chunkAlong(map.getResults().back());
     // A dot whose columns are contiguous already is better than horizontal sums.
     if (chunkLoop && rows) {
       bool columnsContiguous = false;

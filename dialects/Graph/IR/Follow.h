@@ -1,0 +1,30 @@
+//===- Follow.h - what the coordinates inside a kernel follow ---*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_DIALECTS_GRAPH_IR_FOLLOW_H
+#define SECTILE_DIALECTS_GRAPH_IR_FOLLOW_H
+
+#include "mlir/IR/OpDefinition.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallBitVector.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace sectile::graph {
+
+/// For each dimension of a tensor, the dimensions of a kernel's result that its coordinate follows:
+/// changes with, when that result is computed from it.
+using Followed = llvm::SmallVector<llvm::SmallBitVector>;
+
+/// Calls `visit` with every tensor operand that result `value` of an op is computed from, and with
+/// what the operand's dimensions follow if those of `value` follow `dims`, dimensions of a result
+/// of rank `rank`. Reduced dimensions follow nothing; through a reshape that mixes dimensions, each
+/// follows all of them.
+void followOperands(mlir::OpResult value, const Followed &dims, unsigned rank,
+                    llvm::function_ref<void(mlir::OpOperand &, Followed)> visit);
+
+} // namespace sectile::graph
+
+#endif // SECTILE_DIALECTS_GRAPH_IR_FOLLOW_H
