@@ -48,9 +48,6 @@ SIZES: Dict[Tuple[str, ...], Sequence[Tuple[int, ...]]] = {
 }
 """Sizes at which a dynamic model runs; no sequence is longer than the small models' tables."""
 
-SLOW_TO_VERIFY = ("unet", "unet_dyn")
-"""Scaled-down models that are still too large to be interpreted after every pass."""
-
 OTHER_SEEDS = 100
 """Distance between the seeds of a case's draws."""
 
@@ -197,10 +194,7 @@ def main() -> int:
             run_case(
                 arguments.sectile, package, path, model, seed, dims, peer, tally, label.strip()
             )
-        if arguments.verify and name in SLOW_TO_VERIFY:
-            tally.skipped += 1
-            print(f"skipped: {name}: verify: the interpreter takes minutes", flush=True)
-        elif arguments.verify:
+        if arguments.verify:
             problem, wall, _ = call([arguments.sectile, "verify", path], COMPILE_SECONDS)
             tally.note(problem is None, f"{name}: verify: {problem or f'{wall:.1f} s'}")
         os.unlink(package)

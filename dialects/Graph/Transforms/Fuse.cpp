@@ -279,6 +279,10 @@ private:
         missed(op, "its consumers repeat its elements");
         return std::nullopt;
       }
+      if (!graph::keepsLastDim(op, group.ops)) {
+        missed(op, "its columns would lie apart in what the kernel stores");
+        return std::nullopt;
+      }
       return number;
     case OpKind::Reduction:
       if (Operation *weights = findSharedOperand(op, group);

@@ -16,8 +16,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
-#include "llvm/ADT/MapVector.h"
-
 #include <cmath>
 
 using namespace mlir;
@@ -133,9 +131,14 @@ double graph::countBlocks(const llvm::SetVector<Operation *> &ops, double tile) 
   return std::max(std::min(most, std::floor(iterations / tile)), 1.0);
 }
 
-double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *> &group,
-                               double columns) {
-  double most = 1;
+/// Calls `visit` for every result that `group` stores, with its type and with what the dimensions
+/// of each result of `op`, which is to join the group, follow.
+static void followFromRoots(
+    Operation *op, const llvm::SetVector<Operation *> &group,
+    llvm::function_ref<void(RankedTensorType, OpResult, const graph::Followed &)> visit) {
+  // Consumers come before what they consume.
+  SmallVector<Operation *> order(group.begin(), group.end());
+  llvm::sort(order, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
   for (Operation *root : group) {
     bool isStored = llvm::any_of(root->getUsers(), [&](Operation *user) {
       return user != op && !group.contains(user) && !isa<tensor::DimOp>(user);
@@ -147,23 +150,19 @@ double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *>
       if (!type)
         continue;
       unsigned rank = type.getRank();
-      Followed all(rank, llvm::SmallBitVector(rank));
+      graph::Followed all(rank, llvm::SmallBitVector(rank));
       for (unsigned dim = 0; dim < rank; ++dim)
         all[dim].set(dim);
-      // Consumers come before what they consume.
-      llvm::MapVector<Value, Followed> followed;
+      llvm::DenseMap<Value, graph::Followed> followed;
       followed[result] = all;
-      SmallVector<Operation *> order(group.begin(), group.end());
-      order.push_back(op);
-      llvm::sort(order, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
       for (Operation *other : order)
         for (OpResult value : other->getResults()) {
           auto it = followed.find(value);
           if (it == followed.end() || other == op)
             continue;
-          Followed dims = it->second;
-          followOperands(value, dims, rank, [&](OpOperand &operand, Followed from) {
-            Followed &known = followed[operand.get()];
+          graph::Followed dims = it->second;
+          graph::followOperands(value, dims, rank, [&](OpOperand &operand, graph::Followed from) {
+            graph::Followed &known = followed[operand.get()];
             if (known.empty())
               known = from;
             else
@@ -171,23 +170,44 @@ double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *>
                 mine |= more;
           });
         }
-      llvm::SmallBitVector dims(rank);
-      double elements = 1;
       for (OpResult value : op->getResults())
-        if (auto it = followed.find(value); it != followed.end()) {
-          elements = std::max(elements, countElements(cast<RankedTensorType>(value.getType())));
-          for (const llvm::SmallBitVector &dim : it->second)
-            dims |= dim;
-        }
-      double others = 1, last = 1;
-      for (unsigned dim : dims.set_bits())
-        (dim + 1 == rank ? last : others) *= knownExtent(type.getDimSize(dim));
-      // Elements side by side share a tile's computation only if they are all that needs it there.
-      double run = std::max(1.0, last * others / elements);
-      double shared = elements < others ? 1 : std::min(columns, run);
-      double points = others * std::ceil(last / shared);
-      most = std::max(most, points / elements);
+        if (auto it = followed.find(value); it != followed.end())
+          visit(type, value, it->second);
     }
   }
+}
+
+double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *> &group,
+                               double columns) {
+  double most = 1;
+  followFromRoots(op, group, [&](RankedTensorType root, OpResult value, const Followed &followed) {
+    unsigned rank = root.getRank();
+    double elements = std::max(1.0, countElements(cast<RankedTensorType>(value.getType())));
+    llvm::SmallBitVector dims(rank);
+    for (const llvm::SmallBitVector &dim : followed)
+      dims |= dim;
+    double others = 1, last = 1;
+    for (unsigned dim : dims.set_bits())
+      (dim + 1 == rank ? last : others) *= knownExtent(root.getDimSize(dim));
+    // Elements side by side share a tile's computation only if they are all that needs it there.
+    double run = std::max(1.0, last * others / elements);
+    double shared = elements < others ? 1 : std::min(columns, run);
+    most = std::max(most, others * std::ceil(last / shared) / elements);
+  });
   return most;
+}
+
+bool graph::keepsLastDim(Operation *op, const llvm::SetVector<Operation *> &group) {
+  bool keeps = true;
+  followFromRoots(op, group, [&](RankedTensorType root, OpResult value, const Followed &followed) {
+    auto lastDim = [](RankedTensorType type) {
+      int64_t last = type.getRank() - 1;
+      while (last > 0 && type.getDimSize(last) == 1)
+        --last;
+      return last;
+    };
+    int64_t last = lastDim(root), own = lastDim(cast<RankedTensorType>(value.getType()));
+    keeps &= last < 0 || own < 0 || followed[own].test(last);
+  });
+  return keeps;
 }

@@ -33,6 +33,10 @@ KernelWork estimateWork(const llvm::SetVector<mlir::Operation *> &ops);
 double countRepetitions(mlir::Operation *op, const llvm::SetVector<mlir::Operation *> &group,
                         double columns);
 
+/// Whether what lies side by side in the result of `op` still does in all that `group`, which it is
+/// to join, stores.
+bool keepsLastDim(mlir::Operation *op, const llvm::SetVector<mlir::Operation *> &group);
+
 /// Blocks of a grid over the given loops of `op`, with `tile` elements of the last one in each
 /// block, or over all elements of its result.
 double countBlocks(mlir::linalg::LinalgOp op, llvm::ArrayRef<unsigned> loops, double tile);
