@@ -285,17 +285,20 @@ def GraphRescaleReductionsPass : Pass<"graph-rescale-reductions", "::mlir::func:
     an attention, whatever it is written as. Since (e / s) v summed is e v summed and then divided,
     there are as many divisions as results, not as weights, and no tensor of normalised weights.
 
-    The law holds for any s; it is applied only where nothing can overflow that did not before:
-    weights lie between 0 and 1 since x has its own maximum over the same elements taken off, and s
-    is the sum of the same weights. Rounding changes, so the pass does not run in `--fp=strict`.
+    The new sum may be s times as large as the result. Weights lie between 0 and 1 where x has its
+    own maximum over the same elements taken off, and s, their sum, is then at most their number:
+    only values within that factor of the largest float overflow. `f16`, which ends at 65504, is left
+    alone, and so is everything in `--fp=strict`.
 
     ```mlir
     #pn = affine_map<(p, n) -> (p, n)>
     #p = affine_map<(p, n) -> (p)>
-    func.func @mean(%x: tensor<4x8xf32>, %v: tensor<8x16xf32>, %low: tensor<4xf32>,
-                    %zeros: tensor<4xf32>, %w: tensor<4x8xf32>, %y: tensor<4x16xf32>)
+    func.func @mean(%x: tensor<4x8xf32>, %v: tensor<8x16xf32>, %zeros: tensor<4xf32>,
+                    %rows: tensor<4xf32>, %w: tensor<4x8xf32>, %y: tensor<4x16xf32>)
         -> tensor<4x16xf32> {
       %zero = arith.constant 0.0 : f32
+      %least = arith.constant 0xFF800000 : f32
+      %low = linalg.fill ins(%least : f32) outs(%rows : tensor<4xf32>) -> tensor<4xf32>
       %m = linalg.generic {indexing_maps = [#pn, #p], iterator_types = ["parallel", "reduction"]}
           ins(%x : tensor<4x8xf32>) outs(%low : tensor<4xf32>) {
       ^bb0(%a: f32, %o: f32):

@@ -11,9 +11,12 @@
 // y[p, q] = sum over n of (e[p, n] / s[p]) * v[n, q]
 //
 // is (sum over n of e[p, n] * v[n, q]) / s[p]: as many divisions as results,
-// not as terms, and one tensor over [p, n] less. No intermediate overflows that
-// did not before: every e lies between 0 and 1, so that the new sum is at most
-// s times the largest |v|, with s between 1 and the number of terms.
+// not as terms, and one tensor over [p, n] less. The law holds for any weights,
+// but not within a float's range: the new sum may be s times as large as the
+// result. Weights between 0 and 1 keep s at most the number of terms, so that
+// it takes |v| within that factor of the largest float to overflow. Of floats
+// with eight bits of exponent that is the price of any other order of
+// summation; f16 ends at 65504 and is left alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -109,6 +112,15 @@ bool isReductionOf(const Read &read, Value source, const llvm::SmallBitVector &r
   return op.getMatchingIndexingMap(op.getDpsInitOperand(0)) == read.map;
 }
 
+/// The constant that the reduction `op` starts from everywhere, if it is one.
+std::optional<APFloat> getStart(linalg::LinalgOp op) {
+  auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+  FloatAttr start;
+  if (!fill || !matchPattern(fill.getInputs()[0], m_Constant(&start)))
+    return std::nullopt;
+  return start.getValue();
+}
+
 /// A product whose left factor is normalised, and what it is to read instead.
 struct Normalised {
   linalg::LinalgOp product;
@@ -147,14 +159,13 @@ std::optional<Normalised> match(linalg::LinalgOp product, OpOperand &factor) {
   if (!x || !most || !x->map.isIdentity() ||
       !isReductionOf<arith::MaximumFOp>(*most, x->tensor, reduced))
     return std::nullopt;
-  // Nothing but the products is summed, from zero on.
-  Attribute start;
-  Value init = product.getDpsInits()[0];
-  if (auto fill = init.getDefiningOp<linalg::FillOp>())
-    if (!matchPattern(fill.getInputs()[0], m_Constant(&start)))
-      return std::nullopt;
-  auto zero = dyn_cast_if_present<FloatAttr>(start);
-  if (!zero || !zero.getValue().isZero())
+  // The maximum is that of the elements: one weight is 1, and none is lost below the least float.
+  std::optional<APFloat> least = getStart(most->tensor.getDefiningOp<linalg::LinalgOp>());
+  if (!least || !least->isNegative() || !(least->isInfinity() || least->isLargest()))
+    return std::nullopt;
+  // Nothing but the products is summed.
+  std::optional<APFloat> start = getStart(product);
+  if (!start || !start->isZero())
     return std::nullopt;
   return Normalised{product, &factor, division, weights->tensor, *sum};
 }
@@ -204,7 +215,9 @@ struct GraphRescaleReductionsPass
   void runOnOperation() override {
     SmallVector<linalg::LinalgOp> ops(getOperation().getOps<linalg::LinalgOp>());
     for (linalg::LinalgOp op : ops) {
-      if (!graph::sumsProducts(op) || !isa<FloatType>(getElementTypeOrSelf(op->getResult(0))))
+      // See the top of the file for the types.
+      Type element = getElementTypeOrSelf(op->getResult(0));
+      if (!graph::sumsProducts(op) || !isa<BFloat16Type, Float32Type, Float64Type>(element))
         continue;
       // The body is the product of two operands and its sum.
       if (llvm::range_size(op.getBlock()->without_terminator()) != 2 || op.getNumDpsInputs() != 2)
