@@ -403,6 +403,63 @@ func.func @high(%x: tensor<4x8xf32>, %v: tensor<8x16xf32>, %rows: tensor<4xf32>,
 #nq = affine_map<(p, q, n) -> (n, q)>
 #qpn = affine_map<(p, q, n) -> (p, n)>
 
+// Nothing may be summed: the result is then 0.
+// CHECK-LABEL: func.func @dynamic
+// CHECK: arith.mulf
+// CHECK: arith.cmpf oeq
+// CHECK: arith.select
+// CHECK: arith.divf
+func.func @dynamic(%x: tensor<4x?xf32>, %v: tensor<?x16xf32>, %rows: tensor<4xf32>, %zeros: tensor<4xf32>,
+                  %w: tensor<4x?xf32>, %y: tensor<4x16xf32>) -> (tensor<4x16xf32>, tensor<4x?xf32>) {
+  %start = arith.constant 0.0 : f32
+  %least = arith.constant 0xFF800000 : f32
+  %low = linalg.fill ins(%least : f32) outs(%rows : tensor<4xf32>) -> tensor<4xf32>
+  %m = linalg.generic {indexing_maps = [#pn, #p], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x?xf32>) outs(%low : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.maximumf %a, %o : f32
+    linalg.yield %r : f32
+  } -> tensor<4xf32>
+  %e = linalg.generic {indexing_maps = [#pn, #p, #pn], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m : tensor<4x?xf32>, tensor<4xf32>) outs(%w : tensor<4x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %d = arith.subf %a, %b : f32
+    %r = math.exp %d : f32
+    linalg.yield %r : f32
+  } -> tensor<4x?xf32>
+  %s = linalg.generic {indexing_maps = [#pn, #p], iterator_types = ["parallel", "reduction"]}
+      ins(%e : tensor<4x?xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %o : f32
+    linalg.yield %r : f32
+  } -> tensor<4xf32>
+  %s1 = tensor.expand_shape %s [[0, 1]] output_shape [4, 1] : tensor<4xf32> into tensor<4x1xf32>
+  %n = linalg.generic {indexing_maps = [#pn, affine_map<(p, n) -> (p, 0)>, #pn],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%e, %s1 : tensor<4x?xf32>, tensor<4x1xf32>) outs(%w : tensor<4x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.divf %a, %b : f32
+    linalg.yield %r : f32
+  } -> tensor<4x?xf32>
+  %f = linalg.fill ins(%start : f32) outs(%y : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %r = linalg.generic {indexing_maps = [#qpn, #nq, #pq], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%n, %v : tensor<4x?xf32>, tensor<?x16xf32>) outs(%f : tensor<4x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %t = arith.mulf %a, %b : f32
+    %u = arith.addf %o, %t : f32
+    linalg.yield %u : f32
+  } -> tensor<4x16xf32>
+  return %r, %x : tensor<4x16xf32>, tensor<4x?xf32>
+}
+
+// -----
+
+#pn = affine_map<(p, n) -> (p, n)>
+#p = affine_map<(p, n) -> (p)>
+#pq = affine_map<(p, q, n) -> (p, q)>
+#nq = affine_map<(p, q, n) -> (n, q)>
+#qpn = affine_map<(p, q, n) -> (p, n)>
+
 // Sums of unnormalised weights leave the range of f16.
 // CHECK-LABEL: func.func @half
 // CHECK: arith.divf

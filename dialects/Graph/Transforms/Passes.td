@@ -287,7 +287,8 @@ def GraphRescaleReductionsPass : Pass<"graph-rescale-reductions", "::mlir::func:
 
     The new sum may be s times as large as the result. Weights lie between 0 and 1 where x has its
     own maximum over the same elements taken off, and s, their sum, is then at most their number:
-    only values within that factor of the largest float overflow. `f16`, which ends at 65504, is left
+    only values within that factor of the largest float overflow. Without any weights the result
+    stays 0. `f16`, which ends at 65504, is left
     alone, and so is everything in `--fp=strict`.
 
     ```mlir

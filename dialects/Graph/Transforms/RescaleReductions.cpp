@@ -16,7 +16,8 @@
 // result. Weights between 0 and 1 keep s at most the number of terms, so that
 // it takes |v| within that factor of the largest float to overflow. Of floats
 // with eight bits of exponent that is the price of any other order of
-// summation; f16 ends at 65504 and is left alone.
+// summation; f16 ends at 65504 and is left alone. Where there are no terms, the
+// result is 0, and not 0 divided by their sum.
 //
 //===----------------------------------------------------------------------===//
 
@@ -128,6 +129,8 @@ struct Normalised {
   linalg::LinalgOp division;
   Value weights;
   Read sum;
+  /// Whether there may be nothing to sum.
+  bool mayBeEmpty;
 };
 
 std::optional<Normalised> match(linalg::LinalgOp product, OpOperand &factor) {
@@ -167,7 +170,11 @@ std::optional<Normalised> match(linalg::LinalgOp product, OpOperand &factor) {
   std::optional<APFloat> start = getStart(product);
   if (!start || !start->isZero())
     return std::nullopt;
-  return Normalised{product, &factor, division, weights->tensor, *sum};
+  bool mayBeEmpty = llvm::any_of(reduced.set_bits(), [&](unsigned loop) {
+    int64_t extent = division.getStaticLoopRanges()[loop];
+    return ShapedType::isDynamic(extent) || extent == 0;
+  });
+  return Normalised{product, &factor, division, weights->tensor, *sum, mayBeEmpty};
 }
 
 void rewrite(Normalised found) {
@@ -196,8 +203,18 @@ void rewrite(Normalised found) {
       [&](OpBuilder &inner, Location where, ValueRange args) {
         auto division = cast<arith::DivFOp>(
             found.division.getBlock()->getTerminator()->getOperand(0).getDefiningOp());
+        Value divisor = args[1];
+        if (found.mayBeEmpty) {
+          // Of any terms, the greatest is 1.
+          Type element = divisor.getType();
+          Value zero = arith::ConstantOp::create(inner, where, inner.getZeroAttr(element));
+          Value one = arith::ConstantOp::create(inner, where, inner.getFloatAttr(element, 1.0));
+          Value isEmpty =
+              arith::CmpFOp::create(inner, where, arith::CmpFPredicate::OEQ, divisor, zero);
+          divisor = arith::SelectOp::create(inner, where, isEmpty, one, divisor);
+        }
         Value value =
-            arith::DivFOp::create(inner, where, args[0], args[1], division.getFastmathAttr());
+            arith::DivFOp::create(inner, where, args[0], divisor, division.getFastmathAttr());
         linalg::YieldOp::create(inner, where, value);
       });
   total.replaceAllUsesExcept(quotient.getResult(0), quotient);
