@@ -41,7 +41,8 @@ constexpr Option kOptions[] = {
     {"seed", Option::Value, "N", "of the random inputs (default: 0)"},
     {"samples", Option::Value, "N",
      "sets of inputs; where sizes are dynamic each has other ones\n"
-     "(default: 3 with dynamic sizes, else 1)"},
+     "(default: 1; with dynamic sizes 3, and one more\n"
+     "without anything along each of the last three)"},
     {"least", Option::Value, "N", "smallest integer in random inputs (default: 0)"},
     {"most", Option::Value, "N", "largest integer in random inputs (default: 1)"},
     {"budget", Option::Value, "N", "element operations of one execution (default: no limit)"},
@@ -98,14 +99,20 @@ Result<Settings> readSettings(const Args &args) {
   return settings;
 }
 
-/// Sizes for the n-th set of inputs: small odd ones, ones, beyond any tile, and none at all.
+/// Sets of inputs whose sizes are all of one kind: small odd ones, ones, and beyond any tile.
+constexpr int64_t kUniformSets = 3;
+
+/// Sizes for the n-th set of inputs: the uniform ones, then nothing along one dimension after the
+/// other, from the last on. A sum over nothing shows only if there is something to compute it for.
 void chooseSampleSizes(const std::vector<std::string> &symbols, int64_t number,
                        SymbolValues &sizes) {
-  int64_t kind = number % 4, next = kind == 2 ? 33 + number : 3 + number;
+  auto numSymbols = static_cast<int64_t>(symbols.size());
+  int64_t kind = number % (kUniformSets + numSymbols), next = kind == 2 ? 33 + number : 3 + number;
   if (kind == 0)
     return chooseSizes(symbols, sizes);
-  for (const std::string &symbol : symbols) {
-    sizes.emplace(symbol, kind == 1 ? 1 : kind == 2 ? next : 0);
+  for (int64_t i = 0; i < numSymbols; ++i) {
+    bool isNone = kind == kUniformSets + numSymbols - 1 - i;
+    sizes.emplace(symbols[i], kind == 1 ? 1 : isNone ? 0 : next);
     next += 2;
   }
 }
@@ -119,7 +126,9 @@ verify::SampleMaker getSampleMaker(const Settings &settings) {
       return false;
     }
     std::vector<std::string> symbols = getModelSymbols(*inputs);
-    int64_t count = settings.samples ? settings.samples : symbols.empty() ? 1 : 3;
+    int64_t count = settings.samples  ? settings.samples
+                    : symbols.empty() ? 1
+                                      : kUniformSets + std::min<int64_t>(symbols.size(), 3);
     for (int64_t number = 0; number < count; ++number) {
       SymbolValues sizes;
       // A reduced model may lack a symbol that the whole one has.
