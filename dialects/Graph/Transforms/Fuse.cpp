@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fusion.h"
 #include "Work.h"
 
 #include "dialects/Graph/Transforms/Passes.h"
@@ -31,80 +32,20 @@ namespace sectile::graph {
 
 using namespace mlir;
 using namespace sectile;
+using namespace sectile::graph;
 
 namespace {
 
-/// What fusion needs to know of an op.
-enum class OpKind {
-  Free,        // a constant, a fill, an empty tensor: cloned into whoever uses it
-  Movement,    // elements change place, not value
-  Pad,         // movement that adds elements
-  Elementwise, // one result element from one element of each operand
-  Contraction,
-  Reduction,
-  Scan,
-  Scatter,
-  Selection,
-  Other // not of the tensor world
-};
-
-struct Group {
-  explicit Group(Operation *root) : root(root) {}
-  Operation *root;
-  bool hasContraction = false;
-  bool hasReduction = false;
-  /// A scan of the kernel: others have to run along the same dimension, the same way.
-  graph::ScanOp scan;
-  /// Whether the kernel changes elements at places known only at run time.
-  bool hasScatter = false;
-  /// Whether the kernel selects elements, whose places it knows at its end only.
-  bool hasSelection = false;
-  /// Ops that compute the operand of an attention-like product: the normalised scores.
-  llvm::SmallDenseSet<Operation *> operandChain;
-  /// Data movement through which a product of the group reads an operand.
-  llvm::SmallDenseSet<Operation *> readers;
-  llvm::SetVector<Operation *> ops;
-};
-
-OpKind classify(Operation *op) {
-  if (isa<tensor::EmptyOp>(op))
-    return OpKind::Free;
-  if (op->hasTrait<OpTrait::ConstantLike>())
-    return isa<RankedTensorType>(op->getResult(0).getType()) ? OpKind::Free : OpKind::Other;
-  if (isa<linalg::FillOp>(op))
-    return OpKind::Free;
-  if (isa<tensor::PadOp>(op))
-    return OpKind::Pad;
-  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp,
-          graph::BroadcastOp, graph::GatherOp, linalg::TransposeOp, linalg::BroadcastOp>(op))
-    return OpKind::Movement;
-  if (isa<graph::ScanOp>(op))
-    return OpKind::Scan;
-  if (isa<graph::ScatterOp>(op))
-    return OpKind::Scatter;
-  if (isa<graph::TopKOp>(op))
-    return OpKind::Selection;
-  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
-    if (linalgOp.getNumReductionLoops() == 0) {
-      auto *body = linalgOp.getBlock();
-      bool moves = body->without_terminator().empty() && linalgOp.getNumDpsInputs() == 1;
-      return moves ? OpKind::Movement : OpKind::Elementwise;
-    }
-    return graph::sumsProducts(linalgOp) ? OpKind::Contraction : OpKind::Reduction;
-  }
-  return OpKind::Other;
-}
-
 class Fuser {
 public:
-  Fuser(func::FuncOp func, const DeviceModel &device) : func(func), device(device) {}
+  Fuser(func::FuncOp func, const DeviceModel &device) : func(func), pricer(device) {}
 
   void run() {
     for (Operation &op : llvm::reverse(func.getBody().front())) {
       OpKind kind = classify(&op);
       if (kind == OpKind::Free || kind == OpKind::Other)
         continue;
-      if (auto pad = dyn_cast<tensor::PadOp>(op); pad && gainsFromFrame(pad))
+      if (auto pad = dyn_cast<tensor::PadOp>(op); pad && pricer.gainsFromFrame(pad))
         continue;
       std::optional<unsigned> group = findGroup(&op, kind);
       if (!group) {
@@ -122,7 +63,7 @@ public:
 
 private:
   void join(Operation *op, OpKind kind, unsigned number) {
-    Group &group = groups[number];
+    FusionGroup &group = groups[number];
     groupOf[op] = number;
     group.ops.insert(op);
     group.hasContraction |= kind == OpKind::Contraction;
@@ -132,12 +73,6 @@ private:
     group.hasScatter |= kind == OpKind::Scatter;
     group.hasSelection |= kind == OpKind::Selection;
   }
-
-  /// What a block of a kernel computes, about: rows and columns of a product, other elements.
-  static constexpr double kBlockRows = 96, kBlockColumns = 64, kBlockElements = 8192;
-
-  /// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
-  static constexpr unsigned kMostOps = 128;
 
   void missed(Operation *op, const llvm::Twine &why) { reasons[op] = why.str(); }
 
@@ -164,7 +99,7 @@ private:
       return bytes;
     };
     for (size_t number = 0; number < groups.size(); ++number) {
-      const Group &group = groups[groups.size() - 1 - number];
+      const FusionGroup &group = groups[groups.size() - 1 - number];
       ArrayRef<Operation *> ops = members[groups.size() - 1 - number];
       SmallVector<Location> locs;
       int64_t kept = 0;
@@ -217,7 +152,7 @@ private:
     }
     if (!number)
       return std::nullopt;
-    Group &group = groups[*number];
+    FusionGroup &group = groups[*number];
     if (group.ops.size() >= kMostOps) {
       missed(op, "the kernel holds " + std::to_string(group.ops.size()) + " ops already");
       return std::nullopt;
@@ -337,43 +272,25 @@ private:
            inputMap.getResults().back() == outputMap.getResults().back();
   }
 
-  /// The operand of the group's product through which it reads the result of `op`.
-  OpOperand *findProductOperand(Operation *op, const Group &group) {
-    for (OpOperand &use : op->getUses()) {
-      if (classify(use.getOwner()) == OpKind::Contraction)
-        return &use;
-      if (group.readers.contains(use.getOwner()))
-        return findProductOperand(use.getOwner(), group);
-    }
-    return nullptr;
+  bool gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer = nullptr) {
+    std::string why;
+    bool gains = pricer.gainsFromChain(op, group, sharer, why);
+    if (!why.empty())
+      missed(op, why);
+    return gains;
   }
 
-  /// The ops from `op` back to the products that it is computed from, as far as nobody else needs
-  /// them: what would join the kernel of the product that reads `op`.
-  llvm::SetVector<Operation *> collectChain(Operation *op) {
-    llvm::SetVector<Operation *> chain;
-    chain.insert(op);
-    // Users come later in the block than the op itself: one walk back sees them first.
-    for (Operation *other = op->getPrevNode(); other; other = other->getPrevNode()) {
-      OpKind kind = classify(other);
-      if (kind == OpKind::Free || kind == OpKind::Other || chain.size() >= kMostOps)
-        continue;
-      bool feeds = false, onlyChain = true;
-      for (Operation *user : other->getUsers()) {
-        if (isa<tensor::DimOp>(user))
-          continue;
-        feeds |= chain.contains(user) && classify(user) != OpKind::Contraction;
-        onlyChain &= chain.contains(user);
-      }
-      if (feeds && onlyChain)
-        chain.insert(other);
-    }
-    return chain;
+  bool gainsFromReduction(Operation *op, const FusionGroup &group) {
+    std::string why;
+    bool gains = pricer.gainsFromReduction(op, group, why);
+    if (!why.empty())
+      missed(op, why);
+    return gains;
   }
 
   /// The elementwise op whose result both reduction `op` and a product of the group read, and
   /// nobody outside: the weights that a product sums up, and whose sum its result is divided by.
-  static Operation *findSharedOperand(Operation *op, const Group &group) {
+  static Operation *findSharedOperand(Operation *op, const FusionGroup &group) {
     for (Value operand : op->getOperands()) {
       Operation *def = operand.getDefiningOp();
       if (!def || classify(def) != OpKind::Elementwise)
@@ -387,157 +304,6 @@ private:
         return def;
     }
     return nullptr;
-  }
-
-  /// Whether a product should compute its operand `op` itself, strip by strip of rows: the
-  /// normalised scores of an attention. Worth it where the scores, which never reach memory then,
-  /// cost more to move than is lost by having blocks of rows only.
-  /// `sharer` is a reduction that would come along, or null.
-  bool gainsFromChain(Operation *op, const Group &group, Operation *sharer = nullptr) {
-    llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
-    if (sharer)
-      chain.insert(sharer);
-    for (Operation *other : chain)
-      (classify(other) == OpKind::Contraction ? products : rest).insert(other);
-    bool reduces =
-        llvm::any_of(rest, [](Operation *other) { return classify(other) == OpKind::Reduction; });
-    OpOperand *operand = findProductOperand(op, group);
-    if (products.empty() || !reduces || !operand)
-      return false;
-    auto product = cast<linalg::LinalgOp>(operand->getOwner());
-    llvm::SetVector<Operation *> consumer;
-    consumer.insert(product);
-    double apart = 0;
-    auto price = [&](llvm::SetVector<Operation *> &ops, double blocks) {
-      KernelWork work = graph::estimateWork(ops);
-      work.blocks = blocks;
-      return predictCycles(work, device);
-    };
-    auto allLoops = [](linalg::LinalgOp op) {
-      SmallVector<unsigned> loops;
-      for (AffineExpr expr : op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getResults())
-        if (auto loop = dyn_cast<AffineDimExpr>(expr))
-          loops.push_back(loop.getPosition());
-      return loops;
-    };
-    auto productBlocks = [&](linalg::LinalgOp op) {
-      SmallVector<unsigned> loops = allLoops(op);
-      unsigned columns = loops.pop_back_val();
-      return std::max(1.0, graph::countBlocks(op, {columns}, kBlockColumns)) *
-             graph::countBlocks(op, loops, kBlockRows);
-    };
-    for (Operation *other : products) {
-      llvm::SetVector<Operation *> one;
-      one.insert(other);
-      apart += price(one, productBlocks(cast<linalg::LinalgOp>(other)));
-    }
-    auto last = dyn_cast<linalg::LinalgOp>(op);
-    SmallVector<unsigned> rows = graph::getSharedLoops(product, *operand);
-    double rowBlocks = graph::countBlocks(product, rows, kBlockRows);
-    apart += price(rest,
-                   last ? graph::countBlocks(last, allLoops(last), 1) / kBlockElements : rowBlocks);
-    apart += price(consumer, productBlocks(product));
-    llvm::SetVector<Operation *> joined(chain);
-    joined.insert(product);
-    // What a reduction repeats, it repeats with all that leads to it.
-    double repetitions = 1;
-    for (Operation *other : chain)
-      if (classify(other) == OpKind::Reduction)
-        repetitions = std::max(repetitions, graph::countRepetitions(other, joined, 1));
-    KernelWork work = graph::estimateWork(joined), repeated = graph::estimateWork(chain);
-    work.multiplyAdds += (repetitions - 1) * repeated.multiplyAdds;
-    work.elementOps += (repetitions - 1) * repeated.elementOps;
-    work.blocks = rowBlocks;
-    double together = predictCycles(work, device);
-    std::string numbers = llvm::formatv("predicted {0:e2} cycles together in {1:f0} blocks, {2:e2} "
-                                        "apart",
-                                        together, rowBlocks, apart);
-    if (together <= apart) {
-      remark::passed(op->getLoc(), remark::RemarkOpts::name("chain").category("graph-fuse"))
-          << "joins the product that reads it: " << numbers;
-      return true;
-    }
-    missed(op, "the product that reads it would be slower: " + numbers);
-    return false;
-  }
-
-  /// Whether a kernel without products should compute reduction `op` itself: it then reads what
-  /// both read once, but whatever the reduction's result does not follow is one block's work.
-  bool gainsFromReduction(Operation *op, const Group &group) {
-    llvm::SetVector<Operation *> joined(group.ops), alone;
-    joined.insert(op);
-    alone.insert(op);
-    auto price = [&](const llvm::SetVector<Operation *> &ops) {
-      KernelWork work = graph::estimateWork(ops);
-      work.blocks = graph::countBlocks(ops, kBlockElements);
-      return predictCycles(work, device);
-    };
-    double repetitions = graph::countRepetitions(op, group.ops, kBlockColumns);
-    KernelWork work = graph::estimateWork(joined);
-    work.elementOps += (repetitions - 1) * graph::estimateWork(alone).elementOps;
-    work.blocks = graph::countBlocks(joined, kBlockElements);
-    double together = predictCycles(work, device), apart = price(group.ops) + price(alone);
-    if (together <= apart)
-      return true;
-    std::string again =
-        repetitions > 1 ? llvm::formatv(", each element {0:f1} times", repetitions).str() : "";
-    missed(op, llvm::formatv("computing it in its consumer's kernel would be slower: predicted "
-                             "{0:e2} cycles together in {1:f0} blocks{2}, {3:e2} apart",
-                             together, graph::countBlocks(joined, kBlockElements), again, apart)
-                   .str());
-    return false;
-  }
-
-  /// Whether a product computes `value` for one user, by way of elementwise ops: it can store it
-  /// anywhere.
-  static bool endsProduct(Value value) {
-    auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
-    auto op = value.getDefiningOp<linalg::LinalgOp>();
-    if (!op || llvm::count_if(value.getUsers(), isRead) != 1)
-      return false;
-    OpKind kind = classify(op);
-    return kind == OpKind::Contraction ||
-           (kind == OpKind::Elementwise &&
-            llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
-              return op.getMatchingIndexingMap(operand).isPermutation() &&
-                     endsProduct(operand->get());
-            }));
-  }
-
-  /// Whether a product that reads a padded tensor has it padded in memory: the source is written
-  /// where it belongs, and small kernels write the frame around it. The alternative is a kernel
-  /// that moves every element.
-  bool gainsFromFrame(tensor::PadOp pad) {
-    auto type = pad.getResultType();
-    int64_t last = type.getRank() - 1;
-    bool isRead = llvm::all_of(
-        pad->getUsers(), [](Operation *user) { return classify(user) == OpKind::Contraction; });
-    // Rows of elements that lie side by side stay whole.
-    if (!isRead || !type.hasStaticShape() || !pad.getSourceType().hasStaticShape() || last < 0 ||
-        pad.getStaticLow()[last] != 0 || pad.getStaticHigh()[last] != 0 ||
-        !matchPattern(pad.getConstantPaddingValue(), m_Constant()) || !endsProduct(pad.getSource()))
-      return false;
-    double sides = 0;
-    for (ArrayRef<int64_t> pads : {pad.getStaticLow(), pad.getStaticHigh()})
-      sides += static_cast<double>(llvm::count_if(pads, [](int64_t size) { return size != 0; }));
-    llvm::SetVector<Operation *> ops;
-    ops.insert(pad);
-    KernelWork whole = graph::estimateWork(ops), frame;
-    whole.blocks = std::max(1.0, whole.bytes / (8 * kBlockElements));
-    auto elements =
-        static_cast<double>(type.getNumElements() - pad.getSourceType().getNumElements());
-    frame.bytes = 4 * elements / std::max(sides, 1.0);
-    double inPlace = sides * predictCycles(frame, device), moved = predictCycles(whole, device);
-    std::string numbers = llvm::formatv("predicted {0:e2} cycles for a frame around it, {1:e2} for "
-                                        "a kernel that moves it",
-                                        inPlace, moved);
-    auto options = remark::RemarkOpts::name("frame").category("graph-fuse");
-    if (inPlace < moved) {
-      remark::passed(pad->getLoc(), options) << "is padded where it is written: " << numbers;
-      return true;
-    }
-    remark::missed(pad->getLoc(), options) << "is padded by a kernel: " << numbers;
-    return false;
   }
 
   /// Whether every element of op's result is used by one element of each consumer in the group.
@@ -592,8 +358,8 @@ private:
   }
 
   func::FuncOp func;
-  const DeviceModel &device;
-  SmallVector<Group> groups;
+  FusionPricer pricer;
+  SmallVector<FusionGroup> groups;
   llvm::MapVector<Operation *, unsigned> groupOf;
   /// Why ops did not join the kernel of their users.
   llvm::DenseMap<Operation *, std::string> reasons;

@@ -110,6 +110,9 @@ struct SymAtom {
   /// Of a symbol.
   SymRange bounds{0, std::nullopt};
   bool isValue = false; ///< read from an input, not the size of anything
+
+  /// As `SymContext::parse` reads it; equal atoms have equal texts.
+  std::string str() const;
 };
 
 /// Owns atoms and applies the rules that need them.

@@ -1,0 +1,85 @@
+//===- Fusion.h - kernels in the making, and what joining one gains -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_DIALECTS_GRAPH_TRANSFORMS_FUSION_H
+#define SECTILE_DIALECTS_GRAPH_TRANSFORMS_FUSION_H
+
+#include "dialects/Graph/IR/Graph.h"
+#include "sectile/CostModel/Kernel.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace sectile::graph {
+
+/// What fusion needs to know of an op.
+enum class OpKind {
+  Free,        // a constant, a fill, an empty tensor: cloned into whoever uses it
+  Movement,    // elements change place, not value
+  Pad,         // movement that adds elements
+  Elementwise, // one result element from one element of each operand
+  Contraction,
+  Reduction,
+  Scan,
+  Scatter,
+  Selection,
+  Other // not of the tensor world
+};
+
+/// Ops that become one kernel.
+struct FusionGroup {
+  explicit FusionGroup(mlir::Operation *root) : root(root) {}
+  mlir::Operation *root;
+  bool hasContraction = false;
+  bool hasReduction = false;
+  /// A scan of the kernel: others have to run along the same dimension, the same way.
+  ScanOp scan;
+  /// Whether the kernel changes elements at places known only at run time.
+  bool hasScatter = false;
+  /// Whether the kernel selects elements, whose places it knows at its end only.
+  bool hasSelection = false;
+  /// Ops that compute the operand of an attention-like product: the normalised scores.
+  llvm::SmallDenseSet<mlir::Operation *> operandChain;
+  /// Data movement through which a product of the group reads an operand.
+  llvm::SmallDenseSet<mlir::Operation *> readers;
+  llvm::SetVector<mlir::Operation *> ops;
+};
+
+OpKind classify(mlir::Operation *op);
+
+/// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
+constexpr unsigned kMostOps = 128;
+
+/// Prices ops together and apart, where rules do not decide. What speaks against joining is said
+/// in `why`, with figures; what speaks for it is a remark.
+class FusionPricer {
+public:
+  explicit FusionPricer(const DeviceModel &device) : device(device) {}
+
+  /// Whether a product of `group` should compute its operand `op` itself, strip by strip of rows:
+  /// the normalised scores of an attention. Worth it where the scores, which never reach memory
+  /// then, cost more to move than is lost by having blocks of rows only. `sharer` is a reduction
+  /// that would come along, or null.
+  bool gainsFromChain(mlir::Operation *op, const FusionGroup &group, mlir::Operation *sharer,
+                      std::string &why) const;
+
+  /// Whether a kernel without products should compute reduction `op` itself: it then reads what
+  /// both read once, but whatever the reduction's result does not follow is one block's work.
+  bool gainsFromReduction(mlir::Operation *op, const FusionGroup &group, std::string &why) const;
+
+  /// Whether a product that reads a padded tensor has it padded in memory: the source is written
+  /// where it belongs, and small kernels write the frame around it. The alternative is a kernel
+  /// that moves every element.
+  bool gainsFromFrame(mlir::tensor::PadOp pad) const;
+
+private:
+  const DeviceModel &device;
+};
+
+} // namespace sectile::graph
+
+#endif // SECTILE_DIALECTS_GRAPH_TRANSFORMS_FUSION_H

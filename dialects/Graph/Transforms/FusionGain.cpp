@@ -1,0 +1,226 @@
+//===- FusionGain.cpp - what joining a kernel gains -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Fusion.h"
+
+#include "Work.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::graph;
+
+/// What a block of a kernel computes, about: rows and columns of a product, other elements.
+static constexpr double kBlockRows = 96, kBlockColumns = 64, kBlockElements = 8192;
+
+OpKind graph::classify(Operation *op) {
+  if (isa<tensor::EmptyOp>(op))
+    return OpKind::Free;
+  if (op->hasTrait<OpTrait::ConstantLike>())
+    return isa<RankedTensorType>(op->getResult(0).getType()) ? OpKind::Free : OpKind::Other;
+  if (isa<linalg::FillOp>(op))
+    return OpKind::Free;
+  if (isa<tensor::PadOp>(op))
+    return OpKind::Pad;
+  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp,
+          graph::BroadcastOp, graph::GatherOp, linalg::TransposeOp, linalg::BroadcastOp>(op))
+    return OpKind::Movement;
+  if (isa<graph::ScanOp>(op))
+    return OpKind::Scan;
+  if (isa<graph::ScatterOp>(op))
+    return OpKind::Scatter;
+  if (isa<graph::TopKOp>(op))
+    return OpKind::Selection;
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
+    if (linalgOp.getNumReductionLoops() == 0) {
+      auto *body = linalgOp.getBlock();
+      bool moves = body->without_terminator().empty() && linalgOp.getNumDpsInputs() == 1;
+      return moves ? OpKind::Movement : OpKind::Elementwise;
+    }
+    return graph::sumsProducts(linalgOp) ? OpKind::Contraction : OpKind::Reduction;
+  }
+  return OpKind::Other;
+}
+
+/// The operand of the group's product through which it reads the result of `op`.
+static OpOperand *findProductOperand(Operation *op, const FusionGroup &group) {
+  for (OpOperand &use : op->getUses()) {
+    if (classify(use.getOwner()) == OpKind::Contraction)
+      return &use;
+    if (group.readers.contains(use.getOwner()))
+      return findProductOperand(use.getOwner(), group);
+  }
+  return nullptr;
+}
+
+/// The ops from `op` back to the products that it is computed from, as far as nobody else needs
+/// them: what would join the kernel of the product that reads `op`.
+static llvm::SetVector<Operation *> collectChain(Operation *op) {
+  llvm::SetVector<Operation *> chain;
+  chain.insert(op);
+  // Users come later in the block than the op itself: one walk back sees them first.
+  for (Operation *other = op->getPrevNode(); other; other = other->getPrevNode()) {
+    OpKind kind = classify(other);
+    if (kind == OpKind::Free || kind == OpKind::Other || chain.size() >= kMostOps)
+      continue;
+    bool feeds = false, onlyChain = true;
+    for (Operation *user : other->getUsers()) {
+      if (isa<tensor::DimOp>(user))
+        continue;
+      feeds |= chain.contains(user) && classify(user) != OpKind::Contraction;
+      onlyChain &= chain.contains(user);
+    }
+    if (feeds && onlyChain)
+      chain.insert(other);
+  }
+  return chain;
+}
+
+bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer, std::string &why) const {
+  llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
+  if (sharer)
+    chain.insert(sharer);
+  for (Operation *other : chain)
+    (classify(other) == OpKind::Contraction ? products : rest).insert(other);
+  bool reduces =
+      llvm::any_of(rest, [](Operation *other) { return classify(other) == OpKind::Reduction; });
+  OpOperand *operand = findProductOperand(op, group);
+  if (products.empty() || !reduces || !operand)
+    return false;
+  auto product = cast<linalg::LinalgOp>(operand->getOwner());
+  llvm::SetVector<Operation *> consumer;
+  consumer.insert(product);
+  double apart = 0;
+  auto price = [&](llvm::SetVector<Operation *> &ops, double blocks) {
+    KernelWork work = graph::estimateWork(ops);
+    work.blocks = blocks;
+    return predictCycles(work, device);
+  };
+  auto allLoops = [](linalg::LinalgOp op) {
+    SmallVector<unsigned> loops;
+    for (AffineExpr expr : op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getResults())
+      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+        loops.push_back(loop.getPosition());
+    return loops;
+  };
+  auto productBlocks = [&](linalg::LinalgOp op) {
+    SmallVector<unsigned> loops = allLoops(op);
+    unsigned columns = loops.pop_back_val();
+    return std::max(1.0, graph::countBlocks(op, {columns}, kBlockColumns)) *
+           graph::countBlocks(op, loops, kBlockRows);
+  };
+  for (Operation *other : products) {
+    llvm::SetVector<Operation *> one;
+    one.insert(other);
+    apart += price(one, productBlocks(cast<linalg::LinalgOp>(other)));
+  }
+  auto last = dyn_cast<linalg::LinalgOp>(op);
+  SmallVector<unsigned> rows = graph::getSharedLoops(product, *operand);
+  double rowBlocks = graph::countBlocks(product, rows, kBlockRows);
+  apart += price(rest,
+                 last ? graph::countBlocks(last, allLoops(last), 1) / kBlockElements : rowBlocks);
+  apart += price(consumer, productBlocks(product));
+  llvm::SetVector<Operation *> joined(chain);
+  joined.insert(product);
+  // What a reduction repeats, it repeats with all that leads to it.
+  double repetitions = 1;
+  for (Operation *other : chain)
+    if (classify(other) == OpKind::Reduction)
+      repetitions = std::max(repetitions, graph::countRepetitions(other, joined, 1));
+  KernelWork work = graph::estimateWork(joined), repeated = graph::estimateWork(chain);
+  work.multiplyAdds += (repetitions - 1) * repeated.multiplyAdds;
+  work.elementOps += (repetitions - 1) * repeated.elementOps;
+  work.blocks = rowBlocks;
+  double together = predictCycles(work, device);
+  std::string numbers = llvm::formatv("predicted {0:e2} cycles together in {1:f0} blocks, {2:e2} "
+                                      "apart",
+                                      together, rowBlocks, apart);
+  if (together <= apart) {
+    remark::passed(op->getLoc(), remark::RemarkOpts::name("chain").category("graph-fuse"))
+        << "joins the product that reads it: " << numbers;
+    return true;
+  }
+  why = "the product that reads it would be slower: " + numbers;
+  return false;
+}
+
+bool FusionPricer::gainsFromReduction(Operation *op, const FusionGroup &group, std::string &why) const {
+  llvm::SetVector<Operation *> joined(group.ops), alone;
+  joined.insert(op);
+  alone.insert(op);
+  auto price = [&](const llvm::SetVector<Operation *> &ops) {
+    KernelWork work = graph::estimateWork(ops);
+    work.blocks = graph::countBlocks(ops, kBlockElements);
+    return predictCycles(work, device);
+  };
+  double repetitions = graph::countRepetitions(op, group.ops, kBlockColumns);
+  KernelWork work = graph::estimateWork(joined);
+  work.elementOps += (repetitions - 1) * graph::estimateWork(alone).elementOps;
+  work.blocks = graph::countBlocks(joined, kBlockElements);
+  double together = predictCycles(work, device), apart = price(group.ops) + price(alone);
+  if (together <= apart)
+    return true;
+  std::string again =
+      repetitions > 1 ? llvm::formatv(", each element {0:f1} times", repetitions).str() : "";
+  why = llvm::formatv("computing it in its consumer's kernel would be slower: predicted "
+                           "{0:e2} cycles together in {1:f0} blocks{2}, {3:e2} apart",
+                           together, graph::countBlocks(joined, kBlockElements), again, apart).str();
+  return false;
+}
+
+/// Whether a product computes `value` for one user, by way of elementwise ops: it can store it
+/// anywhere.
+static bool endsProduct(Value value) {
+  auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
+  auto op = value.getDefiningOp<linalg::LinalgOp>();
+  if (!op || llvm::count_if(value.getUsers(), isRead) != 1)
+    return false;
+  OpKind kind = classify(op);
+  return kind == OpKind::Contraction ||
+         (kind == OpKind::Elementwise &&
+          llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+            return op.getMatchingIndexingMap(operand).isPermutation() &&
+                   endsProduct(operand->get());
+          }));
+}
+
+bool FusionPricer::gainsFromFrame(tensor::PadOp pad) const {
+  auto type = pad.getResultType();
+  int64_t last = type.getRank() - 1;
+  bool isRead = llvm::all_of(
+      pad->getUsers(), [](Operation *user) { return classify(user) == OpKind::Contraction; });
+  // Rows of elements that lie side by side stay whole.
+  if (!isRead || !type.hasStaticShape() || !pad.getSourceType().hasStaticShape() || last < 0 ||
+      pad.getStaticLow()[last] != 0 || pad.getStaticHigh()[last] != 0 ||
+      !matchPattern(pad.getConstantPaddingValue(), m_Constant()) || !endsProduct(pad.getSource()))
+    return false;
+  double sides = 0;
+  for (ArrayRef<int64_t> pads : {pad.getStaticLow(), pad.getStaticHigh()})
+    sides += static_cast<double>(llvm::count_if(pads, [](int64_t size) { return size != 0; }));
+  llvm::SetVector<Operation *> ops;
+  ops.insert(pad);
+  KernelWork whole = graph::estimateWork(ops), frame;
+  whole.blocks = std::max(1.0, whole.bytes / (8 * kBlockElements));
+  auto elements =
+      static_cast<double>(type.getNumElements() - pad.getSourceType().getNumElements());
+  frame.bytes = 4 * elements / std::max(sides, 1.0);
+  double inPlace = sides * predictCycles(frame, device), moved = predictCycles(whole, device);
+  std::string numbers = llvm::formatv("predicted {0:e2} cycles for a frame around it, {1:e2} for "
+                                      "a kernel that moves it",
+                                      inPlace, moved);
+  auto options = remark::RemarkOpts::name("frame").category("graph-fuse");
+  if (inPlace < moved) {
+    remark::passed(pad->getLoc(), options) << "is padded where it is written: " << numbers;
+    return true;
+  }
+  remark::missed(pad->getLoc(), options) << "is padded by a kernel: " << numbers;
+  return false;
+}
