@@ -38,8 +38,7 @@ static StringRef functionName(SymAtom::Kind kind) {
 
 std::string SymAtom::str() const {
   if (kind != Kind::Symbol)
-    return (functionName(kind) + "(" + args[0].str() + "," + args[1].str() + ")")
-        .str();
+    return (functionName(kind) + "(" + args[0].str() + "," + args[1].str() + ")").str();
   if (isIdentifier(name))
     return name;
   std::string quoted = "'";

@@ -13,8 +13,10 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <cstddef>
 #include <cstdio>
 #include <ctime>
+#include <string>
 
 namespace sectile::tools {
 
@@ -151,6 +153,18 @@ std::string makeJson(const Model &model, const std::vector<Round> &rounds) {
 
 /// Prints the round with the median total: its kernels, most expensive first, and
 /// the host program sum to the total.
+/// The first of a list of nodes, and how many others there are: a table holds a line for a kernel.
+std::string shorten(const std::string &nodes) {
+  constexpr std::ptrdiff_t kShown = 3;
+  std::ptrdiff_t others = std::count(nodes.begin(), nodes.end(), ',') + 1 - kShown;
+  if (others <= 1)
+    return nodes;
+  size_t end = 0;
+  for (std::ptrdiff_t i = 0; i < kShown; ++i)
+    end = nodes.find(',', end + (i != 0));
+  return nodes.substr(0, end) + " and " + std::to_string(others) + " more";
+}
+
 void printTable(const Model &model, const std::vector<Round> &rounds) {
   Samples totals(rounds, [](const Round &round) { return round.nanoseconds; });
   double median = totals.microseconds(50);
@@ -190,7 +204,7 @@ void printTable(const Model &model, const std::vector<Round> &rounds) {
     // Bytes and operations per nanosecond are GB/s and GFLOP/s.
     double time = double(std::max<int64_t>(kernel.nanoseconds, 1));
     printf("  %8.2f  %8.2f  %s\n", double(kernel.bytes) / time, double(kernel.operations) / time,
-           model.kernels[k].nodes);
+           shorten(model.kernels[k].nodes).c_str());
     launches += kernel.launches;
   }
   row("host", 0, shown->hostNanoseconds());

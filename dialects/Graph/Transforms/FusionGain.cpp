@@ -84,7 +84,8 @@ static llvm::SetVector<Operation *> collectChain(Operation *op) {
   return chain;
 }
 
-bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer, std::string &why) const {
+bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer,
+                                  std::string &why) const {
   llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
   if (sharer)
     chain.insert(sharer);
@@ -125,8 +126,8 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
   auto last = dyn_cast<linalg::LinalgOp>(op);
   SmallVector<unsigned> rows = graph::getSharedLoops(product, *operand);
   double rowBlocks = graph::countBlocks(product, rows, kBlockRows);
-  apart += price(rest,
-                 last ? graph::countBlocks(last, allLoops(last), 1) / kBlockElements : rowBlocks);
+  apart +=
+      price(rest, last ? graph::countBlocks(last, allLoops(last), 1) / kBlockElements : rowBlocks);
   apart += price(consumer, productBlocks(product));
   llvm::SetVector<Operation *> joined(chain);
   joined.insert(product);
@@ -152,7 +153,8 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
   return false;
 }
 
-bool FusionPricer::gainsFromReduction(Operation *op, const FusionGroup &group, std::string &why) const {
+bool FusionPricer::gainsFromReduction(Operation *op, const FusionGroup &group,
+                                      std::string &why) const {
   llvm::SetVector<Operation *> joined(group.ops), alone;
   joined.insert(op);
   alone.insert(op);
@@ -171,8 +173,9 @@ bool FusionPricer::gainsFromReduction(Operation *op, const FusionGroup &group, s
   std::string again =
       repetitions > 1 ? llvm::formatv(", each element {0:f1} times", repetitions).str() : "";
   why = llvm::formatv("computing it in its consumer's kernel would be slower: predicted "
-                           "{0:e2} cycles together in {1:f0} blocks{2}, {3:e2} apart",
-                           together, graph::countBlocks(joined, kBlockElements), again, apart).str();
+                      "{0:e2} cycles together in {1:f0} blocks{2}, {3:e2} apart",
+                      together, graph::countBlocks(joined, kBlockElements), again, apart)
+            .str();
   return false;
 }
 
@@ -195,8 +198,8 @@ static bool endsProduct(Value value) {
 bool FusionPricer::gainsFromFrame(tensor::PadOp pad) const {
   auto type = pad.getResultType();
   int64_t last = type.getRank() - 1;
-  bool isRead = llvm::all_of(
-      pad->getUsers(), [](Operation *user) { return classify(user) == OpKind::Contraction; });
+  bool isRead = llvm::all_of(pad->getUsers(),
+                             [](Operation *user) { return classify(user) == OpKind::Contraction; });
   // Rows of elements that lie side by side stay whole.
   if (!isRead || !type.hasStaticShape() || !pad.getSourceType().hasStaticShape() || last < 0 ||
       pad.getStaticLow()[last] != 0 || pad.getStaticHigh()[last] != 0 ||
@@ -209,8 +212,7 @@ bool FusionPricer::gainsFromFrame(tensor::PadOp pad) const {
   ops.insert(pad);
   KernelWork whole = graph::estimateWork(ops), frame;
   whole.blocks = std::max(1.0, whole.bytes / (8 * kBlockElements));
-  auto elements =
-      static_cast<double>(type.getNumElements() - pad.getSourceType().getNumElements());
+  auto elements = static_cast<double>(type.getNumElements() - pad.getSourceType().getNumElements());
   frame.bytes = 4 * elements / std::max(sides, 1.0);
   double inPlace = sides * predictCycles(frame, device), moved = predictCycles(whole, device);
   std::string numbers = llvm::formatv("predicted {0:e2} cycles for a frame around it, {1:e2} for "

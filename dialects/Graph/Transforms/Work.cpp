@@ -46,15 +46,6 @@ static double countBytes(Value value) {
   return countElements(type) * static_cast<double>(bytes);
 }
 
-bool graph::sumsProducts(linalg::LinalgOp op) {
-  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1 || op.getNumDpsInputs() < 2)
-    return false;
-  SmallVector<Operation *> combiners;
-  Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
-  return reduced && combiners.size() == 1 && isa<arith::AddFOp, arith::AddIOp>(combiners[0]) &&
-         isa_and_nonnull<arith::MulFOp, arith::MulIOp>(reduced.getDefiningOp());
-}
-
 SmallVector<unsigned> graph::getSharedLoops(linalg::LinalgOp product, OpOperand &input) {
   AffineMap map = product.getMatchingIndexingMap(&input);
   SmallVector<unsigned> loops;

@@ -7,15 +7,13 @@
 #ifndef SECTILE_DIALECTS_GRAPH_TRANSFORMS_WORK_H
 #define SECTILE_DIALECTS_GRAPH_TRANSFORMS_WORK_H
 
+#include "dialects/Graph/IR/Contraction.h"
 #include "sectile/CostModel/Kernel.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace sectile::graph {
-
-/// Whether `op` sums products: a contraction, in whatever form it is written.
-bool sumsProducts(mlir::linalg::LinalgOp op);
 
 /// Loops of `product` that index its result and its operand `input`: rows, if columns are what
 /// the other operand brings in.

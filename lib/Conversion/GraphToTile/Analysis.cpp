@@ -7,6 +7,7 @@
 
 #include "Analysis.h"
 
+#include "dialects/Graph/IR/Contraction.h"
 #include "dialects/Graph/IR/Follow.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -18,18 +19,6 @@
 
 using namespace mlir;
 using namespace sectile;
-
-bool sectile::isContraction(linalg::LinalgOp op) {
-  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1)
-    return false;
-  SmallVector<Operation *> combiners;
-  Value reduced = matchReduction(op.getRegionOutputArgs(), 0, combiners);
-  if (!reduced || combiners.size() != 1 || !isa<arith::AddFOp, arith::AddIOp>(combiners[0]))
-    return false;
-  Operation *product = reduced.getDefiningOp();
-  return isa_and_nonnull<arith::MulFOp, arith::MulIOp>(product) &&
-         product->getOperand(0) != product->getOperand(1) && op.getNumDpsInputs() >= 2;
-}
 
 std::optional<unsigned> sectile::getContiguousDim(Value value) {
   unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
@@ -110,8 +99,9 @@ private:
     };
     bool isReduction = op.getNumReductionLoops() != 0;
     if (isReduction) {
-      ReductionInfo info{op,           isContraction(op), followed,       DimSet(rank),
-                         DimSet(rank), DimSet(rank),      insideReduction};
+      ReductionInfo info{
+          op,           graph::sumsProducts(op), followed, DimSet(rank), DimSet(rank),
+          DimSet(rank), insideReduction};
       for (OpOperand *input : op.getDpsInputOperands()) {
         const graph::Followed &from = operandDims(input);
         if (!from.empty())
@@ -166,7 +156,7 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
       if (!isa<RankedTensorType>(value.getType()))
         continue;
       auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-      bool isHeavy = linalgOp && isContraction(linalgOp);
+      bool isHeavy = linalgOp && graph::sumsProducts(linalgOp);
       bool isReduction = linalgOp && linalgOp.getNumReductionLoops() != 0;
       if (!isReduction)
         for (Value operand : op.getOperands())
@@ -181,7 +171,7 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
         }
         ++uses;
         reductions += user.getNumReductionLoops() != 0;
-        products += isContraction(user);
+        products += graph::sumsProducts(user);
       }
       bool isComputed = linalgOp && !isReduction && !linalgOp.getDpsInputOperands().empty() &&
                         !linalgOp.getBlock()->without_terminator().empty();
@@ -220,7 +210,7 @@ std::optional<unsigned> getExtentArgument(linalg::LinalgOp op, unsigned loop) {
 }
 
 OperandCycles priceColumn(linalg::LinalgOp op, OpOperand *columns, int64_t lanes) {
-  constexpr double kStageElement = 0.5, kSumAcross = 6, kUnknownExtent = 1024;
+  constexpr double kSumAcross = 6;
   AffineMap map = op.getMatchingIndexingMap(columns);
   double rows = 1, depth = 1;
   SmallVector<unsigned> unknown;
@@ -236,7 +226,7 @@ OperandCycles priceColumn(linalg::LinalgOp op, OpOperand *columns, int64_t lanes
   }
   double vectors = depth / lanes;
   // Where rows do not fit one tile, each tile of them reads the operand again.
-  auto stage = [&](double rows) { return depth * kStageElement + rows * vectors / 2; };
+  auto stage = [&](double rows) { return depth * kStageCycles + rows * vectors / 2; };
   auto read = [&](double rows) {
     return std::ceil(rows / kMostPartialSums) * vectors + rows * (vectors / 2 + kSumAcross);
   };

@@ -43,6 +43,12 @@ struct ReductionInfo {
   bool readsAlongDepth = false;
 };
 
+/// What an extent that only the run knows counts as where operands are staged.
+constexpr int64_t kUnknownExtent = 1024;
+
+/// Cycles to transpose an element into a panel, about.
+constexpr double kStageCycles = 0.5;
+
 /// Elements of a tile of products that read both operands along the reduced dimension: as many
 /// vectors of partial sums leave half of the registers to operands.
 constexpr int64_t kMostPartialSums = 16;
@@ -74,9 +80,6 @@ mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t la
 /// The dimension of `value` along which its elements lie side by side in the memory that they are
 /// read from, if it only moves them; the last one if it computes them.
 std::optional<unsigned> getContiguousDim(mlir::Value value);
-
-/// Whether `op` sums products: a reduction by addition of a product.
-bool isContraction(mlir::linalg::LinalgOp op);
 
 } // namespace sectile
 

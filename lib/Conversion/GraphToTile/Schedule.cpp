@@ -82,9 +82,6 @@ static constexpr int64_t kMaxRows = 8;
 /// where nothing is known of its length; four times as many where a block stages an operand.
 static constexpr int64_t kBlockRows = 96;
 
-/// Cycles to transpose an element into a panel, about.
-static constexpr double kStageCycles = 0.5;
-
 /// Whether rows of the product's left operand lie so far apart that they share cache sets.
 static bool mayAlias(linalg::LinalgOp op) {
   for (OpOperand *input : op.getDpsInputOperands()) {
@@ -117,7 +114,7 @@ static int64_t getPanel(graph::KernelOp kernel, const ReductionInfo &product) {
 static double countStagedElements(Value value) {
   double elements = 1;
   for (int64_t size : cast<RankedTensorType>(value.getType()).getShape().take_back(2))
-    elements *= ShapedType::isDynamic(size) ? 1024 : size;
+    elements *= ShapedType::isDynamic(size) ? kUnknownExtent : size;
   return elements;
 }
 
@@ -316,7 +313,7 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     SmallVector<int64_t> loops = op.getStaticLoopRanges();
     for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
       if (kind == utils::IteratorType::reduction)
-        depth *= ShapedType::isDynamic(loops[loop]) ? 1024 : loops[loop];
+        depth *= ShapedType::isDynamic(loops[loop]) ? kUnknownExtent : loops[loop];
     row.cycles = depth * regRows * vectors / device.core.multiplyAdds;
     row.setupCycles = depth * sizes[*vectorDim].reg * 4 / device.core.thirdCacheBytesPerCycle;
     int64_t most = kBlockRows;
