@@ -11,14 +11,13 @@ integers must be equal. The last line is "N passed, N failed, N skipped" (models
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 from named_ops import CASES, Case, shape_of, write
+from sectile_reference.cases import run_cases
 
 
 def make_inputs(case: Case) -> list:
@@ -75,21 +74,8 @@ def run_case(sectile: str, case: Case, folder: str) -> str:
 
 def main() -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sectile", required=True)
-    parser.add_argument("--only", default="")
-    arguments = parser.parse_args()
-    passed = failed = 0
-    for case in CASES:
-        if arguments.only not in ("", case.name):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            problem = run_case(arguments.sectile, case, folder)
-        passed += not problem
-        failed += bool(problem)
-        print(f"FAILED: {case.name}: {problem}" if problem else f"ok: {case.name}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return failed != 0
+    cases = [(case.name, lambda sectile, at, case=case: run_case(sectile, case, at)) for case in CASES]
+    return run_cases(__doc__, cases)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,16 @@ with a message. The last line is "N passed, N failed, N skipped" (models).
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from typing import Callable, NamedTuple
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sectile import runtime
+from sectile_reference.cases import run_cases
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
 
@@ -180,26 +179,8 @@ def check_query(sectile: str, folder: str) -> str:
 
 def main() -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sectile", required=True)
-    parser.add_argument("--only", default="")
-    arguments = parser.parse_args()
-    passed = failed = 0
-    for case in CASES:
-        if arguments.only not in ("", case.name):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            problem = check(arguments.sectile, case, folder)
-        passed += not problem
-        failed += bool(problem)
-        print(f"FAILED: {case.name}: {problem}" if problem else f"ok: {case.name}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        problem = check_query(arguments.sectile, folder)
-    passed += not problem
-    failed += bool(problem)
-    print(f"FAILED: query: {problem}" if problem else "ok: query", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return failed != 0
+    cases = [(case.name, lambda sectile, at, case=case: check(sectile, case, at)) for case in CASES]
+    return run_cases(__doc__, [*cases, ("query", check_query)])
 
 
 if __name__ == "__main__":

@@ -14,16 +14,15 @@ within a few times that of what it holds anyway. The last line is "N passed, N f
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from sectile_reference.cases import run_cases
 
 FUNCTIONS = {"Exp": np.exp, "Tanh": np.tanh, "Log": np.log, "Sin": np.sin}
 SMALL_BYTES = 65536  # the bound of graph-fold-constants
@@ -131,6 +130,10 @@ class Graph:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+SEEDS = 20
+"""Random graphs."""
+
+
 def random_graph(seed: int) -> tuple[Graph, list]:
     """A few chains of ops."""
     graph = Graph(seed)
@@ -200,24 +203,12 @@ def check(sectile: str, graph: Graph, outputs: list, folder: str, has_verify: bo
 
 def main() -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sectile", required=True)
-    parser.add_argument("--seeds", type=int, default=20)
-    arguments = parser.parse_args()
     np.seterr(all="ignore")
-    cases = [(f"seed {seed}", random_graph(seed)) for seed in range(arguments.seeds)]
-    passed = failed = 0
-    for name, graph in [*cases, ("memory", None)]:
-        with tempfile.TemporaryDirectory() as folder:
-            if graph:
-                problem = check(arguments.sectile, *graph, folder)
-            else:
-                problem = check_memory(arguments.sectile, folder)
-        passed += not problem
-        failed += bool(problem)
-        print(f"FAILED: {name}: {problem}" if problem else f"ok: {name}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return failed != 0
+    cases = [
+        (f"seed {seed}", lambda sectile, at, seed=seed: check(sectile, *random_graph(seed), at))
+        for seed in range(SEEDS)
+    ]
+    return run_cases(__doc__, [*cases, ("memory", check_memory)])
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ Inputs are small integers, of which sums are exact in any order: results must be
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from typing import Callable, NamedTuple
 
 import numpy as np
+from sectile_reference.cases import run_cases
 
 LEVELS = ("sse4", "avx2", "avx512")
 
@@ -161,18 +160,8 @@ def check(sectile: str, case: Case, folder: str) -> str:
 
 def main() -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sectile", required=True)
-    arguments = parser.parse_args()
-    passed = failed = 0
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            problem = check(arguments.sectile, case, folder)
-        passed += not problem
-        failed += bool(problem)
-        print(f"FAILED: {case.name}: {problem}" if problem else f"ok: {case.name}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return failed != 0
+    cases = [(case.name, lambda sectile, at, case=case: check(sectile, case, at)) for case in CASES]
+    return run_cases(__doc__, cases)
 
 
 if __name__ == "__main__":
