@@ -133,3 +133,60 @@ func.func @resources() -> (tensor<128xf16>, tensor<16x8xf16>) {
     }
   }
 #-}
+
+// -----
+
+// A sum of itself, forty times: what is too large to fold is not walked again on every path.
+// CHECK-LABEL: func.func @paths
+// CHECK: return
+func.func @paths() -> tensor<512x512xf32> {
+  %c = arith.constant dense<[[1.5], [2.5]]> : tensor<2x1xf32>
+  %z = arith.constant dense<0.5> : tensor<512x512xf32>
+  %e = tensor.empty() : tensor<512x512xf32>
+  %x0 = linalg.generic {indexing_maps = [affine_map<(a, b) -> (a floordiv 256, 0)>, affine_map<(a, b) -> (a, b)>],
+                        iterator_types = ["parallel", "parallel"]} ins(%c : tensor<2x1xf32>) outs(%e : tensor<512x512xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<512x512xf32>
+  %x1 = linalg.add ins(%x0, %x0 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x2 = linalg.add ins(%x1, %x1 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x3 = linalg.add ins(%x2, %x2 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x4 = linalg.add ins(%x3, %x3 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x5 = linalg.add ins(%x4, %x4 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x6 = linalg.add ins(%x5, %x5 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x7 = linalg.add ins(%x6, %x6 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x8 = linalg.add ins(%x7, %x7 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x9 = linalg.add ins(%x8, %x8 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x10 = linalg.add ins(%x9, %x9 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x11 = linalg.add ins(%x10, %x10 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x12 = linalg.add ins(%x11, %x11 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x13 = linalg.add ins(%x12, %x12 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x14 = linalg.add ins(%x13, %x13 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x15 = linalg.add ins(%x14, %x14 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x16 = linalg.add ins(%x15, %x15 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x17 = linalg.add ins(%x16, %x16 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x18 = linalg.add ins(%x17, %x17 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x19 = linalg.add ins(%x18, %x18 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x20 = linalg.add ins(%x19, %x19 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x21 = linalg.add ins(%x20, %x20 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x22 = linalg.add ins(%x21, %x21 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x23 = linalg.add ins(%x22, %x22 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x24 = linalg.add ins(%x23, %x23 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x25 = linalg.add ins(%x24, %x24 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x26 = linalg.add ins(%x25, %x25 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x27 = linalg.add ins(%x26, %x26 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x28 = linalg.add ins(%x27, %x27 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x29 = linalg.add ins(%x28, %x28 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x30 = linalg.add ins(%x29, %x29 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x31 = linalg.add ins(%x30, %x30 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x32 = linalg.add ins(%x31, %x31 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x33 = linalg.add ins(%x32, %x32 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x34 = linalg.add ins(%x33, %x33 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x35 = linalg.add ins(%x34, %x34 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x36 = linalg.add ins(%x35, %x35 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x37 = linalg.add ins(%x36, %x36 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x38 = linalg.add ins(%x37, %x37 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x39 = linalg.add ins(%x38, %x38 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  %x40 = linalg.add ins(%x39, %x39 : tensor<512x512xf32>, tensor<512x512xf32>) outs(%e : tensor<512x512xf32>) -> tensor<512x512xf32>
+  return %x40 : tensor<512x512xf32>
+}

@@ -151,8 +151,7 @@ private:
   }
 
   bool foldFrontier() {
-    // Values that depend on constants alone, but for those that were refused.
-    llvm::DenseSet<Operation *> constant;
+    constant.clear();
     SmallVector<Operation *> order;
     for (Operation &op : func.getBody().front()) {
       if (refused.contains(&op) || !ConstantEvaluator::canEvaluate(&op))
@@ -169,6 +168,15 @@ private:
     }
     bool changed = false;
     for (Operation *op : order) {
+      // Not through what was refused meanwhile: each value is computed from values that are
+      // constants or have one use, so that none is computed again on another path.
+      if (llvm::any_of(op->getOperands(), [&](Value operand) {
+            Operation *def = operand.getDefiningOp();
+            return isa<RankedTensorType>(operand.getType()) && !constant.contains(def);
+          })) {
+        constant.erase(op);
+        continue;
+      }
       // A value with one use is computed with what uses it.
       auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
       bool isReduction = linalgOp && linalgOp.getNumReductionLoops() != 0;
@@ -176,8 +184,10 @@ private:
           (op->hasOneUse() && constant.contains(*op->user_begin()) && !isReduction))
         continue;
       changed = true;
-      if (!fold(op))
+      if (!fold(op)) {
         refused.insert(op);
+        constant.erase(op);
+      }
     }
     return changed;
   }
@@ -286,8 +296,9 @@ private:
 
   void replace(Operation *op, TypedAttr value) {
     OpBuilder builder(op);
-    auto constant = arith::ConstantOp::create(builder, op->getLoc(), value);
-    op->getResult(0).replaceAllUsesWith(constant);
+    auto made = arith::ConstantOp::create(builder, op->getLoc(), value);
+    op->getResult(0).replaceAllUsesWith(made);
+    constant.insert(made);
   }
 
   /// Removes what nobody reads any more, and the bytes of values that others were computed from.
@@ -311,6 +322,8 @@ private:
   /// Bytes that large results may yet add: as much as the constants took at first.
   int64_t budget = 0;
   llvm::DenseSet<Operation *> refused;
+  /// Values that depend on constants alone, but for those that were refused.
+  llvm::DenseSet<Operation *> constant;
   SmallVector<DenseResourceElementsHandle> made;
 };
 
