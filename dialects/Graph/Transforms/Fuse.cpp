@@ -306,25 +306,30 @@ private:
     return nullptr;
   }
 
+  /// Whether `holds` for every use in the group of what `op` computes, and of what is computed from
+  /// that. Each op is visited once, however many paths lead to it.
+  bool holdsForUses(Operation *op, unsigned group, llvm::function_ref<bool(OpOperand &)> holds) {
+    llvm::SetVector<Operation *> work;
+    work.insert(op);
+    for (unsigned i = 0; i < work.size(); ++i)
+      for (OpOperand &use : work[i]->getUses()) {
+        auto it = groupOf.find(use.getOwner());
+        if (it == groupOf.end() || it->second != group)
+          continue;
+        if (!holds(use))
+          return false;
+        work.insert(use.getOwner());
+      }
+    return true;
+  }
+
   /// Whether every element of op's result is used by one element of each consumer in the group.
   bool isFollowedOneToOne(Operation *op, unsigned group) {
-    for (OpOperand &use : op->getUses()) {
-      auto it = groupOf.find(use.getOwner());
-      if (it == groupOf.end() || it->second != group)
-        continue;
-      if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(use.getOwner())) {
-        if (!isFollowedOneToOne(use.getOwner(), group))
-          return false;
-        continue;
-      }
+    return holdsForUses(op, group, [](OpOperand &use) {
       auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
-      if (!user)
-        return false;
-      AffineMap map = user.getMatchingIndexingMap(&use);
-      if (!map.isPermutation() || !isFollowedOneToOne(user, group))
-        return false;
-    }
-    return true;
+      return user ? user.getMatchingIndexingMap(&use).isPermutation()
+                  : isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(use.getOwner());
+    });
   }
 
   static bool runsLike(graph::ScanOp scan, graph::ScanOp other) {
@@ -334,27 +339,16 @@ private:
   /// Whether every element of op's result is used for nothing but elements at its own place, up to
   /// the group's results: what runs along a dimension then hands its elements on as it goes.
   bool isFollowedInPlace(Operation *op, unsigned group) {
-    for (OpOperand &use : op->getUses()) {
-      Operation *user = use.getOwner();
-      auto it = groupOf.find(user);
-      if (it == groupOf.end() || it->second != group)
-        continue;
-      if (auto scan = dyn_cast<graph::ScanOp>(user)) {
-        if (use.getOperandNumber() >= scan.getInputs().size() || !isFollowedInPlace(user, group))
-          return false;
-        continue;
-      }
-      auto linalgOp = dyn_cast<linalg::LinalgOp>(user);
-      if (!linalgOp || linalgOp.getNumReductionLoops() != 0 ||
-          !linalgOp.getMatchingIndexingMap(&use).isIdentity() ||
-          !llvm::all_of(linalgOp.getDpsInitsMutable(), [&](OpOperand &init) {
-            return linalgOp.getMatchingIndexingMap(&init).isIdentity();
-          }))
-        return false;
-      if (!isFollowedInPlace(user, group))
-        return false;
-    }
-    return true;
+    return holdsForUses(op, group, [](OpOperand &use) {
+      if (auto scan = dyn_cast<graph::ScanOp>(use.getOwner()))
+        return use.getOperandNumber() < scan.getInputs().size();
+      auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
+      auto isIdentity = [&](OpOperand &operand) {
+        return user.getMatchingIndexingMap(&operand).isIdentity();
+      };
+      return user && user.getNumReductionLoops() == 0 && isIdentity(use) &&
+             llvm::all_of(user.getDpsInitsMutable(), isIdentity);
+    });
   }
 
   func::FuncOp func;
