@@ -27,7 +27,14 @@ def write_corpus(outdir: str) -> int:
     """Writes all cases; returns their number."""
     external = external_cases.ExternalCase
     groups = {
-        "accepted": [{"good": structure_cases.good()}, external_cases.accepted()],
+        "accepted": [
+            {
+                "good": structure_cases.good(),
+                "diamonds": structure_cases.diamonds(),
+                "constant-ladder": structure_cases.constant_ladder(),
+            },
+            external_cases.accepted(),
+        ],
         "refused": [
             structure_cases.refused(), node_cases.refused(), external_cases.refused(),
         ],

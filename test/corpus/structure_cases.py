@@ -25,6 +25,29 @@ def good() -> bytes:
     return model(graph(nodes, [X], [value("y", (2, 4))], [zeros("w", 3, 4), zeros("b", 4)]))
 
 
+def diamonds() -> bytes:
+    """A product, then steps of two ops that read the same and a third that joins them."""
+    nodes = [node("MatMul", ["x", "w"], ["v0"], name="product")]
+    for i in range(24):
+        nodes += [
+            node("Relu", [f"v{i}"], [f"a{i}"], name=f"a{i}"),
+            node("Neg", [f"v{i}"], [f"b{i}"], name=f"b{i}"),
+            node("Add", [f"a{i}", f"b{i}"], [f"v{i + 1}"], name=f"v{i + 1}"),
+        ]
+    return model(graph(nodes, [X], [value("v24", (2, 4))], [zeros("w", 3, 4)]))
+
+
+def constant_ladder() -> bytes:
+    """Sums of a constant with itself, the first of which is too large to be folded."""
+    shape, rng = (600, 1), random.Random(5)
+    column = tensor("c", [600, 1], raw=bytes(rng.choice(b"\x3e\x3f") for _ in range(2400)))
+    row = tensor("r", [1, 600], raw=bytes(rng.choice(b"\x3e\x3f") for _ in range(2400)))
+    nodes = [node("Add", ["c", "r"], ["v0"], name="first")]
+    nodes += [node("Add", [f"v{i}", f"v{i}"], [f"v{i + 1}"], name=f"n{i}") for i in range(60)]
+    nodes.append(node("Add", ["v60", "x"], ["y"], name="last"))
+    return model(graph(nodes, [value("x", shape)], [value("y", (600, 600))], [column, row]))
+
+
 def _nested_if(depth: int) -> bytes:
     inner = graph([node("Relu", ["x"], ["t"])], [], [value("t")])
     for _ in range(depth):
