@@ -82,6 +82,8 @@ struct RegisterFile {
 
 class Materializer {
 public:
+  class ReductionEmitter; // see ReductionEmitter.h
+
   /// With `strict`, nothing is contracted and sums are formed in the order of their loops.
   Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file, bool strict);
 

@@ -1,0 +1,186 @@
+//===- ReductionForm.cpp - which form a reduction takes ------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Analysis.h"
+#include "MaterializeLinalg.h"
+#include "ReductionEmitter.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace sectile;
+
+std::optional<Combiner> sectile::matchCombiner(linalg::LinalgOp op, unsigned result) {
+  SmallVector<Operation *> ops;
+  auto carried = op.getRegionOutputArgs();
+  Value reduced = matchReduction(carried, result, ops);
+  if (!reduced || ops.size() != 1)
+    return std::nullopt;
+  std::optional<TypedAttr> neutral = arith::getNeutralElement(ops[0]);
+  if (!neutral)
+    return std::nullopt;
+  // The carried value may take part in nothing but the combination.
+  if (!carried[result].hasOneUse())
+    return std::nullopt;
+  for (auto [i, other] : llvm::enumerate(carried))
+    if (i != result && !other.use_empty()) {
+      llvm::SetVector<Operation *> slice;
+      BackwardSliceOptions options;
+      options.inclusive = true;
+      if (failed(getBackwardSlice(reduced, &slice, options)))
+        return std::nullopt;
+      for (Operation *user : other.getUsers())
+        if (slice.contains(user))
+          return std::nullopt;
+    }
+  return Combiner{ops[0], reduced, *neutral};
+}
+
+bool sectile::isNeutral(TypedAttr init, TypedAttr neutral) {
+  if (init == neutral)
+    return true;
+  auto lhs = dyn_cast_if_present<FloatAttr>(init), rhs = dyn_cast_if_present<FloatAttr>(neutral);
+  // -0.0 is the neutral element of addition; 0.0 differs from it for sums of -0.0 only, and
+  // the partial results then start from 0.0 too.
+  return lhs && rhs && lhs.getValue().isZero() && rhs.getValue().isZero();
+}
+
+TypedAttr sectile::getFillValue(Value tensor) {
+  Attribute constant;
+  if (matchPattern(tensor, m_Constant(&constant)))
+    if (auto splat = dyn_cast<SplatElementsAttr>(constant))
+      return cast<TypedAttr>(splat.getSplatValue<Attribute>());
+  auto op = tensor.getDefiningOp<linalg::LinalgOp>();
+  if (!op || op.getNumLoops() != op.getNumParallelLoops() ||
+      op.getBlock()->without_terminator().begin() != op.getBlock()->without_terminator().end())
+    return {};
+  auto yielded = dyn_cast<BlockArgument>(op.getBlock()->getTerminator()->getOperand(0));
+  Value source;
+  if (!yielded)
+    source = op.getBlock()->getTerminator()->getOperand(0);
+  else if (yielded.getOwner() == op.getBlock())
+    source = op.getMatchingOpOperand(yielded)->get();
+  TypedAttr value;
+  if (source && !isa<RankedTensorType>(source.getType()) &&
+      matchPattern(source, m_Constant(&value)))
+    return value;
+  return {};
+}
+
+std::optional<unsigned> Materializer::getAdjacentDim(Value tensor) {
+  auto type = dyn_cast<RankedTensorType>(tensor.getType());
+  if (!type)
+    return std::nullopt;
+  if (auto it = resident.find(tensor); it != resident.end())
+    return it->second.lastDim;
+  std::optional<unsigned> dim = getContiguousDim(tensor);
+  // Of the last dimensions, one that has any extent decides.
+  if (dim && *dim + 1 == type.getRank())
+    while (*dim > 0 && getSize(tensor, *dim) == space.constant(1))
+      --*dim;
+  return dim;
+}
+
+/// The tile dimensions that a scalar of the body varies along, by the operands it comes from.
+SmallVector<unsigned> Materializer::ReductionEmitter::getDimsOf(Value scalar) {
+  Block *block = op.getBlock();
+  SmallVector<unsigned> used;
+  llvm::SetVector<Value> work;
+  work.insert(scalar);
+  for (unsigned i = 0; i < work.size(); ++i) {
+    auto argument = dyn_cast<BlockArgument>(work[i]);
+    if (argument && argument.getOwner() == block) {
+      for (AffineExpr expr :
+           op.getMatchingIndexingMap(op.getMatchingOpOperand(argument)).getResults())
+        expr.walk([&](AffineExpr part) {
+          if (auto dim = dyn_cast<AffineDimExpr>(part); dim && iterCoords[dim.getPosition()])
+            space.collectTileDims(iterCoords[dim.getPosition()], used);
+        });
+    } else if (Operation *def = work[i].getDefiningOp(); def && def->getBlock() == block) {
+      if (auto index = dyn_cast<linalg::IndexOp>(def); index && iterCoords[index.getDim()])
+        space.collectTileDims(iterCoords[index.getDim()], used);
+      for (Value operand : def->getOperands())
+        work.insert(operand);
+    }
+  }
+  return used;
+}
+
+void Materializer::ReductionEmitter::chooseDot() {
+  Operation *product = combiner ? combiner->reduced.getDefiningOp() : nullptr;
+  bool isContraction = combiner && isa<arith::AddFOp, arith::AddIOp>(combiner->op) &&
+                       isa_and_nonnull<arith::MulFOp, arith::MulIOp>(product) &&
+                       product->getBlock() == op.getBlock();
+  if (!isContraction || dims.empty())
+    return;
+  rows = product->getOperand(0);
+  columns = product->getOperand(1);
+  SmallVector<unsigned> rowDims = getDimsOf(rows), columnDims = getDimsOf(columns);
+  // Vectors run along the result's last dimension: what varies along it is the right side.
+  if (llvm::is_contained(rowDims, dims.back())) {
+    std::swap(rows, columns);
+    std::swap(rowDims, columnDims);
+  }
+  bool isDisjoint =
+      llvm::none_of(rowDims, [&](unsigned dim) { return llvm::is_contained(columnDims, dim); });
+  // Columns must be the trailing dimensions for the product to have rows and columns.
+  SmallVector<unsigned> split(rowDims);
+  llvm::append_range(split, columnDims);
+  if (!isDisjoint || !llvm::is_contained(columnDims, dims.back()) || split != dims)
+    rows = columns = Value();
+}
+
+/// Along the loop that indexes the last dimension of every input it occurs in.
+void Materializer::ReductionEmitter::chooseChunk() {
+  int64_t elements = ShapedType::getNumElements(materializer.getExtents(dims));
+  // One vector of partial results per element of the tile must fit the registers.
+  bool keepsOrder =
+      materializer.strict && combiner && isa<arith::AddFOp, arith::MulFOp>(combiner->op);
+  if (!combiner || elements > materializer.file.registers || keepsOrder)
+    return;
+  auto chunkAlong = [&](AffineExpr expr) {
+    expr.walk([&](AffineExpr part) {
+      auto dim = dyn_cast<AffineDimExpr>(part);
+      if (dim && llvm::is_contained(loops, dim.getPosition()))
+        chunkLoop = dim.getPosition();
+    });
+  };
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (std::optional<unsigned> adjacent = materializer.getAdjacentDim(input->get()))
+      chunkAlong(op.getMatchingIndexingMap(input).getResult(*adjacent));
+  // Else partial sums of elements that lie apart: still better than one sum after the other.
+  if (!chunkLoop && !rows)
+    for (OpOperand *input : op.getDpsInputOperands())
+      if (AffineMap map = op.getMatchingIndexingMap(input); map.getNumResults() != 0)
+        chunkAlong(map.getResults().back());
+  // A dot whose columns are contiguous already is better than horizontal sums.
+  if (chunkLoop && rows) {
+    bool columnsContiguous = false;
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      SmallVector<unsigned> used;
+      if (std::optional<unsigned> adjacent = materializer.getAdjacentDim(input->get()))
+        op.getMatchingIndexingMap(input).getResult(*adjacent).walk([&](AffineExpr part) {
+          if (auto dim = dyn_cast<AffineDimExpr>(part); dim && iterCoords[dim.getPosition()])
+            space.collectTileDims(iterCoords[dim.getPosition()], used);
+        });
+      columnsContiguous |= llvm::is_contained(used, dims.back());
+    }
+    if (columnsContiguous)
+      chunkLoop.reset();
+    else
+      rows = columns = Value();
+  }
+  if (!chunkLoop)
+    return;
+  chunk = materializer.file.getColumns(elements);
+  if (auto constant = dyn_cast<AffineConstantExpr>(getSize(*chunkLoop)))
+    chunk = std::max<int64_t>(1, std::min(chunk, constant.getValue()));
+  if (chunk > materializer.file.lanes)
+    chunk -= chunk % materializer.file.lanes; // whole vectors
+}
