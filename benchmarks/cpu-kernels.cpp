@@ -215,13 +215,13 @@ int main(int argc, char **argv) {
     if (argument.rfind("--level=", 0) == 0)
       only = argument.substr(8);
     else if (argument.rfind("--rounds=", 0) == 0)
-      rounds = atoi(argument.c_str() + 9);
+      rounds = std::max(1, static_cast<int>(strtol(argument.c_str() + 9, nullptr, 10)));
   }
   for (const CpuLevel *level : presentLevels()) {
     if (!only.empty() && level->name != only)
       continue;
     auto peak = compilePeak(*level);
-    printf("%s\n", level->name.data());
+    printf("%s\n", level->name.str().c_str());
     int64_t lanes = level->getLanes(4);
     std::vector<std::pair<int64_t, int64_t>> tiles;
     if (level->vectorRegisters == 32)

@@ -23,7 +23,7 @@ LogicalResult sectile::linkShared(ArrayRef<std::string> objects, StringRef outpu
   SmallString<128> temporary;
   if (std::error_code code = llvm::sys::fs::createUniqueFile(output + ".tmp-%%%%%%", temporary))
     return emitError() << "cannot write '" << output << "': " << code.message();
-  llvm::scope_exit cleanUp([&] { llvm::sys::fs::remove(temporary); });
+  llvm::scope_exit cleanUp([&] { (void)llvm::sys::fs::remove(temporary); });
 
   std::string temporaryName(temporary);
   // memcpy and its like come from the libc of whoever loads the object; all else is an error of
@@ -52,8 +52,11 @@ LogicalResult sectile::linkShared(ArrayRef<std::string> objects, StringRef outpu
     return emitError() << "cannot link '" << output << "': " << StringRef(messages).trim();
   // mkstemp makes files private; a package is as readable as any output.
   unsigned mask = llvm::sys::fs::getUmask();
-  llvm::sys::fs::setPermissions(temporary, static_cast<llvm::sys::fs::perms>(0777 & ~mask));
-  if (std::error_code code = llvm::sys::fs::rename(temporary, output))
+  auto permissions = static_cast<llvm::sys::fs::perms>(0777 & ~mask);
+  std::error_code code = llvm::sys::fs::setPermissions(temporary, permissions);
+  if (!code)
+    code = llvm::sys::fs::rename(temporary, output);
+  if (code)
     return emitError() << "cannot write '" << output << "': " << code.message();
   cleanUp.release();
   return success();

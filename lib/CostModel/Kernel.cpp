@@ -24,6 +24,8 @@ mlir::FailureOr<DeviceModel> DeviceModel::parse(mlir::Operation *op, llvm::Strin
       {"coreBytesPerCycle", &device.coreBytesPerCycle},
       {"launchCycles", &device.launchCycles},
       {"blockCycles", &device.blockCycles},
+      {"firstCacheBytes", &device.core.firstCacheBytes},
+      {"secondCacheBytes", &device.core.secondCacheBytes},
       {"secondCacheBytesPerCycle", &device.core.secondCacheBytesPerCycle},
       {"thirdCacheBytesPerCycle", &device.core.thirdCacheBytesPerCycle}};
   llvm::SmallVector<llvm::StringRef> entries;

@@ -39,6 +39,19 @@ def layernorm(g: GraphBuilder, batch: Dim = 4096, width: int = 1024) -> None:
     g.output(y, "y", [batch, width])
 
 
+def long_rows(g: GraphBuilder, batch: Dim = 64, width: int = 300000) -> None:
+    """Rows that no cache near a core holds, normalised in three ways: each reads a row for several
+    reductions."""
+    x = g.input("x", [batch, width])
+    g.output(g.op("Softmax", x, axis=-1), "softmax", [batch, width])
+    scale = g.param(g.normal(width, scale=0.1, mean=1.0), "scale")
+    bias = g.param(g.normal(width, scale=0.1), "bias")
+    g.output(g.layer_norm(x, scale, bias), "layernorm", [batch, width])
+    most, least = (g.op(op, x, axes=[1]) for op in ("ReduceMax", "ReduceMin"))
+    span = g.op("Sub", most, least)
+    g.output(g.op("Div", g.op("Sub", x, least), span), "minmax", [batch, width])
+
+
 def chain(g: GraphBuilder, batch: Dim = 2048, width: int = 2048) -> None:
     """An elementwise chain of two inputs: `relu(a * b + c) * tanh(a) - sigmoid(b)`."""
     a, b = g.input("a", [batch, width]), g.input("b", [batch, width])

@@ -23,6 +23,7 @@
 
 #include "Work.h"
 
+#include "dialects/Graph/IR/Read.h"
 #include "dialects/Graph/Transforms/Passes.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -40,46 +41,10 @@ namespace sectile::graph {
 
 using namespace mlir;
 using namespace sectile;
+using graph::getRead;
+using graph::Read;
 
 namespace {
-
-/// A tensor read at `map` of some loops, seen through reshapes that only add unit dimensions.
-struct Read {
-  Value tensor;
-  AffineMap map;
-};
-
-Read skipUnitDims(Read read) {
-  while (auto expand = read.tensor.getDefiningOp<tensor::ExpandShapeOp>()) {
-    SmallVector<AffineExpr> kept;
-    for (const ReassociationIndices &group : expand.getReassociationIndices()) {
-      // Where all are units, one that the reader loops over, if there is one.
-      int64_t whole = group.front(), numWhole = 0;
-      for (int64_t dim : group) {
-        bool isWhole = expand.getResultType().getDimSize(dim) != 1;
-        numWhole += isWhole;
-        if (isWhole || (numWhole == 0 && !isa<AffineDimExpr>(read.map.getResult(whole))))
-          whole = dim;
-      }
-      if (numWhole > 1)
-        return read;
-      kept.push_back(read.map.getResult(whole));
-    }
-    read = {expand.getSrc(), AffineMap::get(read.map.getNumDims(), 0, kept, read.map.getContext())};
-  }
-  return read;
-}
-
-/// The tensor that `scalar`, an argument of the op's body, is read from.
-std::optional<Read> getRead(linalg::LinalgOp op, Value scalar) {
-  auto argument = dyn_cast<BlockArgument>(scalar);
-  if (!argument || argument.getOwner() != op.getBlock())
-    return std::nullopt;
-  OpOperand *operand = op.getMatchingOpOperand(argument);
-  if (!op.isDpsInput(operand))
-    return std::nullopt;
-  return skipUnitDims({operand->get(), op.getMatchingIndexingMap(operand)});
-}
 
 /// The only op of an elementwise op's body, if its result is all that is yielded and the op's one
 /// result is indexed by its loops in order.

@@ -19,7 +19,7 @@ struct CoreModel {
   double multiplyAdds = 2, loads = 2;
   /// Sizes that a panel may have to be read from each cache again and again, leaving room for the
   /// other operand, and the bytes per cycle that each level then delivers.
-  int64_t firstCacheBytes = 24 << 10, secondCacheBytes = 768 << 10;
+  double firstCacheBytes = 24 << 10, secondCacheBytes = 768 << 10;
   double secondCacheBytesPerCycle = 32, thirdCacheBytesPerCycle = 8;
   /// The first cache's geometry: rows a multiple of `aliasBytes` apart share a set of `ways`.
   int64_t aliasBytes = 4096, ways = 8;

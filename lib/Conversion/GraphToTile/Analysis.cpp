@@ -302,7 +302,8 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
 
 } // namespace
 
-FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t lanes) {
+FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t lanes,
+                                                 bool strict) {
   RegionAnalysis analysis;
   Operation *terminator = kernel.getBody().front().getTerminator();
   auto first = cast<RankedTensorType>(terminator->getOperand(0).getType());
@@ -363,5 +364,7 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
       analysis.swept.reset(dim);
   chooseResident(kernel, analysis);
   stageColumns(kernel, analysis, lanes);
+  if (!strict)
+    analysis.jointPasses = findJointPasses(kernel);
   return analysis;
 }

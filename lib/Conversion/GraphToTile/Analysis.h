@@ -13,6 +13,7 @@
 #ifndef SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
 
+#include "JointPass.h"
 #include "Residency.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -57,6 +58,8 @@ struct RegionAnalysis {
   /// Rank of the roots; they agree in shape.
   unsigned rank = 0;
   llvm::SmallVector<ReductionInfo> reductions;
+  /// Joint passes that its reductions can form; the schedule says which do.
+  llvm::SmallVector<JointPass> jointPasses;
   /// Values that graph-to-tile computes into private memory (see Materializer.h).
   llvm::MapVector<mlir::Value, Residency> resident;
   /// Index arguments that are the number of rows of a product for which an operand is staged, and
@@ -74,8 +77,9 @@ struct RegionAnalysis {
   DimSet swept;
 };
 
-/// Analyses a kernel whose results agree in shape; reports an error if they do not.
-mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t lanes);
+/// Analyses a kernel whose results agree in shape; reports an error if they do not. With `strict`,
+/// sums keep the order of their loops: there are no joint passes.
+mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t lanes, bool strict);
 
 /// The dimension of `value` along which its elements lie side by side in the memory that they are
 /// read from, if it only moves them; the last one if it computes them.

@@ -111,6 +111,10 @@ std::string sectile::explainSchedule(graph::KernelOp kernel, const RegionAnalysi
   } else if (!analysis.reductions.empty()) {
     out << "; " << counted(analysis.reductions.size(), "reduction") << ", no product to tile for";
   }
+  for (auto [i, pass] : llvm::enumerate(analysis.jointPasses))
+    if (int64_t block = getJointBlock(schedule, i))
+      out << "; " << counted(pass.members.size() + 1, "reduction") << " in one pass, "
+          << counted(block, "step") << " at a time";
   if (!analysis.resident.empty())
     out << "; " << counted(analysis.resident.size(), "value") << " in private memory";
   return text;

@@ -48,7 +48,7 @@ public:
 
   /// Writes the tile program of `kernel`, with its variants.
   LogicalResult write(graph::KernelOp kernel) {
-    FailureOr<RegionAnalysis> analysis = analyseRegion(kernel, file.lanes);
+    FailureOr<RegionAnalysis> analysis = analyseRegion(kernel, file.lanes, strict);
     if (failed(analysis))
       return failure();
     auto schedule = kernel->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
@@ -73,7 +73,7 @@ public:
       if (!special)
         return kernel.emitOpError("expects a variant to name an index argument, but got ")
                << variant.argument;
-      FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes);
+      FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes, strict);
       if (failed(analysis))
         return failure();
       auto other = writeProgram(*special, kernel, *analysis, variant.schedule);
@@ -96,7 +96,7 @@ private:
                   std::string &text) {
     Variant variant{argument, 1, {}};
     OwningOpRef<graph::KernelOp> special = specialise(kernel, variant);
-    FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes);
+    FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes, strict);
     if (failed(analysis))
       return;
     variant.schedule = chooseSchedule(*special, *analysis, file, device);
@@ -125,8 +125,19 @@ private:
                                          builder.getFunctionType(types, {}), schedule);
     target.setNodesAttr(kernel.getNodesAttr());
     Materializer materializer(source, target, file, strict);
+    llvm::DenseSet<Value> recomputed;
+    for (auto [i, pass] : llvm::enumerate(analysis.jointPasses)) {
+      int64_t block = getJointBlock(schedule, i);
+      if (block == 0)
+        continue;
+      materializer.addJointPass(pass, block);
+      for (auto [value, residency] : analysis.resident)
+        if (isRecomputedAfter(pass, value))
+          recomputed.insert(value);
+    }
     for (auto [value, residency] : analysis.resident)
-      materializer.setResident(value, residency);
+      if (!recomputed.contains(value))
+        materializer.setResident(value, residency);
     ValueRange results =
         ValueRange(target.getBody().getArguments()).drop_front(kernel.getNumArguments());
     if (failed(emitRoots(materializer, source, target, schedule, results, analysis)))

@@ -117,6 +117,13 @@ FailureOr<TileValue> Materializer::materialiseElementwise(linalg::LinalgOp op, u
                                                           Coords iterCoords,
                                                           const Constraints &valid) {
   BodyContext body(op, iterCoords, valid);
+  // What a joint pass has for each of several coordinates of its leader comes first: it computes
+  // the others, which do not tell those coordinates, on the way.
+  for (auto [pass, block] : jointPasses)
+    for (BlockArgument argument : op.getRegionInputArgs())
+      if (!argument.use_empty() && pass->leadsFromWide(op.getMatchingOpOperand(argument)->get()) &&
+          failed(evaluate(argument, body)))
+        return failure();
   return evaluate(op.getBlock()->getTerminator()->getOperand(result), body);
 }
 

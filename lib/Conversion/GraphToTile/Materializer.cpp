@@ -222,10 +222,16 @@ FailureOr<TileValue> Materializer::materialise(Value value, Coords coords, Const
     level = std::max(level, space.getLevel(expr));
   for (AffineExpr expr : valid)
     level = std::max(level, space.getLevel(expr));
+  level = std::max(level, getPassLevel(value));
   LevelScope scope(*this, level);
+  if (const TileValue *tile = findPassResult(value, coords))
+    return *tile;
   for (MemoEntry &entry : frames.back().memo[value])
     if (entry.coords == coords && entry.valid == valid)
       return entry.tile;
+  for (auto [pass, block] : jointPasses)
+    if (Operation *op = value.getDefiningOp(); op == pass->leader || pass->getMember(op))
+      return materialiseJointly(*pass, block, cast<OpResult>(value), coords);
   FailureOr<TileValue> tile = resident.contains(value)
                                   ? materialiseResident(value, coords, valid)
                                   : materialiseDefinition(value, coords, valid);

@@ -39,6 +39,7 @@
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_MATERIALIZER_H
 
 #include "IndexSpace.h"
+#include "JointPass.h"
 #include "Residency.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -83,6 +84,7 @@ struct RegisterFile {
 class Materializer {
 public:
   class ReductionEmitter; // see ReductionEmitter.h
+  class JointEmitter;
 
   /// With `strict`, nothing is contracted and sums are formed in the order of their loops.
   Materializer(graph::KernelOp source, tile::KernelOp target, RegisterFile file, bool strict);
@@ -92,6 +94,9 @@ public:
 
   /// Marks a value to be computed into private memory wherever loops sweep over it.
   void setResident(mlir::Value value, Residency residency) { resident[value] = residency; }
+
+  /// Computes the reductions of `pass`, which must outlive this, in blocks of `block` steps.
+  void addJointPass(const JointPass &pass, int64_t block) { jointPasses.push_back({&pass, block}); }
 
   /// The tile of `value` at `coords`; see the top of the file. Reports an error on failure.
   mlir::FailureOr<TileValue> materialise(mlir::Value value, Coords coords, Constraints valid);
@@ -170,10 +175,18 @@ private:
     Constraints valid;
     TileValue tile;
   };
+  /// The elements of dimension `dim` from `base` on: `size` of them, at most `capacity`.
+  struct Window {
+    unsigned dim = 0;
+    mlir::AffineExpr base, size;
+    int64_t capacity = 0;
+  };
   /// A resident value's private memory.
   struct Strip {
     Coords outer; // the value's coordinates, null where loops sweep them
     mlir::Value view;
+    /// Of a dimension that a joint pass runs along, the part that is kept: one block.
+    std::optional<Window> window;
     /// What each dimension of the view is: a tile dimension, or a swept dimension of the value.
     struct Axis {
       bool isTileDim;
@@ -213,6 +226,24 @@ private:
     llvm::DenseMap<mlir::Value, llvm::SmallVector<MemoEntry, 1>> memo;
     llvm::DenseMap<mlir::Value, llvm::SmallVector<Strip, 1>> strips;
     std::vector<IndexEntry> indices; // checked in this scope
+
+    /// A joint pass that runs in this scope, or has.
+    struct Pass {
+      struct Result {
+        mlir::Value value;
+        Coords coords;
+        TileValue tile;
+      };
+      const JointPass *pass = nullptr;
+      /// What is known of its results here, for all elements that exist.
+      llvm::SmallVector<Result, 3> results;
+      /// While it runs: the block that it is at, and the level of the coordinates of its results.
+      bool isRunning = false;
+      mlir::AffineExpr base, size;
+      int64_t block = 0;
+      unsigned sharedLevel = 0;
+    };
+    llvm::SmallVector<Pass, 0> passes;
   };
   /// Leaves inner scopes while something is emitted at an outer level.
   class LevelScope;
@@ -242,7 +273,9 @@ private:
                                                            llvm::ArrayRef<TileValue> arguments);
   mlir::FailureOr<TileValue> materialiseResident(mlir::Value value, const Coords &coords,
                                                  const Constraints &valid);
-  Strip makeStrip(mlir::Value value, const Coords &coords, Coords outer);
+  Strip placeStrip(mlir::Value value, const Coords &coords, const Constraints &valid,
+                   unsigned &level);
+  void makeStrip(mlir::Value value, Strip &strip);
   Coords getPlace(const Strip &strip, const Coords &coords);
   mlir::LogicalResult fillStrip(mlir::Value value, const Strip &strip);
   mlir::FailureOr<TileValue> materialiseDefinition(mlir::Value value, const Coords &coords,
@@ -257,6 +290,14 @@ private:
                                                     Coords iterCoords, const Constraints &valid);
   mlir::FailureOr<TileValue> materialiseReduction(mlir::linalg::LinalgOp op, unsigned result,
                                                   Coords iterCoords, const Constraints &valid);
+  /// The result `value` of one of the pass's reductions; see MaterializeJointPass.cpp.
+  mlir::FailureOr<TileValue> materialiseJointly(const JointPass &pass, int64_t block,
+                                                mlir::OpResult value, const Coords &coords);
+  /// The tile of `value` at `coords` that a joint pass in the innermost scope has computed.
+  const TileValue *findPassResult(mlir::Value value, const Coords &coords);
+  /// The innermost level at which a joint pass has computed, or is computing, what `value` is
+  /// made of; 0 if there is none.
+  unsigned getPassLevel(mlir::Value value);
   mlir::AffineExpr getLoopSize(mlir::linalg::LinalgOp op, unsigned loop);
   /// The dimension of `tensor` along which elements lie side by side where they are read.
   std::optional<unsigned> getAdjacentDim(mlir::Value tensor);
@@ -275,6 +316,7 @@ private:
   mlir::OpBuilder builder;
   llvm::SmallVector<Frame> frames;
   llvm::DenseMap<mlir::Value, Residency> resident;
+  llvm::SmallVector<std::pair<const JointPass *, int64_t>> jointPasses;
   llvm::MapVector<mlir::Operation *, ScanState> scans;
   Coords scanPlace;
 };

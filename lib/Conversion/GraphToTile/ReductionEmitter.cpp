@@ -248,8 +248,7 @@ LogicalResult Emitter::runLoop(unsigned depth, Partial &partial, AffineExpr coun
   SmallVector<Value> inits, args;
   for (TileValue &tile : partial)
     inits.push_back(tile.value);
-  AffineExpr counter =
-      materializer.openLoop(loc, count, inits, /*sweeps=*/true, &args, std::move(bounds));
+  AffineExpr counter = materializer.openLoop(loc, count, inits, /*sweeps=*/true, &args, bounds);
   Partial inner;
   for (auto [tile, arg] : llvm::zip_equal(partial, args))
     inner.push_back({arg, tile.dims});

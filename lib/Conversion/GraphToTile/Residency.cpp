@@ -12,9 +12,8 @@ using namespace sectile;
 
 /// Memory for `value` at `coords`: one axis for each tile dimension that its unswept coordinates
 /// vary along, and one for each swept dimension, the dimension chosen to be contiguous last.
-Materializer::Strip Materializer::makeStrip(Value value, const Coords &coords, Coords outer) {
-  Strip strip;
-  strip.outer = outer;
+void Materializer::makeStrip(Value value, Strip &strip) {
+  const Coords &outer = strip.outer;
   Residency residency = resident.lookup(value);
   unsigned lastDim = residency.lastDim;
   SmallVector<unsigned> tileDims, lastTileDims;
@@ -44,6 +43,8 @@ Materializer::Strip Materializer::makeStrip(Value value, const Coords &coords, C
       continue;
     }
     AffineExpr size = getSize(value, axis.dim);
+    if (strip.window && strip.window->dim == axis.dim)
+      size = space.constant(strip.window->capacity);
     auto constant = dyn_cast<AffineConstantExpr>(size);
     shape.push_back(constant ? constant.getValue() : ShapedType::kDynamic);
     if (!constant)
@@ -66,15 +67,19 @@ Materializer::Strip Materializer::makeStrip(Value value, const Coords &coords, C
   setInsertionPoint();
   strip.view = tile::AllocOp::create(builder, value.getLoc(),
                                      tile::ViewType::get(shape, element, memory), sizes);
-  return strip;
 }
 
 /// Where in the strip the element at `coords` of its value lies.
 Coords Materializer::getPlace(const Strip &strip, const Coords &coords) {
   Coords place;
-  for (const Strip::Axis &axis : strip.axes)
-    place.push_back(axis.isTileDim ? getAffineDimExpr(axis.dim, builder.getContext())
-                                   : coords[axis.dim]);
+  for (const Strip::Axis &axis : strip.axes) {
+    if (axis.isTileDim)
+      place.push_back(getAffineDimExpr(axis.dim, builder.getContext()));
+    else if (strip.window && strip.window->dim == axis.dim)
+      place.push_back(space.simplify(coords[axis.dim] - strip.window->base));
+    else
+      place.push_back(coords[axis.dim]);
+  }
   return place;
 }
 
@@ -141,7 +146,11 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
     if (position == swept.size())
       return store();
     unsigned dim = swept[position];
-    AffineExpr size = getSize(value, dim);
+    AffineExpr size = getSize(value, dim), origin = space.constant(0);
+    if (strip.window && strip.window->dim == dim) {
+      size = strip.window->size;
+      origin = strip.window->base;
+    }
     auto constant = dyn_cast<AffineConstantExpr>(size);
     bool isChunked = dim == residency.sourceDim || dim == residency.lastDim;
     // A square of one vector per row is transposed in registers.
@@ -161,9 +170,9 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
       if (dim == residency.sourceDim)
         order = IndexSpace::kReducedPosition - 1;
       AffineExpr element = space.addTileDim(extent, getLevel(), order);
-      coords[dim] = base + counter * extent + element;
+      coords[dim] = origin + base + counter * extent + element;
       if (isMasked)
-        valid.push_back(size - 1 - coords[dim]);
+        valid.push_back(origin + size - 1 - coords[dim]);
       LogicalResult result = self(self, position + 1);
       if (isMasked)
         valid.pop_back();
@@ -184,34 +193,81 @@ LogicalResult Materializer::fillStrip(Value value, const Strip &strip) {
   return nest(nest, 0);
 }
 
-FailureOr<TileValue> Materializer::materialiseResident(Value value, const Coords &coords,
-                                                       const Constraints &valid) {
-  // A coordinate is swept if it depends on anything that a sweeping scope defines.
+/// Where memory for `value` at `coords` belongs: outside of all loops that sweep over its
+/// coordinates. Only what follows a joint pass step by step is kept in it, for one block.
+Materializer::Strip Materializer::placeStrip(Value value, const Coords &coords,
+                                             const Constraints &valid, unsigned &level) {
+  auto place = [&](Strip &strip, unsigned firstSwept) {
+    unsigned level = 0;
+    for (AffineExpr expr : coords) {
+      bool isSwept = space.getLevel(expr) >= firstSwept;
+      strip.outer.push_back(isSwept ? AffineExpr() : expr);
+      if (!isSwept)
+        level = std::max(level, space.getLevel(expr));
+    }
+    return level;
+  };
+  auto isRunning = [](const Frame &frame) {
+    return llvm::any_of(frame.passes, [](const Frame::Pass &pass) { return pass.isRunning; });
+  };
   unsigned firstSwept = 0;
+  while (firstSwept < frames.size() && !frames[firstSwept].sweeps && !isRunning(frames[firstSwept]))
+    ++firstSwept;
+  Strip strip;
+  level = place(strip, firstSwept);
+
+  unsigned passLevel = frames.size();
+  while (passLevel > 0 && !isRunning(frames[passLevel - 1]))
+    --passLevel;
+  if (passLevel-- == 0)
+    return strip;
+  const Frame::Pass &pass = *llvm::find_if(frames[passLevel].passes,
+                                           [](const Frame::Pass &pass) { return pass.isRunning; });
+  bool follows = pass.pass->dependents.contains(value);
+  if (!follows && level < pass.sharedLevel)
+    return strip; // others than this pass's row read it too
+  firstSwept = passLevel + 1;
   while (firstSwept < frames.size() && !frames[firstSwept].sweeps)
     ++firstSwept;
-  Coords outer;
-  unsigned level = 0;
-  bool isSwept = false;
-  for (AffineExpr expr : coords) {
-    if (space.getLevel(expr) >= firstSwept) {
-      outer.push_back(AffineExpr());
-      isSwept = true;
-    } else {
-      outer.push_back(expr);
-      level = std::max(level, space.getLevel(expr));
-    }
+  Strip inPass;
+  unsigned inPassLevel = std::max(place(inPass, firstSwept), follows ? passLevel : 0);
+  for (auto [dim, expr] : llvm::enumerate(coords)) {
+    if (inPass.outer[dim])
+      continue;
+    // The counter of the pass's loop is in it if the difference has it no more.
+    AffineExpr offset = space.simplify(expr - pass.base);
+    AffineExpr above = space.simplify(pass.size - 1 - offset);
+    bool isInside = space.isNonNegative(offset) &&
+                    (space.isNonNegative(above) || llvm::is_contained(valid, above));
+    if (!isInside || inPass.window)
+      continue;
+    inPass.window = Window{static_cast<unsigned>(dim), pass.base, pass.size, pass.block};
+    inPassLevel = passLevel;
   }
-  if (!isSwept)
+  if (!inPass.window && !follows)
+    return strip;
+  level = inPassLevel;
+  return inPass;
+}
+
+FailureOr<TileValue> Materializer::materialiseResident(Value value, const Coords &coords,
+                                                       const Constraints &valid) {
+  unsigned level = 0;
+  Strip wanted = placeStrip(value, coords, valid, level);
+  if (llvm::all_of(wanted.outer, [](AffineExpr expr) { return bool(expr); }))
     return materialiseDefinition(value, coords, valid);
 
+  auto isSame = [](const std::optional<Window> &a, const std::optional<Window> &b) {
+    return a.has_value() == b.has_value() && (!a || (a->dim == b->dim && a->base == b->base));
+  };
   std::optional<Strip> strip;
   for (Strip &candidate : frames[level].strips[value])
-    if (candidate.outer == outer)
+    if (candidate.outer == wanted.outer && isSame(candidate.window, wanted.window))
       strip = candidate;
   if (!strip) {
     LevelScope scope(*this, level);
-    strip = makeStrip(value, coords, outer);
+    strip = wanted;
+    makeStrip(value, *strip);
     setInsertionPoint();
     if (failed(fillStrip(value, *strip)))
       return failure();

@@ -365,6 +365,10 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     if (sizes[dim].block != 1 || sizes[dim].reg != 1)
       dims.push_back(builder.getNamedAttr(
           dimName(dim), builder.getI64ArrayAttr({sizes[dim].block, sizes[dim].reg})));
+  for (auto [i, pass] : llvm::enumerate(analysis.jointPasses))
+    if (int64_t block = chooseJointBlock(pass, analysis, sizes, type, file, device))
+      dims.push_back(
+          builder.getNamedAttr("r" + std::to_string(i), builder.getI64ArrayAttr({block})));
   SmallVector<Attribute> order;
   for (unsigned dim : inner)
     order.push_back(builder.getStringAttr(dimName(dim)));

@@ -40,6 +40,16 @@ llvm::SmallVector<int64_t> getTailSizes(tile::ScheduleAttr schedule, unsigned di
 /// The updates that a tile of a scatter has (size `u`), along their last dimension, or the elements
 /// that one of a selection has along its axis.
 int64_t getUpdatesPerTile(tile::ScheduleAttr schedule);
+/// Steps of a block of the region's joint pass of number `pass` (size `r0`, `r1`, ...); 0 if the
+/// schedule does not make that pass.
+int64_t getJointBlock(tile::ScheduleAttr schedule, unsigned pass);
+/// The same, chosen by price for register tiles of `sizes`.
+int64_t chooseJointBlock(const JointPass &pass, const RegionAnalysis &analysis,
+                         llvm::ArrayRef<DimSizes> sizes, mlir::RankedTensorType root,
+                         const RegisterFile &file, const DeviceModel &device);
+/// Whether `value`, which would be kept for its several readers, is rather computed twice where the
+/// pass is made: at most one of its reductions reads it.
+bool isRecomputedAfter(const JointPass &pass, mlir::Value value);
 /// The order of the loops inside a block; dimensions not named come first.
 llvm::SmallVector<unsigned> getLoopOrder(tile::ScheduleAttr schedule, unsigned rank);
 

@@ -40,7 +40,7 @@ struct PoolLoops {
     size_t rank = outer + 2 * spatial;
     iterators.assign(outer + spatial, IteratorType::parallel);
     iterators.append(spatial, IteratorType::reduction);
-    for (auto exprs : {read, kernel, write})
+    for (const auto &exprs : {read, kernel, write})
       maps.push_back(AffineMap::get(rank, 0, exprs, e.b.getContext()));
   }
   size_t outer;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
 #include <cmath>
 #include <random>
@@ -93,7 +94,8 @@ tile.kernel @k(%x: !tile.view<65536xf16>, %y: !tile.view<65536xf32>, %z: !tile.v
         continue;
       }
       ASSERT_EQ(y[i], float(x[i])) << i << " on " << level->name.str();
-      ASSERT_EQ(std::memcmp(&x[i], &z[i], 2), 0) << i << " on " << level->name.str();
+      ASSERT_EQ(std::bit_cast<uint16_t>(x[i]), std::bit_cast<uint16_t>(z[i]))
+          << i << " on " << level->name.str();
     }
   }
 }

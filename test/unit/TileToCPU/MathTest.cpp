@@ -45,7 +45,7 @@ tile.kernel @k(%x: !tile.view<?xT>, %y: !tile.view<?xT>) {
   tile.return
 }
 )";
-  for (auto [key, value] :
+  for (const auto &[key, value] :
        {std::pair<std::string, std::string>{"OP", op}, {"xT", std::string("x") + type}})
     for (size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += value.size())
       text.replace(at, key.size(), value);
@@ -127,7 +127,7 @@ TEST_P(MathF32, StaysWithinItsBound) {
       }
     }
     RecordProperty(level->name.str(), std::to_string(worst));
-    printf("%-10s %-11s %.3f ulp, at %a\n", function.op, level->name.data(), worst, worstAt);
+    printf("%-10s %-11s %.3f ulp, at %a\n", function.op, level->name.str().c_str(), worst, worstAt);
     EXPECT_LE(worst, function.bound)
         << function.op << " on " << level->name.str() << " at " << worstAt << " gives " << worstGot
         << ", expects " << function.reference(worstAt);
@@ -211,7 +211,8 @@ TEST(MathF64, StaysWithinItsBound) {
           worstAt = x[i];
         }
       }
-      printf("%-10s f64 %-11s %.3f ulp, at %a\n", function.op, level->name.data(), worst, worstAt);
+      printf("%-10s f64 %-11s %.3f ulp, at %a\n", function.op, level->name.str().c_str(), worst,
+             worstAt);
       EXPECT_LE(worst, function.bound) << function.op << " at " << worstAt;
     }
 }
@@ -234,7 +235,7 @@ template <typename T, typename Wide>
 static void checkBinary(const char *op, const char *type, Wide (*reference)(Wide, Wide),
                         double bound, double spread) {
   std::string text = kBinary;
-  for (auto [key, value] :
+  for (const auto &[key, value] :
        {std::pair<std::string, std::string>{"OP", op}, {"xT", std::string("x") + type}})
     for (size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += value.size())
       text.replace(at, key.size(), value);
