@@ -52,6 +52,22 @@ def long_rows(g: GraphBuilder, batch: Dim = 64, width: int = 300000) -> None:
     g.output(g.op("Div", g.op("Sub", x, least), span), "minmax", [batch, width])
 
 
+def statistics(g: GraphBuilder, batch: Dim = 4096, width: int = 768, outputs: int = 3072) -> None:
+    """A layer as training needs it: what is in between goes out too, in shapes of its own."""
+    x = g.input("x", [batch, width])
+    mean = g.op("ReduceMean", x, axes=[1])
+    centred = g.op("Sub", x, mean)
+    variance = g.op("ReduceMean", g.op("Mul", centred, centred), axes=[1])
+    spread = g.op("Sqrt", g.op("Add", variance, g.param(np.float32(1e-5))))
+    normalised = g.op("Div", centred, spread)
+    before = linear(g, normalised, width, outputs)
+    g.output(g.op("Mul", before, g.op("Sigmoid", before)), "y", [batch, outputs])
+    g.output(before, "before", [batch, outputs])
+    g.output(normalised, "normalised", [batch, width])
+    g.output(mean, "mean", [batch, 1])
+    g.output(spread, "spread", [batch, 1])
+
+
 def chain(g: GraphBuilder, batch: Dim = 2048, width: int = 2048) -> None:
     """An elementwise chain of two inputs: `relu(a * b + c) * tanh(a) - sigmoid(b)`."""
     a, b = g.input("a", [batch, width]), g.input("b", [batch, width])

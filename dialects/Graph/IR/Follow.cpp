@@ -93,3 +93,97 @@ void graph::followOperands(OpResult value, const Followed &dims, unsigned rank,
       if (type.getRank() == static_cast<int64_t>(dims.size()))
         visit(operand, dims);
 }
+
+/// Coordinates of a tensor as expressions of a root's dimensions; null where reductions run.
+using Place = SmallVector<AffineExpr>;
+
+static void placeLinalgOperands(linalg::LinalgOp op, unsigned result, const Place &place,
+                                llvm::function_ref<void(Value, Place)> visit) {
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
+  if (!map.isProjectedPermutation())
+    return;
+  Place loops(op.getNumLoops());
+  for (auto [expr, coord] : llvm::zip_equal(map.getResults(), place))
+    loops[cast<AffineDimExpr>(expr).getPosition()] = coord;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    AffineMap from = op.getMatchingIndexingMap(operand);
+    if (!isa<RankedTensorType>(operand->get().getType()) ||
+        !from.isProjectedPermutation(/*allowZeroInResults=*/true))
+      continue;
+    Place coords;
+    for (AffineExpr expr : from.getResults()) {
+      auto dim = dyn_cast<AffineDimExpr>(expr);
+      coords.push_back(dim ? loops[dim.getPosition()] : expr);
+    }
+    visit(operand->get(), coords);
+  }
+}
+
+/// Coordinates of the `target` of a reshape whose `source` has those of `place`, if at most one
+/// dimension of each of `groups`, which are the source's if that is expanded, has any extent.
+static std::optional<Place> placeThroughUnits(RankedTensorType source, RankedTensorType target,
+                                              ArrayRef<ReassociationIndices> groups,
+                                              bool isExpanded, const Place &place) {
+  auto isUnit = [](RankedTensorType type, int64_t dim) { return type.getDimSize(dim) == 1; };
+  Place result(target.getRank());
+  for (auto [i, group] : llvm::enumerate(groups)) {
+    RankedTensorType many = isExpanded ? source : target;
+    SmallVector<int64_t> whole;
+    for (int64_t dim : group)
+      if (!isUnit(many, dim))
+        whole.push_back(dim);
+    if (whole.size() > 1)
+      return std::nullopt;
+    int64_t kept = whole.empty() ? group.front() : whole.front();
+    if (isExpanded) {
+      result[i] = place[kept];
+      continue;
+    }
+    for (int64_t dim : group)
+      result[dim] = dim == kept ? place[i] : getAffineConstantExpr(0, source.getContext());
+  }
+  return result;
+}
+
+std::optional<AffineMap> graph::findPlace(Value value, Value root,
+                                          llvm::function_ref<bool(Operation *)> contains) {
+  MLIRContext *context = root.getContext();
+  auto rank = static_cast<unsigned>(cast<RankedTensorType>(root.getType()).getRank());
+  Place identity;
+  for (unsigned dim = 0; dim < rank; ++dim)
+    identity.push_back(getAffineDimExpr(dim, context));
+  SmallVector<std::pair<Value, Place>> work{{root, identity}};
+  llvm::DenseSet<std::pair<Value, unsigned>> seen;
+  auto isWhole = [](const Place &place) {
+    return llvm::all_of(place, [](AffineExpr expr) { return bool(expr); });
+  };
+  auto visit = [&](Value operand, const Place &place) {
+    if (seen.insert({operand, isWhole(place) ? 1 : 0}).second)
+      work.push_back({operand, place});
+  };
+  for (unsigned i = 0; i < work.size(); ++i) {
+    auto [current, place] = work[i];
+    if (current == value && isWhole(place)) {
+      AffineMap map = AffineMap::get(rank, 0, place, context);
+      return map.isProjectedPermutation(/*allowZeroInResults=*/true) ? std::optional(map)
+                                                                     : std::nullopt;
+    }
+    Operation *op = current.getDefiningOp();
+    if (!op || !contains(op))
+      continue;
+    if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
+      placeLinalgOperands(linalgOp, cast<OpResult>(current).getResultNumber(), place, visit);
+    } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+      if (std::optional<Place> from =
+              placeThroughUnits(expand.getResultType(), expand.getSrcType(),
+                                expand.getReassociationIndices(), /*isExpanded=*/true, place))
+        visit(expand.getSrc(), *from);
+    } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+      if (std::optional<Place> from =
+              placeThroughUnits(collapse.getResultType(), collapse.getSrcType(),
+                                collapse.getReassociationIndices(), /*isExpanded=*/false, place))
+        visit(collapse.getSrc(), *from);
+    }
+  }
+  return std::nullopt;
+}

@@ -7,6 +7,7 @@
 #ifndef SECTILE_DIALECTS_GRAPH_IR_FOLLOW_H
 #define SECTILE_DIALECTS_GRAPH_IR_FOLLOW_H
 
+#include "mlir/IR/AffineMap.h"
 #include "mlir/IR/OpDefinition.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallBitVector.h"
@@ -24,6 +25,13 @@ using Followed = llvm::SmallVector<llvm::SmallBitVector>;
 /// follows all of them.
 void followOperands(mlir::OpResult value, const Followed &dims, unsigned rank,
                     llvm::function_ref<void(mlir::OpOperand &, Followed)> visit);
+
+/// Where the element of `value` that goes into an element of `root`, of the same block, lies: its
+/// coordinates, as a map from those of `root`. Found through ops that `contains` holds for, of
+/// which linalg ops and reshapes that only add or drop unit dimensions tell. Each coordinate is 0
+/// or one of the root's, of the same extent; nothing if there is no such map.
+std::optional<mlir::AffineMap> findPlace(mlir::Value value, mlir::Value root,
+                                         llvm::function_ref<bool(mlir::Operation *)> contains);
 
 } // namespace sectile::graph
 

@@ -13,6 +13,7 @@
 #include "Fusion.h"
 #include "Work.h"
 
+#include "dialects/Graph/IR/Follow.h"
 #include "dialects/Graph/Transforms/Passes.h"
 #include "sectile/Report/Remarks.h"
 
@@ -132,33 +133,125 @@ private:
     }
   }
 
-  /// The group that all users of `op` are in and that can absorb it.
+  /// The group that `op` can join: that of all its users, or of some, beside whose results it then
+  /// stores its own.
   std::optional<unsigned> findGroup(Operation *op, OpKind kind) {
-    std::optional<unsigned> number;
+    llvm::SetVector<unsigned> numbers;
+    bool leaves = false;
     for (Operation *user : op->getUsers()) {
       if (isa<tensor::DimOp>(user))
         continue;
-      auto it = groupOf.find(user);
-      if (it == groupOf.end()) {
-        missed(op, isa<tensor::PadOp>(user) ? "it is written inside a frame"
-                                            : "its result leaves the graph");
+      if (isa<tensor::PadOp>(user) && !groupOf.contains(user)) {
+        missed(op, "it is written inside a frame");
         return std::nullopt;
       }
-      if (number && *number != it->second) {
-        missed(op, "its users are in different kernels");
-        return std::nullopt;
-      }
-      number = it->second;
+      if (auto it = groupOf.find(user); it != groupOf.end())
+        numbers.insert(it->second);
+      else
+        leaves = true;
     }
-    if (!number)
-      return std::nullopt;
-    FusionGroup &group = groups[*number];
+    if (numbers.size() == 1 && !leaves)
+      return canJoin(op, kind, numbers.front()) ? std::optional(numbers.front()) : std::nullopt;
+    for (unsigned number : numbers)
+      if (canStoreBeside(op, kind, number) && canJoin(op, kind, number)) {
+        FusionGroup &group = groups[number];
+        group.hasSideResults = true;
+        group.hasReduction |= !isSameShape(op, group.root);
+        return number;
+      }
+    missed(op, leaves ? "its result leaves the graph" : "its users are in different kernels");
+    return std::nullopt;
+  }
+
+  static bool isSameShape(Operation *a, Operation *b) {
+    return cast<ShapedType>(a->getResult(0).getType()).getShape() ==
+           cast<ShapedType>(b->getResult(0).getType()).getShape();
+  }
+
+  /// Whether an op of the group would wait for one that uses the result of `op` outside of it.
+  bool isReachedFromOutside(Operation *op, unsigned group) {
+    llvm::SetVector<Operation *> work;
+    llvm::DenseSet<unsigned> seen;
+    auto addUsers = [&](Operation *op) {
+      for (Operation *user : op->getUsers())
+        work.insert(user);
+    };
+    for (Operation *user : op->getUsers())
+      if (auto it = groupOf.find(user); it == groupOf.end() || it->second != group)
+        work.insert(user);
+    for (unsigned i = 0; i < work.size(); ++i) {
+      auto it = groupOf.find(work[i]);
+      if (it == groupOf.end()) {
+        addUsers(work[i]);
+        continue;
+      }
+      if (it->second == group)
+        return true;
+      // A kernel stores nothing before all its operands are there.
+      if (seen.insert(it->second).second)
+        llvm::for_each(groups[it->second].ops, addUsers);
+    }
+    return false;
+  }
+
+  /// The reduction that `op` is, or whose result it computes its own from, element by element.
+  static Operation *findReductionBehind(Operation *op) {
+    auto countElements = [](Value value) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      return type && type.hasStaticShape() ? type.getNumElements() : -1;
+    };
+    while (op && classify(op) != OpKind::Reduction) {
+      Operation *next = nullptr;
+      for (Value operand : op->getOperands()) {
+        Operation *def = operand.getDefiningOp();
+        OpKind kind = def ? classify(def) : OpKind::Other;
+        bool isBehind = kind == OpKind::Reduction || kind == OpKind::Elementwise ||
+                        (kind == OpKind::Movement && isa<tensor::ExpandShapeOp>(def));
+        if (isBehind && countElements(operand) == countElements(op->getResult(0)))
+          next = def;
+      }
+      op = next;
+    }
+    return op;
+  }
+
+  /// Whether kernel `number` can store the result of `op`, which others use too: it computes every
+  /// element of it once, and does not do so for the sake of the result alone.
+  bool canStoreBeside(Operation *op, OpKind kind, unsigned number) {
+    FusionGroup &group = groups[number];
+    if (group.hasContraction || group.scan || group.hasScatter || group.hasSelection ||
+        op->getNumResults() != 1 || !isa<linalg::LinalgOp, tensor::ExpandShapeOp>(op) ||
+        !isa<linalg::LinalgOp>(group.root) || group.root->getNumResults() != 1 ||
+        (kind != OpKind::Elementwise && kind != OpKind::Reduction && kind != OpKind::Movement))
+      return false;
+    std::optional<AffineMap> place =
+        graph::findPlace(op->getResult(0), group.root->getResult(0),
+                         [&](Operation *inner) { return group.ops.contains(inner); });
+    if (!place || isReachedFromOutside(op, number))
+      return false;
+    if (place->isPermutation())
+      // A product that could store the result joins too, or else does so alone.
+      return place->isIdentity() && kind == OpKind::Elementwise && !group.hasReduction &&
+             (isFollowedOneToOne(op, number) || llvm::none_of(op->getOperands(), [](Value operand) {
+                return isa<RankedTensorType>(operand.getType()) && endsProduct(operand);
+              }));
+    // The kernel runs all along dimensions that the result does not have. Reductions make it do so
+    // already, or will.
+    Operation *reduction = findReductionBehind(op);
+    return reduction && gainsFromReduction(reduction, group);
+  }
+
+  /// Whether `op` can become part of group `number`, in which it has users.
+  bool canJoin(Operation *op, OpKind kind, unsigned number) {
+    FusionGroup &group = groups[number];
     if (group.ops.size() >= kMostOps) {
       missed(op, "the kernel holds " + std::to_string(group.ops.size()) + " ops already");
-      return std::nullopt;
+      return false;
     }
     bool feedsContraction = false, feedsPad = false, inChain = false;
     for (OpOperand &use : op->getUses()) {
+      if (!group.ops.contains(use.getOwner()))
+        continue;
       OpKind user = classify(use.getOwner());
       feedsContraction |= user == OpKind::Contraction || group.readers.contains(use.getOwner());
       feedsPad |= user == OpKind::Pad;
@@ -167,96 +260,100 @@ private:
       if (auto gather = dyn_cast<graph::GatherOp>(use.getOwner());
           gather && use.getOperandNumber() == 0) {
         missed(op, "a gather reads it at places known only at run time");
-        return std::nullopt;
+        return false;
       }
       if (auto scatter = dyn_cast<graph::ScatterOp>(use.getOwner());
           scatter && use.get() == scatter.getData()) {
         missed(op, "a scatter changes it at places known only at run time");
-        return std::nullopt;
+        return false;
       }
     }
     if (group.hasScatter && (kind == OpKind::Contraction || kind == OpKind::Reduction)) {
       missed(op, "the kernel scatters what it computes");
-      return std::nullopt;
+      return false;
     }
     if (group.hasSelection && (kind == OpKind::Contraction || kind == OpKind::Reduction)) {
       missed(op, "the kernel selects from what it computes");
-      return std::nullopt;
+      return false;
     }
     if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
         (kind == OpKind::Elementwise && feedsContraction && gainsFromChain(op, group))) {
       group.operandChain.insert(op);
-      return number;
+      return true;
     }
     switch (kind) {
     case OpKind::Movement:
       // Operands of the scores are staged, whatever their order.
       if (feedsContraction && !inChain && !readsInOrder(op)) {
         missed(op, "the product would gather it in its inner loop");
-        return std::nullopt;
+        return false;
       }
       if (feedsContraction)
         group.readers.insert(op);
-      return number;
+      return true;
     case OpKind::Pad:
     case OpKind::Elementwise:
       if (feedsContraction) {
         missed(op, "it would be computed again in the inner loop of a product");
-        return std::nullopt;
+        return false;
       }
-      return number;
+      return true;
     case OpKind::Contraction:
       if (group.hasContraction || group.hasReduction || group.scan || feedsPad) {
         missed(op, "the kernel already reduces");
-        return std::nullopt;
+        return false;
       }
-      if (!isFollowedOneToOne(op, *number)) {
+      if (!isFollowedOneToOne(op, number)) {
         missed(op, "its consumers repeat its elements");
-        return std::nullopt;
+        return false;
       }
       if (!graph::keepsLastDim(op, group.ops)) {
         missed(op, "its columns would lie apart in what the kernel stores");
-        return std::nullopt;
+        return false;
       }
-      return number;
+      return true;
     case OpKind::Reduction:
       if (Operation *weights = findSharedOperand(op, group);
           weights && gainsFromChain(weights, group, op)) {
         group.operandChain.insert(op);
-        return number;
+        return true;
       }
       if (group.hasContraction || feedsContraction) {
         missed(op, "the kernel holds a product");
-        return std::nullopt;
+        return false;
       }
       if (!gainsFromReduction(op, group))
-        return std::nullopt;
-      return number;
+        return false;
+      return true;
     case OpKind::Scan:
       if (group.hasContraction) {
         missed(op, "the kernel holds a product");
-        return std::nullopt;
+        return false;
       }
-      if (!isFollowedInPlace(op, *number)) {
+      if (group.hasSideResults) {
+        missed(op, "the kernel stores several results");
+        return false;
+      }
+      if (!isFollowedInPlace(op, number)) {
         missed(op, "its consumers do not read it element by element, in its order");
-        return std::nullopt;
+        return false;
       }
       if (!runsLike(cast<graph::ScanOp>(op), group.scan)) {
         missed(op, "the kernel runs along another dimension or the other way");
-        return std::nullopt;
+        return false;
       }
-      return number;
+      return true;
     case OpKind::Selection:
       missed(op, "its consumers need all its elements to be seen");
-      return std::nullopt;
+      return false;
     case OpKind::Scatter:
       missed(op, "its consumers need all its updates to be made");
-      return std::nullopt;
+      return false;
     case OpKind::Free:
     case OpKind::Other:
       break;
     }
-    return std::nullopt;
+    return false;
   }
 
   /// Whether movement op keeps the last dimension last, so that a product can load through it.

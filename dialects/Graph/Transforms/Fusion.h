@@ -36,6 +36,8 @@ struct FusionGroup {
   mlir::Operation *root;
   bool hasContraction = false;
   bool hasReduction = false;
+  /// Whether results of other ops than the root are stored too.
+  bool hasSideResults = false;
   /// A scan of the kernel: others have to run along the same dimension, the same way.
   ScanOp scan;
   /// Whether the kernel changes elements at places known only at run time.
@@ -53,6 +55,10 @@ OpKind classify(mlir::Operation *op);
 
 /// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
 constexpr unsigned kMostOps = 128;
+
+/// Whether a product computes `value` for one user, by way of elementwise ops: it can store it
+/// anywhere.
+bool endsProduct(mlir::Value value);
 
 /// Prices ops together and apart, where rules do not decide. What speaks against joining is said
 /// in `why`, with figures; what speaks for it is a remark.

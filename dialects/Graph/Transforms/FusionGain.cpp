@@ -179,9 +179,7 @@ bool FusionPricer::gainsFromReduction(Operation *op, const FusionGroup &group,
   return false;
 }
 
-/// Whether a product computes `value` for one user, by way of elementwise ops: it can store it
-/// anywhere.
-static bool endsProduct(Value value) {
+bool graph::endsProduct(Value value) {
   auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
   auto op = value.getDefiningOp<linalg::LinalgOp>();
   if (!op || llvm::count_if(value.getUsers(), isRead) != 1)

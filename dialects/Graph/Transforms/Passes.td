@@ -366,9 +366,15 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
       chain computes then stays on chip, but only blocks of rows run in parallel.
     A `tensor.pad` that a product reads, of what a product computes, gets no group if the cost model
     says so: it is then padded in memory, and the product stores its result inside it.
+    An op that others use too joins the group of some of its users if the group, which holds no
+    product yet, can store its result beside its own: it computes every element of it, by way of
+    ops whose elements correspond, and waits for none of the other users. Such a result has the
+    shape of the group's, or is what a reduction leaves of it (a row's mean beside the normalised
+    row).
     Every decision is a remark.
 
-    Precondition: `graph-propagate-layouts`. Postcondition: each group has one result. Constants
+    Precondition: `graph-propagate-layouts`. Postcondition: all users of an op's result are in its
+    group, or the group stores it; no two groups wait for each other. Constants
     and fills belong to no group; they are cloned where they are used. `graph-form-views` and
     `graph-outline` follow.
 

@@ -20,8 +20,9 @@ def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
 
     The algorithm is demand-driven materialisation: `lib/Conversion/GraphToTile/Materializer.h`.
 
-    Precondition: regions as `graph-outline` leaves them: results of one shape, constants other
-    than splats passed as arguments, `graph.dims` naming equal extents.
+    Precondition: regions as `graph-outline` leaves them: results of one shape, or smaller ones
+    that go into it element by element; constants other than splats passed as arguments;
+    `graph.dims` naming equal extents.
     Postcondition: every tile is small enough for a register file; memory is touched through
     views only. `canonicalize`, `cse` and `loop-invariant-code-motion` usually follow. The
     schedule chosen for each kernel is a remark.

@@ -300,18 +300,42 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
   }
 }
 
+/// Fills in what is known of the values that `kernel` stores.
+LogicalResult findRoots(graph::KernelOp kernel, RegionAnalysis &analysis) {
+  Operation *terminator = kernel.getBody().front().getTerminator();
+  // Of those with most dimensions, the last one is computed from the others, if any is.
+  int64_t most = -1;
+  for (Value root : terminator->getOperands())
+    if (int64_t rank = cast<RankedTensorType>(root.getType()).getRank(); rank >= most) {
+      most = rank;
+      analysis.mainRoot = root;
+    }
+  auto type = cast<RankedTensorType>(analysis.mainRoot.getType());
+  analysis.rank = most;
+  for (Value root : terminator->getOperands()) {
+    auto other = cast<RankedTensorType>(root.getType());
+    std::optional<AffineMap> map =
+        AffineMap::getMultiDimIdentityMap(analysis.rank, kernel.getContext());
+    if (other.getShape() != type.getShape())
+      map = graph::findPlace(root, analysis.mainRoot, [](Operation *) { return true; });
+    if (!map)
+      return kernel.emitOpError("expects results of one shape, or such that the greatest is "
+                                "computed from the others element by element, but got ")
+             << type << " and " << other;
+    analysis.rootMaps.push_back(*map);
+  }
+  return success();
+}
+
 } // namespace
 
 FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t lanes,
                                                  bool strict) {
   RegionAnalysis analysis;
   Operation *terminator = kernel.getBody().front().getTerminator();
-  auto first = cast<RankedTensorType>(terminator->getOperand(0).getType());
-  analysis.rank = first.getRank();
-  for (Type type : terminator->getOperandTypes())
-    if (cast<RankedTensorType>(type).getShape() != first.getShape())
-      return kernel.emitOpError("expects results of one shape, but got ")
-             << first << " and " << type;
+  if (failed(findRoots(kernel, analysis)))
+    return failure();
+  auto first = cast<RankedTensorType>(analysis.mainRoot.getType());
   analysis.swept = DimSet(analysis.rank);
   for (auto scatter : kernel.getBody().getOps<graph::ScatterOp>()) {
     if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != scatter.getResult())
@@ -329,7 +353,11 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
     analysis.topK = topK;
     return analysis;
   }
+  bool isOneShape = llvm::all_of(analysis.rootMaps, [](AffineMap map) { return map.isIdentity(); });
   for (auto scan : kernel.getBody().getOps<graph::ScanOp>()) {
+    if (!isOneShape)
+      return scan.emitOpError("cannot become part of a tile program: expects all results of the "
+                              "kernel to have one shape");
     // Whoever fuses sees to it that all lie in the roots element by element.
     auto type = cast<RankedTensorType>(scan.getResults()[0].getType());
     if (type.getShape() != first.getShape())
@@ -344,11 +372,12 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
     analysis.scanDim = scan.getAxis();
   }
   Walker walker(analysis.rank, analysis);
-  for (Value root : terminator->getOperands()) {
+  for (auto [root, map] : llvm::zip_equal(terminator->getOperands(), analysis.rootMaps)) {
     graph::Followed dims;
-    for (unsigned dim = 0; dim < analysis.rank; ++dim) {
+    for (AffineExpr expr : map.getResults()) {
       dims.emplace_back(analysis.rank);
-      dims.back().set(dim);
+      if (auto dim = dyn_cast<AffineDimExpr>(expr))
+        dims.back().set(dim.getPosition());
     }
     walker.visit(root, dims, false);
   }
@@ -357,6 +386,10 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
     missing.flip();
     analysis.swept |= missing;
   }
+  for (AffineMap map : analysis.rootMaps)
+    for (unsigned dim = 0; dim < analysis.rank; ++dim)
+      if (!map.isFunctionOfDim(dim))
+        analysis.swept.set(dim);
   if (analysis.scanDim)
     analysis.swept.set(*analysis.scanDim);
   for (unsigned dim = 0; dim < analysis.rank; ++dim)

@@ -55,8 +55,13 @@ constexpr double kStageCycles = 0.5;
 constexpr int64_t kMostPartialSums = 16;
 
 struct RegionAnalysis {
-  /// Rank of the roots; they agree in shape.
+  /// The value stored that has all dimensions of the grid and of the loops in a block, and its
+  /// rank.
+  mlir::Value mainRoot;
   unsigned rank = 0;
+  /// For each value stored, from coordinates of the main root to its own: all of them, or, of a
+  /// smaller one, some.
+  llvm::SmallVector<mlir::AffineMap> rootMaps;
   llvm::SmallVector<ReductionInfo> reductions;
   /// Joint passes that its reductions can form; the schedule says which do.
   llvm::SmallVector<JointPass> jointPasses;
@@ -77,8 +82,9 @@ struct RegionAnalysis {
   DimSet swept;
 };
 
-/// Analyses a kernel whose results agree in shape; reports an error if they do not. With `strict`,
-/// sums keep the order of their loops: there are no joint passes.
+/// Analyses a kernel, whose results agree in shape or are computed on the way to the last one that
+/// is not; reports an error if they are not. With `strict`, sums keep the order of their loops:
+/// there are no joint passes.
 mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t lanes, bool strict);
 
 /// The dimension of `value` along which its elements lie side by side in the memory that they are

@@ -50,7 +50,7 @@ std::string counted(int64_t count, StringRef what) {
 
 std::string sectile::explainSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                      const RegisterFile &file, tile::ScheduleAttr schedule) {
-  auto root = cast<RankedTensorType>(kernel.getResultTypes().front());
+  auto root = cast<RankedTensorType>(analysis.mainRoot.getType());
   std::string text;
   llvm::raw_string_ostream out(text);
   int64_t blocks = 1, tileRows = 1;

@@ -75,6 +75,12 @@ int64_t sectile::chooseJointBlock(const JointPass &pass, const RegionAnalysis &a
   int64_t rows = 1;
   for (unsigned dim : info->followed.set_bits())
     rows *= sizes[dim].reg;
+  // A smaller result is stored, and so asked for, before any tile of a wide member.
+  bool storesEarly =
+      llvm::any_of(analysis.rootMaps, [](AffineMap map) { return !map.isIdentity(); });
+  if (storesEarly &&
+      llvm::any_of(pass.members, [&](const JointMember &member) { return pass.isWide(member); }))
+    return 0;
   // Of wide members, one tile is made at a time: with several, the pass would run for each.
   double accumulators = 0;
   for (const JointMember &member : pass.members) {

@@ -31,11 +31,10 @@ public:
               ValueRange results, const RegionAnalysis &analysis)
       : materializer(materializer), space(materializer.getSpace()), source(source),
         schedule(schedule), results(results), analysis(analysis),
-        roots(source.getBody().front().getTerminator()),
-        rank(cast<RankedTensorType>(source.getResultTypes().front()).getRank()),
+        roots(source.getBody().front().getTerminator()), rank(analysis.rank),
         order(getLoopOrder(schedule, rank)), coords(rank) {
     for (unsigned dim = 0; dim < rank; ++dim)
-      if (materializer.getSize(roots->getOperand(0), dim) != space.constant(1))
+      if (materializer.getSize(analysis.mainRoot, dim) != space.constant(1))
         vectorDim = dim;
   }
 
@@ -46,6 +45,12 @@ public:
              << *analysis.scanDim
              << " in its innermost loop, since the kernel scans along it, but got " << schedule;
     emitGrid();
+    for (auto [i, map] : llvm::enumerate(analysis.rootMaps))
+      for (unsigned dim : ArrayRef(order).take_front(getStorePosition(i)))
+        if (!map.isFunctionOfDim(dim) && ranges[dim].size != space.constant(1))
+          return source.emitOpError("expects a schedule that sweeps d")
+                 << dim << " in its innermost loops, since result " << i
+                 << " does not have it, but got " << schedule;
     if (analysis.scatter)
       return emitScatter();
     return analysis.topK ? emitTopK() : emitLoops(0);
@@ -59,7 +64,7 @@ private:
     SmallVector<unsigned> gridDims;
     SmallVector<Value> counts;
     for (unsigned dim : order) {
-      AffineExpr size = materializer.getSize(roots->getOperand(0), dim);
+      AffineExpr size = materializer.getSize(analysis.mainRoot, dim);
       DimSizes sizes = getDimSizes(schedule, dim);
       ranges[dim] = {size, space.constant(0), size, sizes.reg};
       if (auto constant = dyn_cast<AffineConstantExpr>(size))
@@ -98,8 +103,10 @@ private:
 
   /// Opens the loops of `order[position]` and inner ones; the innermost stores tiles.
   LogicalResult emitLoops(unsigned position) {
+    if (failed(emitStores(position)))
+      return failure();
     if (position == order.size())
-      return emitStores();
+      return success();
     unsigned dim = order[position];
     if (dim == analysis.scanDim)
       return emitScanLoops(position);
@@ -395,17 +402,37 @@ private:
     return success();
   }
 
-  LogicalResult emitStores() {
+  /// The loop outside of which the result of number `root` is stored: the loops over dimensions
+  /// that it does not have are innermost, and every block runs through all of them.
+  unsigned getStorePosition(unsigned root) {
+    AffineMap map = analysis.rootMaps[root];
+    unsigned position = order.size();
+    while (position > 0 && !map.isFunctionOfDim(order[position - 1]) &&
+           (isSwept(schedule, order[position - 1]) ||
+            ranges[order[position - 1]].size == space.constant(1)))
+      --position;
+    return position;
+  }
+
+  /// Stores the results whose place all loops outside of `position` tell.
+  LogicalResult emitStores(unsigned position) {
     if (analysis.topK)
-      return emitEmptyLists();
-    for (auto [root, view] : llvm::zip_equal(roots->getOperands(), results)) {
+      return position == order.size() ? emitEmptyLists() : success();
+    for (auto [i, root] : llvm::enumerate(roots->getOperands())) {
+      if (getStorePosition(i) != position)
+        continue;
       graph::ScatterOp scatter = analysis.scatter;
       Value value = scatter ? scatter.getData() : root;
-      FailureOr<TileValue> tile = materializer.materialise(value, coords, valid);
+      Coords place;
+      for (AffineExpr expr : analysis.rootMaps[i].getResults()) {
+        auto dim = dyn_cast<AffineDimExpr>(expr);
+        place.push_back(dim ? coords[dim.getPosition()] : expr);
+      }
+      FailureOr<TileValue> tile = materializer.materialise(value, place, valid);
       if (failed(tile))
         return failure();
       materializer.setInsertionPoint();
-      materializer.emitStore(value.getLoc(), *tile, view, coords, valid);
+      materializer.emitStore(value.getLoc(), *tile, results[i], place, valid);
     }
     return success();
   }

@@ -239,7 +239,7 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   if (analysis.topK)
     return chooseTopKSchedule(analysis.topK, file);
   unsigned rank = analysis.rank;
-  auto type = cast<RankedTensorType>(kernel.getResultTypes().front());
+  auto type = cast<RankedTensorType>(analysis.mainRoot.getType());
   // Unknown extents are taken to be large.
   auto extent = [&](unsigned dim) {
     return type.isDynamicDim(dim) ? int64_t(1) << 20 : std::max<int64_t>(type.getDimSize(dim), 1);

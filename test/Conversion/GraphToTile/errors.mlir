@@ -86,7 +86,7 @@ graph.kernel @k(%x: tensor<8xf32>, %i: tensor<64xi64>) -> tensor<64xf32> {
 // -----
 
 // Results of different shapes.
-// expected-error @+1 {{'graph.kernel' op expects results of one shape, but got 'tensor<4xf32>' and 'tensor<5xf32>'}}
+// expected-error @+1 {{'graph.kernel' op expects results of one shape, or such that the greatest is computed from the others element by element, but got 'tensor<5xf32>' and 'tensor<4xf32>'}}
 graph.kernel @k(%x: tensor<4xf32>, %y: tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>) {
   graph.return %x, %y : tensor<4xf32>, tensor<5xf32>
 }
