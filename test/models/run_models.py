@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -56,6 +55,9 @@ SLOW_TO_VERIFY = ("unet_dyn",)
 OTHER_SEEDS = 100
 """Distance between the seeds of a case's draws."""
 
+MOST_MEMORY = 2e9
+"""Bytes that the compiler may take beside twice the model's weights."""
+
 COMPILE_SECONDS = 600
 RUN_SECONDS = 300
 
@@ -76,18 +78,24 @@ class Tally:
 def call(command: List[str], seconds: int) -> Tuple[Optional[str], float, int]:
     """Runs a command; returns why it failed (or None), its wall time and peak memory in bytes."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return f"no end within {seconds} s", seconds, 0
-    wall = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    if process.returncode == 0:
-        return None, wall, peak
-    text = output.decode(errors="replace").strip().splitlines()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        pid = 0
+        while pid == 0:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid == 0 and time.perf_counter() - start > seconds:
+                process.kill()
+                os.wait4(process.pid, 0)
+                process.returncode = -9
+                return f"no end within {seconds} s", seconds, 0
+            time.sleep(0.0 if pid else 0.01)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - start
+        peak = usage.ru_maxrss * 1024
+        if process.returncode == 0:
+            return None, wall, peak
+        output.seek(0)
+        text = output.read().decode(errors="replace").strip().splitlines()
     return f"status {process.returncode}: " + " | ".join(text[-3:]), wall, peak
 
 
@@ -190,7 +198,11 @@ def main() -> int:
         if problem:
             tally.note(False, f"{name}: compile: {problem}")
             continue
-        print(f"{name}: compiled in {wall:.1f} s, peak so far {peak / 1e6:.0f} MB", flush=True)
+        weights = os.path.getsize(path)
+        tally.note(
+            peak <= MOST_MEMORY + 2 * weights,
+            f"{name}: compiled in {wall:.1f} s, peak {peak / 1e6:.0f} MB, model {weights / 1e6:.0f} MB",
+        )
         if arguments.small:
             check_loops(arguments.sectile, package, name, tally)
         model = onnx.load(path)
