@@ -22,6 +22,10 @@ using namespace sectile;
 void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphNormalizePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  graph::GraphUngroupChannelsPassOptions ungroup;
+  ungroup.reassociate = floatMode != FloatMode::Strict;
+  passes.addNestedPass<func::FuncOp>(graph::createGraphUngroupChannelsPass(ungroup));
+  passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());

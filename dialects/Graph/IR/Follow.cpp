@@ -145,45 +145,55 @@ static std::optional<Place> placeThroughUnits(RankedTensorType source, RankedTen
   return result;
 }
 
-std::optional<AffineMap> graph::findPlace(Value value, Value root,
-                                          llvm::function_ref<bool(Operation *)> contains) {
-  MLIRContext *context = root.getContext();
+static bool isWhole(ArrayRef<AffineExpr> place) {
+  return llvm::all_of(place, [](AffineExpr expr) { return bool(expr); });
+}
+
+void graph::findPlaces(Value value, Value root, llvm::function_ref<bool(Operation *)> contains,
+                       llvm::function_ref<void(ArrayRef<AffineExpr>)> visit) {
   auto rank = static_cast<unsigned>(cast<RankedTensorType>(root.getType()).getRank());
   Place identity;
   for (unsigned dim = 0; dim < rank; ++dim)
-    identity.push_back(getAffineDimExpr(dim, context));
+    identity.push_back(getAffineDimExpr(dim, root.getContext()));
   SmallVector<std::pair<Value, Place>> work{{root, identity}};
   llvm::DenseSet<std::pair<Value, unsigned>> seen;
-  auto isWhole = [](const Place &place) {
-    return llvm::all_of(place, [](AffineExpr expr) { return bool(expr); });
-  };
-  auto visit = [&](Value operand, const Place &place) {
+  auto add = [&](Value operand, const Place &place) {
     if (seen.insert({operand, isWhole(place) ? 1 : 0}).second)
       work.push_back({operand, place});
   };
   for (unsigned i = 0; i < work.size(); ++i) {
     auto [current, place] = work[i];
-    if (current == value && isWhole(place)) {
-      AffineMap map = AffineMap::get(rank, 0, place, context);
-      return map.isProjectedPermutation(/*allowZeroInResults=*/true) ? std::optional(map)
-                                                                     : std::nullopt;
-    }
+    if (current == value)
+      visit(place);
     Operation *op = current.getDefiningOp();
     if (!op || !contains(op))
       continue;
     if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
-      placeLinalgOperands(linalgOp, cast<OpResult>(current).getResultNumber(), place, visit);
+      placeLinalgOperands(linalgOp, cast<OpResult>(current).getResultNumber(), place, add);
     } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
       if (std::optional<Place> from =
               placeThroughUnits(expand.getResultType(), expand.getSrcType(),
                                 expand.getReassociationIndices(), /*isExpanded=*/true, place))
-        visit(expand.getSrc(), *from);
+        add(expand.getSrc(), *from);
     } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
       if (std::optional<Place> from =
               placeThroughUnits(collapse.getResultType(), collapse.getSrcType(),
                                 collapse.getReassociationIndices(), /*isExpanded=*/false, place))
-        visit(collapse.getSrc(), *from);
+        add(collapse.getSrc(), *from);
     }
   }
-  return std::nullopt;
+}
+
+std::optional<AffineMap> graph::findPlace(Value value, Value root,
+                                          llvm::function_ref<bool(Operation *)> contains) {
+  auto rank = static_cast<unsigned>(cast<RankedTensorType>(root.getType()).getRank());
+  std::optional<AffineMap> found;
+  findPlaces(value, root, contains, [&](ArrayRef<AffineExpr> place) {
+    if (found || !isWhole(place))
+      return;
+    AffineMap map = AffineMap::get(rank, 0, place, root.getContext());
+    if (map.isProjectedPermutation(/*allowZeroInResults=*/true))
+      found = map;
+  });
+  return found;
 }

@@ -26,10 +26,17 @@ using Followed = llvm::SmallVector<llvm::SmallBitVector>;
 void followOperands(mlir::OpResult value, const Followed &dims, unsigned rank,
                     llvm::function_ref<void(mlir::OpOperand &, Followed)> visit);
 
+/// Calls `visit` with places of `value` that go into an element of `root`, of the same block: a
+/// coordinate each as an expression of the root's dimensions, 0, or null where a reduction
+/// runs through all. Found through ops that `contains` holds for, of which linalg ops and reshapes
+/// that only add or drop unit dimensions tell.
+void findPlaces(mlir::Value value, mlir::Value root,
+                llvm::function_ref<bool(mlir::Operation *)> contains,
+                llvm::function_ref<void(llvm::ArrayRef<mlir::AffineExpr>)> visit);
+
 /// Where the element of `value` that goes into an element of `root`, of the same block, lies: its
-/// coordinates, as a map from those of `root`. Found through ops that `contains` holds for, of
-/// which linalg ops and reshapes that only add or drop unit dimensions tell. Each coordinate is 0
-/// or one of the root's, of the same extent; nothing if there is no such map.
+/// coordinates, as a map from those of `root`, found as above. Each coordinate is 0 or one of the
+/// root's, of the same extent; nothing if there is no such map.
 std::optional<mlir::AffineMap> findPlace(mlir::Value value, mlir::Value root,
                                          llvm::function_ref<bool(mlir::Operation *)> contains);
 

@@ -276,6 +276,11 @@ private:
       missed(op, "the kernel selects from what it computes");
       return false;
     }
+    if (inChain && kind == OpKind::Reduction &&
+        !graph::followsLike(op, group.operandChain, group.ops)) {
+      missed(op, "a block of the product's rows would compute it for all rows");
+      return false;
+    }
     if ((inChain && !feedsContraction && kind != OpKind::Pad) ||
         (kind == OpKind::Elementwise && feedsContraction && gainsFromChain(op, group))) {
       group.operandChain.insert(op);
@@ -322,9 +327,11 @@ private:
         missed(op, "the kernel holds a product");
         return false;
       }
-      if (!gainsFromReduction(op, group))
+      if (!graph::keepsColumns(op, group.ops)) {
+        missed(op, "columns of what the kernel stores share it, so that none could be a vector");
         return false;
-      return true;
+      }
+      return gainsFromReduction(op, group);
     case OpKind::Scan:
       if (group.hasContraction) {
         missed(op, "the kernel holds a product");

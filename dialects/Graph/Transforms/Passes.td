@@ -173,12 +173,84 @@ def GraphAbsorbScalesPass : Pass<"graph-absorb-scales", "::mlir::func::FuncOp"> 
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GraphUngroupChannelsPass : Pass<"graph-ungroup-channels", "::mlir::func::FuncOp"> {
+  let summary = "work on images that are seen as groups of channels";
+  let description = [{
+    A group normalisation reshapes [n, c, h, w] to [n, g, c / g * h * w], where channels and places
+    are one dimension and no layout but the given one fits. Elementwise ops and reductions there
+    are rewritten to work on the image: what belongs to a group is repeated for its channels, and
+    a reduction runs over the places of each channel, then over the channels of a group. Reshapes
+    back to the image fall away. Every reduction so split is a remark.
+
+    Precondition: `graph-simplify`, which usually also follows; all extents but the batch's known.
+
+    ```mlir
+    #id = affine_map<(n, g, i) -> (n, g, i)>
+    #group = affine_map<(n, g, i) -> (n, g)>
+    func.func @main(%x: tensor<1x8x6x6xf32>) -> tensor<1x2xf32> {
+      %flat = tensor.collapse_shape %x [[0], [1, 2, 3]]
+            : tensor<1x8x6x6xf32> into tensor<1x288xf32>
+      %groups = tensor.expand_shape %flat [[0], [1, 2]] output_shape [1, 2, 144]
+              : tensor<1x288xf32> into tensor<1x2x144xf32>
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<1x2xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2xf32>) -> tensor<1x2xf32>
+      %s = linalg.generic {indexing_maps = [#id, #group],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+           ins(%groups : tensor<1x2x144xf32>) outs(%f : tensor<1x2xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %t = arith.addf %o, %a : f32
+        linalg.yield %t : f32
+      } -> tensor<1x2xf32>
+      return %s : tensor<1x2xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    #image = affine_map<(n, c, h, w) -> (n, c, h, w)>
+    #channel = affine_map<(n, c, h, w) -> (n, c)>
+    #id = affine_map<(n, g, i) -> (n, g, i)>
+    #group = affine_map<(n, g, i) -> (n, g)>
+    func.func @main(%x: tensor<1x8x6x6xf32>) -> tensor<1x2xf32> {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<1x2xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x2xf32>) -> tensor<1x2xf32>
+      %ec = tensor.empty() : tensor<1x8xf32>
+      %fc = linalg.fill ins(%zero : f32) outs(%ec : tensor<1x8xf32>) -> tensor<1x8xf32>
+      %c = linalg.generic {indexing_maps = [#image, #channel], iterator_types = [
+             "parallel", "parallel", "reduction", "reduction"]}
+           ins(%x : tensor<1x8x6x6xf32>) outs(%fc : tensor<1x8xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %t = arith.addf %o, %a : f32
+        linalg.yield %t : f32
+      } -> tensor<1x8xf32>
+      %parts = tensor.expand_shape %c [[0], [1, 2]] output_shape [1, 2, 4]
+             : tensor<1x8xf32> into tensor<1x2x4xf32>
+      %s = linalg.generic {indexing_maps = [#id, #group],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+           ins(%parts : tensor<1x2x4xf32>) outs(%f : tensor<1x2xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %t = arith.addf %o, %a : f32
+        linalg.yield %t : f32
+      } -> tensor<1x2xf32>
+      return %s : tensor<1x2xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"reassociate", "reassociate", "bool", "true",
+           "whether sums may be formed in another order">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::FuncOp"> {
   let summary = "keep the channels of images contiguous in memory";
   let description = [{
     Convolutions and pooling on [n, c, h, w] tensors are rewritten to [n, h, w, c]: vectors then
     run along channels, of which there are enough, whatever the image's width. Ops that follow
-    (elementwise, padding, concatenation, reductions) are rewritten with them as long as that
+    (elementwise, padding, concatenation, reductions, transposed convolutions) are rewritten with them as long as that
     costs no transposition; a `linalg.transpose` is left where a tensor enters or leaves that part
     of the graph, to be fused into a neighbour.
 

@@ -51,6 +51,8 @@ public:
         visitPad(pad);
       else if (auto concat = dyn_cast<tensor::ConcatOp>(op))
         visitConcat(concat);
+      else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
+        visitCollapse(collapse);
     }
     // Whoever still reads the old order gets it back.
     for (auto [value, last] : rewritten) {
@@ -270,6 +272,47 @@ private:
     rewritten[concat.getResult()] =
         tensor::ConcatOp::create(builder, concat.getLoc(), dim, inputs).getResult();
     replaced.insert(concat);
+  }
+
+  /// An image whose places a product of an image computes in two parts each, [n, c, h, i, w, j]:
+  /// what a transposed convolution is. The product then computes [n, h, i, w, j, c].
+  void visitCollapse(tensor::CollapseShapeOp collapse) {
+    static const SmallVector<ReassociationIndices> kParts{{0}, {1}, {2, 3}, {4, 5}};
+    static constexpr int64_t kPartsToLast[] = {0, 2, 3, 4, 5, 1};
+    auto product = collapse.getSrc().getDefiningOp<linalg::GenericOp>();
+    if (!isImage(collapse.getResult()) || collapse.getReassociationIndices() != kParts ||
+        !product || product->getNumResults() != 1 || product.getNumReductionLoops() == 0 ||
+        llvm::any_of(collapse.getSrc().getUsers(), [&](Operation *user) {
+          return user != collapse && !isa<tensor::DimOp>(user);
+        }))
+      return;
+    OpOperand *out = product.getDpsInitOperand(0);
+    AffineMap map = product.getMatchingIndexingMap(out);
+    bool readsImage = llvm::any_of(product.getDpsInputOperands(), [&](OpOperand *input) {
+      return llvm::any_of(rewritten, [&](auto &known) { return known.second == input->get(); });
+    });
+    auto fill = out->get().getDefiningOp<linalg::FillOp>();
+    auto empty = fill ? fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>() : tensor::EmptyOp();
+    if (!readsImage || !map.isProjectedPermutation() || !empty)
+      return;
+    builder.setInsertionPoint(product);
+    Value init = tensor::EmptyOp::create(builder, product.getLoc(),
+                                         permute<OpFoldResult>(empty.getMixedSizes(), kPartsToLast),
+                                         empty.getType().getElementType());
+    init = linalg::FillOp::create(builder, product.getLoc(), fill.getInputs(), init).getResult(0);
+    SmallVector<AffineMap> maps = product.getIndexingMapsArray();
+    maps.back() = AffineMap::get(map.getNumDims(), 0, permute(map.getResults(), kPartsToLast),
+                                 product.getContext());
+    SmallVector<Value> inputs(product.getInputs());
+    auto made = linalg::GenericOp::create(builder, product.getLoc(), init.getType(), inputs, init,
+                                          maps, product.getIteratorTypesArray());
+    IRMapping mapping;
+    product.getRegion().cloneInto(&made.getRegion(), mapping);
+    builder.setInsertionPoint(collapse);
+    SmallVector<ReassociationIndices> parts{{0}, {1, 2}, {3, 4}, {5}};
+    rewritten[collapse.getResult()] =
+        tensor::CollapseShapeOp::create(builder, collapse.getLoc(), made.getResult(0), parts);
+    replaced.insert(collapse);
   }
 
   func::FuncOp func;

@@ -21,6 +21,9 @@
 using namespace mlir;
 using namespace sectile;
 
+/// Columns of a tile on the widest level.
+static constexpr double kTileColumns = 64;
+
 /// What an extent that is known only at run time counts as.
 static constexpr double kTypicalExtent = 128;
 
@@ -124,9 +127,9 @@ double graph::countBlocks(const llvm::SetVector<Operation *> &ops, double tile) 
 
 /// Calls `visit` for every result that `group` stores, with its type and with what the dimensions
 /// of each result of `op`, which is to join the group, follow.
-static void followFromRoots(
-    Operation *op, const llvm::SetVector<Operation *> &group,
-    llvm::function_ref<void(RankedTensorType, OpResult, const graph::Followed &)> visit) {
+static void
+followFromRoots(Operation *op, const llvm::SetVector<Operation *> &group,
+                llvm::function_ref<void(OpResult, OpResult, const graph::Followed &)> visit) {
   // Consumers come before what they consume.
   SmallVector<Operation *> order(group.begin(), group.end());
   llvm::sort(order, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
@@ -163,7 +166,7 @@ static void followFromRoots(
         }
       for (OpResult value : op->getResults())
         if (auto it = followed.find(value); it != followed.end())
-          visit(type, value, it->second);
+          visit(result, value, it->second);
     }
   }
 }
@@ -171,7 +174,8 @@ static void followFromRoots(
 double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *> &group,
                                double columns) {
   double most = 1;
-  followFromRoots(op, group, [&](RankedTensorType root, OpResult value, const Followed &followed) {
+  followFromRoots(op, group, [&](OpResult result, OpResult value, const Followed &followed) {
+    auto root = cast<RankedTensorType>(result.getType());
     unsigned rank = root.getRank();
     double elements = std::max(1.0, countElements(cast<RankedTensorType>(value.getType())));
     llvm::SmallBitVector dims(rank);
@@ -188,15 +192,80 @@ double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *>
   return most;
 }
 
+/// The last dimension that has any extent, or the first one.
+static int64_t lastDim(RankedTensorType type) {
+  int64_t last = type.getRank() - 1;
+  while (last > 0 && type.getDimSize(last) == 1)
+    --last;
+  return last;
+}
+
+/// Dimensions of the root that any of `followed` follows.
+static llvm::SmallBitVector uniteDims(const graph::Followed &followed, unsigned rank) {
+  llvm::SmallBitVector dims(rank);
+  for (const llvm::SmallBitVector &dim : followed)
+    dims |= dim;
+  return dims;
+}
+
+/// Columns of `root` that need the same element of `value`, which has some of `dims`.
+static double countSharers(RankedTensorType root, RankedTensorType value,
+                           const llvm::SmallBitVector &dims) {
+  double places = 1;
+  for (unsigned dim : dims.set_bits())
+    places *= knownExtent(root.getDimSize(dim));
+  return places / std::max(1.0, countElements(value));
+}
+
+bool graph::keepsColumns(Operation *op, const llvm::SetVector<Operation *> &group) {
+  bool keeps = true;
+  followFromRoots(op, group, [&](OpResult root, OpResult value, const Followed &followed) {
+    auto type = cast<RankedTensorType>(root.getType());
+    int64_t last = lastDim(type);
+    if (last < 0 || countSharers(type, cast<RankedTensorType>(value.getType()),
+                                 uniteDims(followed, type.getRank())) >= kTileColumns)
+      return;
+    for (unsigned dim = 0; dim < followed.size(); ++dim) {
+      if (!followed[dim].test(last))
+        continue;
+      bool isOwn = false;
+      graph::findPlaces(
+          value, root, [&](Operation *inner) { return group.contains(inner); },
+          [&](ArrayRef<AffineExpr> place) {
+            isOwn |= place[dim] == getAffineDimExpr(last, op->getContext());
+          });
+      keeps &= isOwn;
+    }
+  });
+  return keeps;
+}
+
+bool graph::followsLike(Operation *op, const llvm::SmallDenseSet<Operation *> &chain,
+                        const llvm::SetVector<Operation *> &group) {
+  llvm::DenseMap<Value, llvm::SmallBitVector> byRoot;
+  auto collect = [&](Operation *member, bool isNew) {
+    bool agrees = true;
+    followFromRoots(member, group, [&](OpResult root, OpResult, const Followed &followed) {
+      auto type = cast<RankedTensorType>(root.getType());
+      llvm::SmallBitVector dims = uniteDims(followed, type.getRank());
+      for (unsigned dim = 0; dim < dims.size(); ++dim)
+        if (type.getDimSize(dim) == 1)
+          dims.reset(dim);
+      llvm::SmallBitVector &known = byRoot.try_emplace(root, dims.size()).first->second;
+      agrees &= !isNew || known == dims;
+      known |= dims;
+    });
+    return agrees;
+  };
+  for (Operation *member : chain)
+    (void)collect(member, /*isNew=*/false);
+  return collect(op, /*isNew=*/true);
+}
+
 bool graph::keepsLastDim(Operation *op, const llvm::SetVector<Operation *> &group) {
   bool keeps = true;
-  followFromRoots(op, group, [&](RankedTensorType root, OpResult value, const Followed &followed) {
-    auto lastDim = [](RankedTensorType type) {
-      int64_t last = type.getRank() - 1;
-      while (last > 0 && type.getDimSize(last) == 1)
-        --last;
-      return last;
-    };
+  followFromRoots(op, group, [&](OpResult result, OpResult value, const Followed &followed) {
+    auto root = cast<RankedTensorType>(result.getType());
     int64_t last = lastDim(root), own = lastDim(cast<RankedTensorType>(value.getType()));
     keeps &= last < 0 || own < 0 || followed[own].test(last);
   });

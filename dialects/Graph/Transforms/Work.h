@@ -35,6 +35,16 @@ double countRepetitions(mlir::Operation *op, const llvm::SetVector<mlir::Operati
 /// to join, stores.
 bool keepsLastDim(mlir::Operation *op, const llvm::SetVector<mlir::Operation *> &group);
 
+/// Whether vectors can run along the columns, elements of the last dimension, of all that `group`
+/// stores, with `op`, which is to join: each column needs a result of its own, or vectors of them
+/// share one.
+bool keepsColumns(mlir::Operation *op, const llvm::SetVector<mlir::Operation *> &group);
+
+/// Whether what `op`, which is to join `group`, computes follows the same dimensions of what the
+/// group stores as the results of `chain`, ops of the group, do.
+bool followsLike(mlir::Operation *op, const llvm::SmallDenseSet<mlir::Operation *> &chain,
+                 const llvm::SetVector<mlir::Operation *> &group);
+
 /// Blocks of a grid over the given loops of `op`, with `tile` elements of the last one in each
 /// block, or over all elements of its result.
 double countBlocks(mlir::linalg::LinalgOp op, llvm::ArrayRef<unsigned> loops, double tile);
