@@ -43,7 +43,9 @@ def long_rows(g: GraphBuilder, batch: Dim = 64, width: int = 300000) -> None:
     """Rows that no cache near a core holds, normalised in three ways: each reads a row for several
     reductions."""
     x = g.input("x", [batch, width])
-    g.output(g.op("Softmax", x, axis=-1), "softmax", [batch, width])
+    # Steep enough for some weights to be far above the least.
+    steep = g.op("Mul", x, g.param(np.float32(6)))
+    g.output(g.op("Softmax", steep, axis=-1), "softmax", [batch, width])
     scale = g.param(g.normal(width, scale=0.1, mean=1.0), "scale")
     bias = g.param(g.normal(width, scale=0.1), "bias")
     g.output(g.layer_norm(x, scale, bias), "layernorm", [batch, width])

@@ -62,3 +62,30 @@ func.func @waits(%x: tensor<64x100xf32>) -> tensor<64x100xf32> {
   } -> tensor<64x100xf32>
   return %y : tensor<64x100xf32>
 }
+
+// -----
+
+// Rows' and columns' maxima cannot both be stored outside of the loops over what they lack: one is
+// computed apart.
+// TILE-LABEL: tile.kernel @k0_reduce
+// TILE-LABEL: tile.kernel @k1_reduce
+#id = affine_map<(r, n) -> (r, n)>
+#row = affine_map<(r, n) -> (r)>
+#column = affine_map<(r, n) -> (n)>
+func.func @both(%x: tensor<16x17xf32>) -> (tensor<16x17xf32>, tensor<16xf32>, tensor<17xf32>) {
+  %least = arith.constant 0xFF800000 : f32
+  %e = tensor.empty() : tensor<16x17xf32>
+  %r = tensor.empty() : tensor<16xf32>
+  %c = tensor.empty() : tensor<17xf32>
+  %fr = linalg.fill ins(%least : f32) outs(%r : tensor<16xf32>) -> tensor<16xf32>
+  %fc = linalg.fill ins(%least : f32) outs(%c : tensor<17xf32>) -> tensor<17xf32>
+  %m = linalg.reduce { arith.maximumf } ins(%x : tensor<16x17xf32>) outs(%fr : tensor<16xf32>) dimensions = [1]
+  %w = linalg.reduce { arith.maximumf } ins(%x : tensor<16x17xf32>) outs(%fc : tensor<17xf32>) dimensions = [0]
+  %y = linalg.generic {indexing_maps = [#id, #row, #column, #id], iterator_types = ["parallel", "parallel"]} ins(%x, %m, %w : tensor<16x17xf32>, tensor<16xf32>, tensor<17xf32>) outs(%e : tensor<16x17xf32>) {
+  ^bb0(%a: f32, %b: f32, %d: f32, %o: f32):
+    %s = arith.subf %a, %b : f32
+    %t = arith.subf %s, %d : f32
+    linalg.yield %t : f32
+  } -> tensor<16x17xf32>
+  return %y, %m, %w : tensor<16x17xf32>, tensor<16xf32>, tensor<17xf32>
+}

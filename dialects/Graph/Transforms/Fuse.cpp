@@ -156,6 +156,7 @@ private:
       if (canStoreBeside(op, kind, number) && canJoin(op, kind, number)) {
         FusionGroup &group = groups[number];
         group.hasSideResults = true;
+        group.missingDims.push_back(getMissingDims(*findPlaceIn(op, group)));
         group.hasReduction |= !isSameShape(op, group.root);
         return number;
       }
@@ -215,6 +216,20 @@ private:
     return op;
   }
 
+  static std::optional<AffineMap> findPlaceIn(Operation *op, const FusionGroup &group) {
+    return graph::findPlace(op->getResult(0), group.root->getResult(0),
+                            [&](Operation *inner) { return group.ops.contains(inner); });
+  }
+
+  /// Dimensions of a kernel's result that one at `place` lacks.
+  static llvm::SmallBitVector getMissingDims(AffineMap place) {
+    llvm::SmallBitVector missing(place.getNumDims());
+    for (unsigned dim = 0; dim < missing.size(); ++dim)
+      if (!place.isFunctionOfDim(dim))
+        missing.set(dim);
+    return missing;
+  }
+
   /// Whether kernel `number` can store the result of `op`, which others use too: it computes every
   /// element of it once, and does not do so for the sake of the result alone.
   bool canStoreBeside(Operation *op, OpKind kind, unsigned number) {
@@ -224,11 +239,14 @@ private:
         !isa<linalg::LinalgOp>(group.root) || group.root->getNumResults() != 1 ||
         (kind != OpKind::Elementwise && kind != OpKind::Reduction && kind != OpKind::Movement))
       return false;
-    std::optional<AffineMap> place =
-        graph::findPlace(op->getResult(0), group.root->getResult(0),
-                         [&](Operation *inner) { return group.ops.contains(inner); });
+    std::optional<AffineMap> place = findPlaceIn(op, group);
     if (!place || isReachedFromOutside(op, number))
       return false;
+    // Each is stored outside of the loops over dimensions that it lacks: these have to nest.
+    llvm::SmallBitVector missing = getMissingDims(*place);
+    for (const llvm::SmallBitVector &other : group.missingDims)
+      if (missing.test(other) && other.test(missing))
+        return false;
     if (place->isPermutation())
       // A product that could store the result joins too, or else does so alone.
       return place->isIdentity() && kind == OpKind::Elementwise && !group.hasReduction &&

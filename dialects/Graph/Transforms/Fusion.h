@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 namespace sectile::graph {
 
@@ -36,8 +37,10 @@ struct FusionGroup {
   mlir::Operation *root;
   bool hasContraction = false;
   bool hasReduction = false;
-  /// Whether results of other ops than the root are stored too.
+  /// Whether results of other ops than the root are stored too, and the dimensions of the root that
+  /// each of them lacks.
   bool hasSideResults = false;
+  llvm::SmallVector<llvm::SmallBitVector, 2> missingDims;
   /// A scan of the kernel: others have to run along the same dimension, the same way.
   ScanOp scan;
   /// Whether the kernel changes elements at places known only at run time.

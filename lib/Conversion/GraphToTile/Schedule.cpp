@@ -351,8 +351,17 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     llvm::erase(inner, dim);
     sweep.push_back(StringAttr::get(kernel.getContext(), dimName(dim)));
   }
-  for (unsigned dim : analysis.swept.set_bits())
-    inner.push_back(dim);
+  // A smaller result is stored outside of the loops over dimensions that it lacks: innermost are
+  // those that most results lack.
+  auto countLacking = [&](unsigned dim) {
+    return llvm::count_if(analysis.rootMaps,
+                          [&](AffineMap map) { return !map.isFunctionOfDim(dim); });
+  };
+  SmallVector<unsigned> swept(analysis.swept.set_bits());
+  llvm::sort(swept, [&](unsigned a, unsigned b) {
+    return std::pair(countLacking(a), a) < std::pair(countLacking(b), b);
+  });
+  llvm::append_range(inner, swept);
   // The state of a scan is that of one place along all other dimensions.
   if (analysis.scanDim) {
     llvm::erase(inner, *analysis.scanDim);
