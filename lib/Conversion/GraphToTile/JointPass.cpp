@@ -154,21 +154,25 @@ private:
       return read.map == elements ? Element : Fixed;
     if (!dependents.contains(read.tensor))
       return Fixed;
-    auto [it, isNew] = known.try_emplace({read.tensor, read.map}, Unknown);
-    if (!isNew)
-      return it->second;
     linalg::LinalgOp op = getElementwise(read.tensor);
     if (!op)
       return Unknown;
     Value yielded =
         op.getBlock()->getTerminator()->getOperand(cast<OpResult>(read.tensor).getResultNumber());
-    Kind kind = classify(yielded, op, getLoops(op, read));
-    known[{read.tensor, read.map}] = kind;
+    return classify(yielded, op, getLoops(op, read));
+  }
+
+  /// A scalar of the body of `op`, whose loops are at `loops`. Each is visited once.
+  Kind classify(Value scalar, linalg::LinalgOp op, AffineMap loops) {
+    auto [it, isNew] = known.try_emplace({scalar, loops}, Unknown);
+    if (!isNew)
+      return it->second;
+    Kind kind = classifyScalar(scalar, op, loops);
+    known[{scalar, loops}] = kind;
     return kind;
   }
 
-  /// A scalar of the body of `op`, whose loops are at `loops`.
-  Kind classify(Value scalar, linalg::LinalgOp op, AffineMap loops) {
+  Kind classifyScalar(Value scalar, linalg::LinalgOp op, AffineMap loops) {
     if (std::optional<Read> read = graph::getRead(op, scalar))
       return isa<RankedTensorType>(read->tensor.getType())
                  ? classify(Read{read->tensor, read->map.compose(loops)})
@@ -198,13 +202,7 @@ private:
       return Exponential;
     if (isa<arith::NegFOp>(def) && kinds[0] == Exponential)
       return Exponential;
-    if (isa<arith::SelectOp>(def) && isFixed(kinds[0])) {
-      auto keepsLaw = [&](unsigned i) {
-        return kinds[i] == Exponential || matchPattern(def->getOperand(i), m_AnyZeroFloat());
-      };
-      if (keepsLaw(1) && keepsLaw(2) && (kinds[1] == Exponential || kinds[2] == Exponential))
-        return Exponential;
-    }
+    // No selection: where it drops a term, a row whose elements are all -inf has a sum, not NaN.
     return llvm::all_of(kinds, isFixed) ? Fixed : Unknown;
   }
 
@@ -242,6 +240,7 @@ private:
   const llvm::DenseSet<Value> &dependents;
   AffineMap shared, elements;
   int64_t numElements = 0;
+  /// Kinds of scalars of bodies, with where the loops of their op are.
   llvm::DenseMap<std::pair<Value, AffineMap>, Kind> known;
 };
 
@@ -379,6 +378,9 @@ private:
       return member;
     TermAnalysis terms(leader, fromLeader, member.shared, *elements);
     Combiner leading = *matchPartible(leader);
+    // The laws are about the elements that the leader reduces, not about functions of them.
+    if (leading.reduced != leader.getRegionInputArgs()[0])
+      return std::nullopt;
     Type element = getElementTypeOrSelf(leader->getResult(0));
     if (!isa<arith::AddFOp>(combiner->op) || !isWideFloat(leader) ||
         element != getElementTypeOrSelf(op->getResult(0)))

@@ -58,7 +58,8 @@ static double countProductCycles(const JointPass &pass, const RegionAnalysis &an
 }
 
 bool sectile::isRecomputedAfter(const JointPass &pass, Value value) {
-  if (!pass.dependents.contains(value))
+  // What may hold a product is never computed twice.
+  if (pass.holdsProduct || !pass.dependents.contains(value))
     return false;
   return llvm::count_if(value.getUsers(), [&](Operation *user) {
            return user == pass.leader || pass.getMember(user);

@@ -21,7 +21,8 @@
 using namespace mlir;
 using namespace sectile;
 
-/// Emits one joint pass in the innermost open scope.
+/// Emits one joint pass in the innermost open scope. Whatever fails has been reported by what was
+/// asked for a tile.
 class Materializer::JointEmitter {
 public:
   JointEmitter(Materializer &materializer, const JointPass &pass, int64_t block)
@@ -50,6 +51,7 @@ private:
                                const TileValue &rhs);
   TileValue elementwise(llvm::function_ref<Value(ValueRange)> make, ArrayRef<TileValue> operands);
   TileValue isLeast(const TileValue &tile);
+  bool startsInfinite() const { return cast<FloatAttr>(start).getValue().isInfinity(); }
   FailureOr<TileValue> finish(Member &member, const TileValue &leading);
   SmallVector<Value> getCarried();
   void setCarried(ValueRange values);
@@ -129,7 +131,7 @@ FailureOr<TileValue> Materializer::JointEmitter::combine(const Combiner &combine
   return materializer.applyElementwise(combiner.op, {lhs, rhs});
 }
 
-/// Where the tile is the value that no element lies above, if it started from that.
+/// Where the tile is what it started from.
 TileValue Materializer::JointEmitter::isLeast(const TileValue &tile) {
   return elementwise(
       [&](ValueRange operands) -> Value {
@@ -277,11 +279,15 @@ void Materializer::JointEmitter::setCarried(ValueRange values) {
 }
 
 /// Terms are formed with the greatest element so far, or 0 where all elements so far are -inf:
-/// their terms are then 0, as they will be once another element is greater.
+/// their terms are then 0, as they will be once another element is greater. Of a maximum that
+/// starts from a finite value, any element's distance is defined.
 void Materializer::JointEmitter::prepareExponential(const TileValue &before) {
-  auto zero = builder.getZeroAttr(cast<FloatAttr>(start).getType());
-  TileValue none{arith::ConstantOp::create(builder, loc, zero), {}};
-  shown = apply<arith::SelectOp>({isLeast(leading), none, leading});
+  shown = leading;
+  if (startsInfinite()) {
+    auto zero = builder.getZeroAttr(cast<FloatAttr>(start).getType());
+    TileValue none{arith::ConstantOp::create(builder, loc, zero), {}};
+    shown = apply<arith::SelectOp>({isLeast(leading), none, leading});
+  }
   change = apply<math::ExpOp>({apply<arith::SubFOp>({before, shown})});
 }
 
@@ -382,8 +388,7 @@ FailureOr<TileValue> Materializer::JointEmitter::finish(Member &member, const Ti
     return failure();
   if (member.info->law == RescalingLaw::Variance)
     return apply<arith::AddFOp>({*tile, member.spread});
-  if (member.info->law != RescalingLaw::Exponential ||
-      !cast<FloatAttr>(start).getValue().isInfinity())
+  if (member.info->law != RescalingLaw::Exponential || !startsInfinite())
     return tile;
   // Where all elements are -inf, each term is exp(-inf + inf).
   auto type = cast<FloatType>(cast<FloatAttr>(start).getType());
@@ -403,7 +408,11 @@ FailureOr<TileValue> Materializer::materialiseJointly(const JointPass &pass, int
   JointEmitter emitter(*this, pass, block);
   if (failed(emitter.run(cast<linalg::LinalgOp>(value.getOwner()), coords)))
     return failure();
-  return *findPassResult(value, coords);
+  if (const TileValue *tile = findPassResult(value, coords))
+    return *tile;
+  return value.getOwner()->emitOpError(
+      "cannot become part of a tile program: its pass over the row "
+      "did not compute the coordinates that were asked for");
 }
 
 const TileValue *Materializer::findPassResult(Value value, const Coords &coords) {
