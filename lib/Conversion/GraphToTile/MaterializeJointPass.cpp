@@ -49,7 +49,6 @@ private:
   LogicalResult runBlock(AffineExpr base, AffineExpr size);
   FailureOr<TileValue> combine(const Combiner &combiner, const TileValue &lhs,
                                const TileValue &rhs);
-  TileValue elementwise(llvm::function_ref<Value(ValueRange)> make, ArrayRef<TileValue> operands);
   TileValue isLeast(const TileValue &tile);
   bool startsInfinite() const { return cast<FloatAttr>(start).getValue().isInfinity(); }
   FailureOr<TileValue> finish(Member &member, const TileValue &leading);
@@ -59,10 +58,20 @@ private:
   void prepareVariance(const TileValue &before, const TileValue &part, AffineExpr base,
                        AffineExpr size);
   TileValue toFloat(AffineExpr expr);
-  template <typename Op>
-  TileValue apply(ArrayRef<TileValue> operands) {
-    return elementwise([&](ValueRange values) -> Value { return Op::create(builder, loc, values); },
-                       operands);
+  /// The tile of an `Op`, made with `first` and then tiles of one shape.
+  template <typename Op, typename... Args>
+  TileValue apply(ArrayRef<TileValue> operands, Args... first) {
+    materializer.setInsertionPoint();
+    TileValue result;
+    SmallVector<Value> values = materializer.repeatAlike(loc, operands, result.dims);
+    Op made;
+    if constexpr (std::is_same_v<Op, arith::CmpFOp>)
+      made = Op::create(builder, loc, first..., values[0], values[1]);
+    else
+      made = Op::create(builder, loc, first..., values);
+    materializer.allowContraction(made);
+    result.value = made->getResult(0);
+    return result;
   }
 
   Materializer &materializer;
@@ -107,23 +116,6 @@ Coords Materializer::JointEmitter::getResultCoords(linalg::LinalgOp op, const Co
   return coords;
 }
 
-/// The tile of an op on tiles that are repeated along each other's dimensions.
-TileValue Materializer::JointEmitter::elementwise(llvm::function_ref<Value(ValueRange)> make,
-                                                  ArrayRef<TileValue> operands) {
-  materializer.setInsertionPoint();
-  TileValue result;
-  for (const TileValue &operand : operands)
-    for (unsigned dim : operand.dims)
-      if (!llvm::is_contained(result.dims, dim))
-        result.dims.push_back(dim);
-  space.sortDims(result.dims);
-  SmallVector<Value> values;
-  for (const TileValue &operand : operands)
-    values.push_back(materializer.broadcastTo(loc, operand, result.dims));
-  result.value = make(values);
-  return result;
-}
-
 FailureOr<TileValue> Materializer::JointEmitter::combine(const Combiner &combiner,
                                                          const TileValue &lhs,
                                                          const TileValue &rhs) {
@@ -133,13 +125,9 @@ FailureOr<TileValue> Materializer::JointEmitter::combine(const Combiner &combine
 
 /// Where the tile is what it started from.
 TileValue Materializer::JointEmitter::isLeast(const TileValue &tile) {
-  return elementwise(
-      [&](ValueRange operands) -> Value {
-        TileValue least{arith::ConstantOp::create(builder, loc, start), {}};
-        return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, operands[0],
-                                     materializer.broadcastTo(loc, least, tile.dims));
-      },
-      {tile});
+  materializer.setInsertionPoint();
+  TileValue least{arith::ConstantOp::create(builder, loc, start), {}};
+  return apply<arith::CmpFOp>({tile, least}, arith::CmpFPredicate::OEQ);
 }
 
 LogicalResult Materializer::JointEmitter::addMember(const JointMember &info, const Coords &coords) {
@@ -366,12 +354,7 @@ LogicalResult Materializer::JointEmitter::runBlock(AffineExpr base, AffineExpr s
       return failure();
     TileValue total = member.partial;
     if (member.info->law == RescalingLaw::Exponential)
-      total = elementwise(
-          [&](ValueRange operands) -> Value {
-            return arith::MulFOp::create(builder, loc, operands[0], operands[1],
-                                         arith::FastMathFlags::contract);
-          },
-          {total, change});
+      total = apply<arith::MulFOp>({total, change});
     if (member.info->law == RescalingLaw::Variance)
       member.spread = apply<arith::AddFOp>({member.spread, change});
     tile = combine(*member.emitter->getCombiner(), total, part->front());

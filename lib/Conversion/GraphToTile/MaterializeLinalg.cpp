@@ -15,31 +15,38 @@
 using namespace mlir;
 using namespace sectile;
 
+SmallVector<Value> Materializer::repeatAlike(Location loc, ArrayRef<TileValue> tiles,
+                                             SmallVectorImpl<unsigned> &dims) {
+  for (const TileValue &tile : tiles)
+    for (unsigned dim : tile.dims)
+      if (!llvm::is_contained(dims, dim))
+        dims.push_back(dim);
+  space.sortDims(dims);
+  return llvm::map_to_vector(tiles,
+                             [&](const TileValue &tile) { return broadcastTo(loc, tile, dims); });
+}
+
+void Materializer::allowContraction(Operation *op) const {
+  // Conversions have no flags unless they are given some.
+  auto fastMath = dyn_cast<arith::ArithFastMathInterface>(op);
+  if (!fastMath || strict || !fastMath.getFastMathFlagsAttr())
+    return;
+  auto flags = fastMath.getFastMathFlagsAttr().getValue() | arith::FastMathFlags::contract;
+  op->setAttr(fastMath.getFastMathAttrName(),
+              arith::FastMathFlagsAttr::get(op->getContext(), flags));
+}
+
 FailureOr<TileValue> Materializer::applyElementwise(Operation *op, ArrayRef<TileValue> operands) {
   if (op->getNumResults() != 1 || op->getNumRegions() != 0 ||
       (!OpTrait::hasElementwiseMappableTraits(op) && !isa<arith::ConstantOp>(op)))
     return op->emitOpError("cannot become part of a tile program: expects an elementwise op in the "
                            "body of a linalg op");
   TileValue result;
-  for (const TileValue &operand : operands)
-    for (unsigned dim : operand.dims)
-      if (!llvm::is_contained(result.dims, dim))
-        result.dims.push_back(dim);
-  space.sortDims(result.dims);
-  SmallVector<Value> values;
-  for (const TileValue &operand : operands)
-    values.push_back(broadcastTo(op->getLoc(), operand, result.dims));
+  SmallVector<Value> values = repeatAlike(op->getLoc(), operands, result.dims);
   OperationState state(op->getLoc(), op->getName(), values,
                        {getTileType(op->getResult(0).getType(), result.dims)}, op->getAttrs());
   Operation *made = builder.create(state);
-  // Conversions have no flags unless they are given some.
-  if (auto fastMath = dyn_cast<arith::ArithFastMathInterface>(made);
-      fastMath && !strict && fastMath.getFastMathFlagsAttr()) {
-    // Contraction to fused multiply-add is allowed; see the numerics rules in docs.
-    auto flags = fastMath.getFastMathFlagsAttr().getValue() | arith::FastMathFlags::contract;
-    made->setAttr(fastMath.getFastMathAttrName(),
-                  arith::FastMathFlagsAttr::get(op->getContext(), flags));
-  }
+  allowContraction(made);
   result.value = made->getResult(0);
   return result;
 }

@@ -284,6 +284,11 @@ private:
   // Linalg ops.
   struct BodyContext;
   mlir::FailureOr<TileValue> evaluate(mlir::Value scalar, BodyContext &body);
+  /// The tiles, each repeated along the dimensions of the others, which `dims` receives.
+  llvm::SmallVector<mlir::Value> repeatAlike(mlir::Location loc, llvm::ArrayRef<TileValue> tiles,
+                                             llvm::SmallVectorImpl<unsigned> &dims);
+  /// Lets a float op be fused with another one into a multiply-add, unless floats are strict.
+  void allowContraction(mlir::Operation *op) const;
   mlir::FailureOr<TileValue> applyElementwise(mlir::Operation *op,
                                               llvm::ArrayRef<TileValue> operands);
   mlir::FailureOr<TileValue> materialiseElementwise(mlir::linalg::LinalgOp op, unsigned result,
