@@ -14,14 +14,6 @@
 using namespace sectile;
 using namespace sectile::test;
 
-static std::string substitute(std::string text,
-                              const std::vector<std::pair<std::string, std::string>> &values) {
-  for (const auto &[key, value] : values)
-    for (size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += value.size())
-      text.replace(at, key.size(), value);
-  return text;
-}
-
 /// The identity of maps from `rank` tile coordinates.
 static std::string identity(size_t rank) {
   std::string dims;

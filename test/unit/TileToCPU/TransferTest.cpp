@@ -20,14 +20,6 @@
 using namespace sectile;
 using namespace sectile::test;
 
-static std::string substitute(std::string text,
-                              std::vector<std::pair<std::string, std::string>> values) {
-  for (const auto &[key, value] : values)
-    for (size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += value.size())
-      text.replace(at, key.size(), value);
-  return text;
-}
-
 /// "3x5x" for {3, 5}.
 static std::string shapeText(const std::vector<int64_t> &shape) {
   std::string text;

@@ -130,3 +130,32 @@ int32_t LoadedKernel::run(const std::vector<void *> &bufs, const std::vector<int
   return runFunction(bufs.data(), sizes.data(), begin, end < 0 ? launch.blocks : end,
                      scratch->data(), values);
 }
+
+std::string test::substitute(std::string text,
+                             const std::vector<std::pair<std::string, std::string>> &values) {
+  for (const auto &[key, value] : values)
+    for (size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += value.size())
+      text.replace(at, key.size(), value);
+  return text;
+}
+
+std::string test::wrapBody(const std::vector<std::string> &inputs, const std::string &output,
+                           const std::string &body) {
+  auto identity = [](const std::string &type) {
+    size_t rank = std::count(type.begin(), type.end(), 'x');
+    std::string dims;
+    for (size_t i = 0; i < rank; ++i)
+      dims += (i ? ", d" : "d") + std::to_string(i);
+    return "affine_map<(" + dims + ") -> (" + dims + ")>";
+  };
+  std::string text = "tile.kernel @k(", loads;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    std::string n = std::to_string(i);
+    text += "%x" + n + ": !tile.view<" + inputs[i] + ">, ";
+    loads += "  %in" + n + " = tile.load %x" + n + " at " + identity(inputs[i]) +
+             " [] : !tile.view<" + inputs[i] + "> -> tensor<" + inputs[i] + ">\n";
+  }
+  return text + "%y: !tile.view<" + output + ">) {\n" + loads + body +
+         "\n  tile.store %out, %y at " + identity(output) + " [] : tensor<" + output +
+         ">, !tile.view<" + output + ">\n  tile.return\n}\n";
+}

@@ -74,6 +74,15 @@ mlir::MLIRContext &getContext();
 /// Levels that this machine has.
 std::vector<const CpuLevel *> presentLevels();
 
+/// `text` with every key replaced by its value, one pair after the other.
+std::string substitute(std::string text,
+                       const std::vector<std::pair<std::string, std::string>> &values);
+
+/// A kernel `k` around `body`, with `%in0..` loaded whole from views of the given tensor types
+/// (without "tensor<>") and `%out` stored whole.
+std::string wrapBody(const std::vector<std::string> &inputs, const std::string &output,
+                     const std::string &body);
+
 } // namespace sectile::test
 
 #endif // SECTILE_TEST_UNIT_SUPPORT_KERNELHARNESS_H
