@@ -49,6 +49,8 @@ void graph::followOperands(OpResult value, const Followed &dims, unsigned rank,
     Followed from;
     for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices()))
       from.append(group.size(), dims[dim]);
+    // A scalar's reshape has no groups; the unit dimensions of its source follow nothing.
+    from.resize(collapse.getSrcType().getRank(), DimSet(rank));
     return visit(collapse.getSrcMutable(), from);
   }
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
@@ -125,7 +127,8 @@ static std::optional<Place> placeThroughUnits(RankedTensorType source, RankedTen
                                               ArrayRef<ReassociationIndices> groups,
                                               bool isExpanded, const Place &place) {
   auto isUnit = [](RankedTensorType type, int64_t dim) { return type.getDimSize(dim) == 1; };
-  Place result(target.getRank());
+  // Where there are no groups, all dimensions are units.
+  Place result(target.getRank(), getAffineConstantExpr(0, source.getContext()));
   for (auto [i, group] : llvm::enumerate(groups)) {
     RankedTensorType many = isExpanded ? source : target;
     SmallVector<int64_t> whole;

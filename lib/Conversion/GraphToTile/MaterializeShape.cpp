@@ -150,6 +150,8 @@ FailureOr<TileValue> Materializer::materialiseView(Operation *op, const Coords &
       from.push_back(rest);
       llvm::append_range(from, llvm::reverse(reversed));
     }
+    // A scalar's reshape has no groups: its source has unit dimensions only.
+    from.resize(collapse.getSrcType().getRank(), space.constant(0));
   } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
     for (ReassociationIndices &group : expand.getReassociationIndices()) {
       AffineExpr linear = space.constant(0);
