@@ -102,7 +102,8 @@ AffineExpr Materializer::getSize(Value tensor, int64_t dim) {
   }
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     AffineExpr size = space.constant(1);
-    for (int64_t inner : collapse.getReassociationIndices()[dim])
+    ReassociationIndices group = collapse.getReassociationIndices()[dim];
+    for (int64_t inner : group)
       size = size * getSize(collapse.getSrc(), inner);
     return size;
   }

@@ -100,7 +100,8 @@ Value HostScalars::getExtent(Value tensor, int64_t dim) {
   }
   auto collapse = cast<tensor::CollapseShapeOp>(op);
   Value product;
-  for (int64_t inner : collapse.getReassociationIndices()[dim]) {
+  ReassociationIndices group = collapse.getReassociationIndices()[dim];
+  for (int64_t inner : group) {
     Value extent = getExtent(collapse.getSrc(), inner);
     product =
         product ? Value(arith::MulIOp::create(builder, op->getLoc(), product, extent)) : extent;
