@@ -70,6 +70,22 @@ def statistics(g: GraphBuilder, batch: Dim = 4096, width: int = 768, outputs: in
     g.output(spread, "spread", [batch, 1])
 
 
+def reshaped_norms(g: GraphBuilder, batch: Dim, channels: int = 64, height: int = 32, width: int = 32) -> None:
+    """Images seen as rows and back between normalisations, with results from in between."""
+    x = g.input("x", [batch, channels, height, width])
+    pooled = g.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+    scale = g.param(g.normal(channels, scale=0.1, mean=1.0), "scale")
+    bias = g.param(g.normal(channels, scale=0.1), "bias")
+    image = [0, channels, height // 2, width // 2]
+    y, rows = pooled, []
+    for _ in range(2):
+        rows.append(g.op("InstanceNormalization", g.reshape(y, [0, channels, -1]), scale, bias))
+        y = g.op("Tanh", g.reshape(rows[-1], image))
+    g.output(y, "y", [batch, *image[1:]])
+    g.output(rows[0], "rows", [batch, channels, image[2] * image[3]])
+    g.output(pooled, "pooled", [batch, *image[1:]])
+
+
 def chain(g: GraphBuilder, batch: Dim = 2048, width: int = 2048) -> None:
     """An elementwise chain of two inputs: `relu(a * b + c) * tanh(a) - sigmoid(b)`."""
     a, b = g.input("a", [batch, width]), g.input("b", [batch, width])

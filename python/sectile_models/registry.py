@@ -61,6 +61,8 @@ _SPECS = [
     _spec("statistics", fragments.statistics, {}, dict(batch=7, width=37, outputs=29)),
     _spec("statistics_dyn", fragments.statistics, dict(batch="batch"),
           dict(width=37, outputs=29), batch=13),
+    _spec("reshaped_norms", fragments.reshaped_norms, dict(batch="images"),
+          dict(channels=3, height=2, width=7), images=2),
     _spec("chain", fragments.chain, {}, dict(batch=5, width=37)),
     _spec("gemm_bias_gelu", fragments.gemm_bias_gelu, {}, dict(batch=5, inputs=24, outputs=40)),
     _spec("attention", fragments.attention, _block, _small_block),

@@ -45,6 +45,8 @@ SIZES: Dict[Tuple[str, ...], Sequence[Tuple[int, ...]]] = {
         (1, 1, 1), (2, 1, 37), (1, 1, 300), (2, 4, 19), (1, 11, 64), (1, 0, 3), (1, 1, 0), (2, 7, 0),
     ],
     ("batch",): [(2,), (1,), (3,), (0,)],
+    # Of no images, nothing tells the extent that a reshape leaves open.
+    ("images",): [(2,), (1,), (3,), (33,)],
     ("batch", "image"): [(2, 36), (1, 16), (3, 20)],
 }
 """Sizes at which a dynamic model runs; no sequence is longer than the small models' tables."""

@@ -119,6 +119,8 @@ private:
           results.push_back(result);
     if (results.empty())
       return success(); // dead
+    if (failed(resolveSizes(ops)))
+      return failure();
     // What the kernel takes: tensors and sizes from outside, in the order of first use.
     llvm::SetVector<Value> inputs;
     llvm::SetVector<Operation *> clones;
@@ -206,20 +208,36 @@ private:
     }
     auto launch = graph::LaunchOp::create(host, loc, ValueRange(results).getTypes(),
                                           kernel.getSymName(), arguments, sizes);
+    // Finding the results' sizes has asked for others. None may wait for the launch.
+    if (failed(resolveSizes(ops)))
+      return failure();
     for (auto [from, to] : llvm::zip_equal(results, launch.getResults()))
       from.replaceAllUsesWith(to);
-    for (Operation *op : llvm::reverse(ops)) {
-      for (Operation *user : llvm::make_early_inc_range(op->getUsers()))
-        if (auto dim = dyn_cast<tensor::DimOp>(user)) {
-          // Extents of values inside the kernel, asked for outside of it.
-          FailureOr<Value> size = findSize(host, op->getResult(0), *dim.getConstantIndex());
+    for (Operation *op : llvm::reverse(ops))
+      op->erase();
+    return success();
+  }
+
+  /// Computes the extents of values of a kernel that are asked for, also by the kernel itself, from
+  /// what the kernel takes.
+  LogicalResult resolveSizes(ArrayRef<Operation *> ops) {
+    auto findDim = [](Value value) {
+      for (Operation *user : value.getUsers())
+        if (auto dim = dyn_cast<tensor::DimOp>(user))
+          return dim;
+      return tensor::DimOp();
+    };
+    for (Operation *op : llvm::reverse(ops))
+      for (OpResult result : op->getResults())
+        // Finding one size may add others, and remove them.
+        while (tensor::DimOp dim = findDim(result)) {
+          OpBuilder host(dim);
+          FailureOr<Value> size = findSize(host, result, *dim.getConstantIndex());
           if (failed(size))
             return failure();
           dim.replaceAllUsesWith(*size);
           dim.erase();
         }
-      op->erase();
-    }
     return success();
   }
 
