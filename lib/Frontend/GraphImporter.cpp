@@ -427,12 +427,17 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
         return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
                          Twine(result->rank()));
       emit.nameSizes(result, proto.output(static_cast<int>(i)), node.title());
+      // A size that only some inputs make negative is checked when they are known.
+      bool isNegative = llvm::any_of(result->shape, [&](const SymExpr &size) {
+        std::optional<int64_t> greatest = syms.range(size).high;
+        return greatest && *greatest < 0;
+      });
       std::optional<int64_t> least = syms.range(Emitter::product(result->shape)).low;
-      if (emit.overflowed || !Emitter::product(result->shape).isValid() || (least && *least < 0))
+      if (emit.overflowed || !Emitter::product(result->shape).isValid() || isNegative)
         return node.fail("the sizes of result " + Node::text(result->shape) +
                          " are negative or overflow 64 bits");
       uint64_t most = options.maxTensorBytes / std::max(1u, bitsOf(result->dtype) / 8);
-      if (least && static_cast<uint64_t>(*least) > most)
+      if (least && *least > 0 && static_cast<uint64_t>(*least) > most)
         return node.fail("expects a result of at most " + Twine(options.maxTensorBytes) +
                          " bytes, but got " + Node::text(result->shape));
     }
