@@ -297,11 +297,31 @@ void Emitter::readElements(Tensor *tensor, StringRef name) {
                       : arith::IndexCastOp::create(b, loc, b.getIndexType(), element).getResult();
     index = arith::MinSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, index, low), high);
     std::string text = name.str() + (tensor->rank() == 0 ? "" : "[" + std::to_string(i) + "]");
-    SymExpr value = syms.value(makeUnique(text), -kMostValue, kMostValue);
+    SymExpr value = syms.value(makeUnique(text), {-kMostValue, kMostValue});
     atomValues[value.asAtom()] = index;
     elements.push_back(value);
   }
   tensor->elements = std::move(elements);
+}
+
+/// Whether `expr` is made of values of the run.
+static bool hasValues(const SymExpr &expr) {
+  bool found = false;
+  SymContext::visitValues(expr, [&](const SymAtom *) { found = true; });
+  return found;
+}
+
+SymExpr Emitter::nameValue(const SymExpr &unsimplified, StringRef name) {
+  SymExpr expr = syms.simplify(unsimplified);
+  const SymAtom *atom = expr.asAtom();
+  if (!expr.isValid() || !hasValues(expr) || (atom && atom->kind == SymAtom::Kind::Symbol))
+    return expr;
+  auto [known, isNew] = namedValues.try_emplace(expr.str());
+  if (isNew) {
+    known->second = syms.value(makeUnique(name.str()), syms.range(expr));
+    atomValues[known->second.asAtom()] = index(expr);
+  }
+  return known->second;
 }
 
 SymExpr Emitter::nameSize(Value index, StringRef name, const Twine &what) {
@@ -314,9 +334,7 @@ SymExpr Emitter::nameSize(Value index, StringRef name, const Twine &what) {
 
 SymExpr Emitter::nameSize(const SymExpr &unsimplified, StringRef name, const Twine &what) {
   SymExpr expr = syms.simplify(unsimplified);
-  bool hasValues = false;
-  SymContext::visitValues(expr, [&](const SymAtom *) { hasValues = true; });
-  if (!hasValues)
+  if (!hasValues(expr))
     return expr;
   std::string key = expr.str();
   if (auto known = namedSizes.find(key); known != namedSizes.end())

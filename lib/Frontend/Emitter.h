@@ -103,6 +103,9 @@ public:
   /// `name[0]`, ... Beyond +-kMostValue they are cut off.
   void readElements(Tensor *tensor, llvm::StringRef name);
   static constexpr int64_t kMostValue = int64_t(1) << 31;
+  /// A value `name` of the run for an expression of such values, so that what is made of it stays
+  /// small; `expr` itself where it has none of them, or is one.
+  SymExpr nameValue(const SymExpr &expr, llvm::StringRef name);
   /// A size that depends on values: a symbol `name` of its own for what `index` says. Equal
   /// expressions have one symbol. The run ends with `what` unless it is at least 0.
   SymExpr nameSize(const SymExpr &expr, llvm::StringRef name, const llvm::Twine &what);
@@ -183,7 +186,8 @@ private:
   /// `name`, or with marks behind it if a symbol has it already.
   std::string makeUnique(std::string name);
   std::set<std::string> valueNames;          ///< of values and of sizes that depend on them
-  std::map<std::string, SymExpr> namedSizes; ///< by the text of what they stand for
+  /// By the text of what they stand for.
+  std::map<std::string, SymExpr> namedSizes, namedValues;
   std::set<std::string> checked;             ///< conditions that a check has made sure of
   /// Large constants are stored once: a hash of their bytes -> those that have it.
   struct StoredConstant {

@@ -135,10 +135,11 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
 
 /// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
 static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
-  // Which inputs of an operator say the shape of its result.
+  // Which inputs of an operator say the shape of its result, or where its elements come from.
   static const std::map<StringRef, SmallVector<int>> shapes = {
-      {"ConstantOfShape", {0}}, {"Expand", {1}},   {"Pad", {1}},  {"Range", {0, 1}},
-      {"Reshape", {1}},         {"Slice", {1, 2}}, {"Tile", {1}}, {"Trilu", {1}}};
+      {"ConstantOfShape", {0}}, {"CumSum", {1}},  {"Expand", {1}}, {"Pad", {1, 3}},
+      {"Range", {0, 1, 2}},     {"Reshape", {1}}, {"Split", {1}},  {"Slice", {1, 2, 3, 4}},
+      {"Squeeze", {1}},         {"Tile", {1}},    {"Trilu", {1}},  {"Unsqueeze", {1}}};
   static const llvm::StringSet<> arithmetic = {
       "Add", "Cast", "Concat", "Div",     "Flatten", "Gather",  "Identity", "Max",
       "Min", "Mul",  "Neg",    "Reshape", "Slice",   "Squeeze", "Sub",      "Unsqueeze"};
@@ -153,6 +154,8 @@ static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
     if (auto it = shapes.find(node.op_type()); it != shapes.end())
       for (int input : it->second)
         add(input);
+    else if (StringRef(node.op_type()).starts_with("Reduce"))
+      add(1);
     bool isAsked = llvm::any_of(node.output(),
                                 [&](const std::string &output) { return values.contains(output); });
     if (!isAsked || !arithmetic.contains(node.op_type()))
@@ -214,7 +217,7 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
       return failure();
     std::optional<int64_t> count = Emitter::product(shape).constant();
     if (shapeValues.contains(input.name()) && (*dtype == DType::I64 || *dtype == DType::I32) &&
-        shape.size() <= 1 && count && *count <= kMaxRank)
+        shape.size() <= 1 && count && *count <= 2 * kMaxRank) // The pads of both sides.
       read.push_back({tensor, input.name()});
     main.setType(FunctionType::get(&context, types, {}));
     main.setArgAttrs(types.size() - 1, describe(emit.b, input.name(), *dtype, shape));

@@ -190,13 +190,13 @@ SymExpr SymContext::symbol(StringRef name) {
   return SymExpr::of(slot);
 }
 
-SymExpr SymContext::value(StringRef name, int64_t low, int64_t high) {
+SymExpr SymContext::value(StringRef name, const SymRange &bounds) {
   atoms.push_back({SymAtom::Kind::Symbol,
                    static_cast<unsigned>(atoms.size()),
                    1,
                    name.str(),
                    {},
-                   {low, high},
+                   bounds,
                    /*isValue=*/true});
   return SymExpr::of(&atoms.back());
 }

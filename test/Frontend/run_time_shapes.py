@@ -37,6 +37,8 @@ class Case(NamedTuple):
     bad: list  # (shape of x, integer inputs, part of the message)
     constants: dict = {}
     rank: int = 1
+    opset: int = 18
+    floats: bool = False  # whether what is called integers is float32
 
 
 def node(op: str, *inputs: str, out: str = "y", **attributes) -> onnx.NodeProto:
@@ -47,6 +49,30 @@ def node(op: str, *inputs: str, out: str = "y", **attributes) -> onnx.NodeProto:
 def reshape(x: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """As ONNX has it: 0 copies, -1 is inferred."""
     return x.reshape([x.shape[i] if n == 0 and i < x.ndim else n for i, n in enumerate(shape)])
+
+
+def part(start: int, end: int, step: int) -> slice:
+    """As ONNX has it: the far ends of int64 stand for the ends of the dimension."""
+    return slice(start, None if abs(end) > 2**40 and (end < 0) == (step < 0) else end, step)
+
+
+def sliced(x: np.ndarray, starts: list, ends: list, axes: list, steps: list) -> np.ndarray:
+    """Slices along `axes`."""
+    places = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps):
+        places[axis] = part(start, end, step)
+    return x[tuple(places)]
+
+
+def padded(x: np.ndarray, pads: np.ndarray, axes: np.ndarray, value: float) -> np.ndarray:
+    """Pads along `axes`; negative numbers cut."""
+    for i, axis in enumerate(axes):
+        low, high = pads[i], pads[len(axes) + i]
+        cut = np.take(x, range(max(-low, 0), x.shape[axis] - max(-high, 0)), axis)
+        sides = [(0, 0)] * x.ndim
+        sides[axis] = (max(low, 0), max(high, 0))
+        x = np.pad(cut, sides, constant_values=value)
+    return x
 
 
 CASES = [
@@ -98,6 +124,57 @@ CASES = [
          ["n"], {"s": 1}, lambda x, s: x.reshape(2 * s[0], -1).sum(1),
          [([12], [[3]]), ([12], [[1]]), ([40], [[10]])], [([12], [[5]], "as many elements")],
          {"two": np.array([2]), "minus": np.array([-1]), "axis": np.array([1])}),
+    Case("steps", [node("Slice", "x", "a", "b", "axis", "s", out="v"), node("Neg", "v")], ["n", 3],
+         {"a": 1, "b": 1, "s": 1}, lambda x, a, b, s: -x[part(a[0], b[0], s[0])],
+         [([9, 3], [[1], [8], [2]]), ([9, 3], [[7], [1], [-2]]), ([9, 3], [[0], [2**62], [4]]),
+          ([9, 3], [[2**62], [-(2**62)], [-1]]), ([9, 3], [[2], [2], [1]]), ([0, 3], [[0], [5], [3]]),
+          ([1, 3], [[0], [1], [100]]), ([9, 3], [[-1], [-9], [-3]]), ([9, 3], [[3], [1], [1]])],
+         [([9, 3], [[0], [3], [0]], "step other than 0")], {"axis": np.array([0])}, 2),
+    Case("slice along", [node("Slice", "x", "a", "b", "d", "s", out="v"), node("Neg", "v")], ["n", 5, 4],
+         {"a": 2, "b": 2, "d": 2, "s": 2}, lambda x, a, b, d, s: -sliced(x, a, b, d, s),
+         [([6, 5, 4], [[1, 0], [5, 3], [0, 2], [2, 1]]), ([6, 5, 4], [[1, 0], [3, 3], [2, 1], [1, 2]]),
+          ([6, 5, 4], [[-1, -1], [-9, -(2**62)], [-1, -3], [-2, -1]]), ([1, 5, 4], [[0, 2], [9, 9], [0, 1], [1, 1]])],
+         [([6, 5, 4], [[0, 0], [1, 1], [1, -2], [1, 1]], "distinct axes"),
+          ([6, 5, 4], [[0, 0], [1, 1], [1, 3], [1, 1]], "axis in [-3, 3)")], rank=3),
+    Case("all along", [node("Slice", "x", "zero", "end", "d", out="v"), node("Neg", "v")], ["n", 3], {"d": 1},
+         lambda x, d: -sliced(x, [1], [2**62], d, [1]), [([4, 3], [[0]]), ([4, 3], [[1]]), ([1, 3], [[-2]])],
+         [], {"zero": np.array([1]), "end": np.array([2**63 - 1])}, 2),
+    *(Case(f"{op}, {'kept' if keep else 'dropped'}",
+           [node("Relu", "x", out="r"), node(op, "r", "d", out="s", keepdims=keep), node("Neg", "s")], ["n", 3, 4],
+           {"d": 2}, lambda x, d, f=f, keep=keep: -f(np.maximum(x, 0), axis=tuple(d), keepdims=bool(keep)),
+           [([5, 3, 4], [[0, 2]]), ([5, 3, 4], [[-1, 1]]), ([5, 3, 4], [[1, 0]]), ([1, 3, 4], [[0, 1]]),
+            ([200, 3, 4], [[0, 1]])],
+           [([5, 3, 4], [[1, 1]], "distinct axes"), ([5, 3, 4], [[0, 4]], "axis in [-3, 3)")],
+           rank=3 if keep else 1)
+      for op, f in (("ReduceSum", np.sum), ("ReduceMax", np.max)) for keep in (0, 1)),
+    Case("squeeze", [node("Squeeze", "x", "d", out="s"), node("Neg", "s")], ["n", "m", 3], {"d": 1},
+         lambda x, d: -np.squeeze(x, tuple(d)), [([1, 4, 3], [[0]]), ([5, 1, 3], [[-2]]), ([1, 1, 3], [[1]])],
+         [([4, 5, 3], [[0]], "a squeezed extent and 1"), ([1, 5, 3], [[3]], "axis in")], rank=2),
+    Case("unsqueeze", [node("Unsqueeze", "x", "d", out="s"), node("Neg", "s")], ["n", 3], {"d": 2},
+         lambda x, d: -np.expand_dims(x, tuple(d)),
+         [([5, 3], [[0, 1]]), ([5, 3], [[3, 1]]), ([1, 3], [[-1, -4]]), ([0, 3], [[1, 2]])],
+         [([5, 3], [[1, -3]], "distinct axes"), ([5, 3], [[0, 4]], "axis in")], rank=4),
+    Case("sum along", [node("CumSum", "x", "d", out="s", exclusive=1), node("Neg", "s")], ["n", 3, 4], {"d": None},
+         lambda x, d: -(np.cumsum(x, d) - x), [([5, 3, 4], [0]), ([5, 3, 4], [1]), ([1, 3, 4], [-1])],
+         [([5, 3, 4], [3], "axis in")], rank=3),
+    Case("pads along", [node("Pad", "x", "p", "v", "d", out="q"), node("Neg", "q")], ["n", 3],
+         {"p": 2, "d": 1}, lambda x, p, d: -padded(x, p, d, 7),
+         [([4, 3], [[1, 2], [0]]), ([4, 3], [[0, 5], [-1]]), ([1, 3], [[0, 0], [0]]), ([4, 3], [[-1, -1], [1]])],
+         [([4, 3], [[-3, -2], [1]], "at least 0 elements")], {"v": np.array(7, np.float32)}, 2),
+    Case("pads of rank 5", [node("Pad", "x", "p", out="q"), node("Neg", "q")], ["n", 1, 2, 1, 2], {"p": 10},
+         lambda x, p: -np.pad(x, list(zip(p[:5], p[5:]))),
+         [([2, 1, 2, 1, 2], [[1, 0, 2, 0, 0, 0, 1, 0, 1, 3]]), ([1, 1, 2, 1, 2], [[0] * 10])], [], rank=5),
+    Case("parts", [node("Split", "x", "s", out="t"), node("Neg", "t")], ["n", 3], {"s": 1}, lambda x, s: -x,
+         [([4, 3], [[4]]), ([0, 3], [[0]])], [([4, 3], [[3]], "the sum of the parts")], rank=2),
+    Case("stepping range", [node("Range", "a", "b", "c", out="r"), node("Cast", "r", to=FLOAT)], [],
+         {"a": None, "b": None, "c": None}, lambda a, b, c: np.arange(a, b, c).astype(np.float32),
+         [([], [2, 9, 3]), ([], [9, -3, -4]), ([], [5, 5, 1]), ([], [5, 1, 2])],
+         [([], [1, 5, 0], "step other than 0")]),
+    Case("float range", [node("Range", "a", "b", "c", out="r"), node("Neg", "r")], [],
+         {"a": None, "b": None, "c": None}, lambda a, b, c: -np.arange(a, b, c, np.float32),
+         [([], [1, 5, 0.5]), ([], [3, -2, -0.75]), ([], [1, 1, 1]), ([], [2, 1, 1]), ([], [0, 1000, 1])],
+         [([], [1, 5, 0], "step other than 0"), ([], [0, np.inf, 1], "2^40"), ([], [np.nan, 1, 1], "2^40")],
+         floats=True),
 ]
 
 
@@ -105,12 +182,13 @@ def make_model(case: Case) -> onnx.ModelProto:
     """The model."""
     inputs = [helper.make_tensor_value_info("x", FLOAT, case.x)] if case.x else []
     for name, length in case.integers.items():
-        inputs.append(helper.make_tensor_value_info(name, INT, [] if length is None else [length]))
+        inputs.append(helper.make_tensor_value_info(name, FLOAT if case.floats else INT,
+                                                    [] if length is None else [length]))
     output = helper.make_tensor_value_info("y", FLOAT, [f"y{i}" for i in range(case.rank)])
     constants = [numpy_helper.from_array(v if v.dtype == np.float32 else v.astype(np.int64), k)
                  for k, v in case.constants.items()]
     graph = helper.make_graph(case.nodes, "shapes", inputs, [output], constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", case.opset)], ir_version=8)
 
 
 def run(command: list) -> subprocess.CompletedProcess:
@@ -132,7 +210,7 @@ def check(sectile: str, case: Case, folder: str) -> str:
         arrays = []
         if case.x:
             arrays.append(random.integers(-4, 5, shape).astype(np.float32))
-        arrays += [np.array(value, np.int64) for value in integers]
+        arrays += [np.array(value, np.float32 if case.floats else np.int64) for value in integers]
         for name, array in zip((["x"] if case.x else []) + list(case.integers), arrays):
             np.save(os.path.join(folder, f"{name}.npy"), array)
             command.append(f"--input={name}={folder}/{name}.npy")

@@ -120,8 +120,8 @@ class SymContext {
 public:
   /// The symbol of that name, made at the first call.
   SymExpr symbol(llvm::StringRef name);
-  /// A new symbol for an integer that is read from an input.
-  SymExpr value(llvm::StringRef name, int64_t low, int64_t high);
+  /// A new symbol for an integer that is read from an input, or computed from such integers.
+  SymExpr value(llvm::StringRef name, const SymRange &bounds);
   /// Calls `visit` for each value in `expr`.
   static void visitValues(const SymExpr &expr, llvm::function_ref<void(const SymAtom *)> visit);
   /// Symbols in order of creation.

@@ -70,13 +70,15 @@ mlir::LogicalResult importRange(Node &n);
 // Movement.cpp
 mlir::LogicalResult importTranspose(Node &n);
 mlir::LogicalResult importConcat(Node &n);
-mlir::LogicalResult importSplit(Node &n);
-mlir::LogicalResult importSlice(Node &n);
-mlir::LogicalResult importPad(Node &n);
 mlir::LogicalResult importTile(Node &n);
 mlir::LogicalResult importTrilu(Node &n);
 mlir::LogicalResult importDepthToSpace(Node &n);
 mlir::LogicalResult importSpaceToDepth(Node &n);
+// Slice.cpp
+mlir::LogicalResult importSlice(Node &n);
+mlir::LogicalResult importSplit(Node &n);
+// Pad.cpp
+mlir::LogicalResult importPad(Node &n);
 // Gather.cpp
 mlir::LogicalResult importGather(Node &n);
 // Scatter.cpp
@@ -107,6 +109,9 @@ evaluateElements(Node &n, llvm::ArrayRef<Tensor *> inputs, llvm::ArrayRef<SymExp
 std::optional<Tensor *>
 rearrangeElements(Node &n, Tensor *input, llvm::ArrayRef<SymExpr> shape,
                   llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> position);
+
+/// Row-major position of coordinates in a constant shape.
+int64_t linearize(llvm::ArrayRef<SymExpr> shape, llvm::ArrayRef<int64_t> at);
 
 /// Sliding windows of convolutions and poolings.
 struct Window {

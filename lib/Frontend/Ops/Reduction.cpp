@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Axes.h"
 #include "Operators.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -90,22 +91,45 @@ static std::optional<SymExpr> reduceElements(Node &n, ArrayRef<SymExpr> elements
   return total;
 }
 
+/// Reduces along axes of the run: each extent is parted into what stays and what goes, one of them
+/// 1, and all that go are reduced.
+static Tensor *reducedInRun(Node &n, Tensor *x, const Axes &axes, bool keep) {
+  Emitter &e = n.emit;
+  Shape parted, kept;
+  SmallVector<int64_t> going;
+  for (int64_t dim = 0; dim < x->rank(); ++dim) {
+    const SymExpr &extent = x->shape[dim], &goes = axes.contains(dim);
+    kept.push_back(e.nameSize(n.syms.select(goes, 1, extent), "kept", "%0 elements are kept"));
+    SymExpr gone = e.nameSize(n.syms.select(goes, extent, 1), "reduced", "%0 elements are reduced");
+    parted.append({kept.back(), gone});
+    going.push_back(2 * dim + 1);
+  }
+  Tensor *result = reduceAs(e, n.op(), e.reshape(x, parted), going, /*keep=*/false);
+  result = e.cast(result, x->dtype);
+  return e.reshape(result, keep ? kept : axes.without(n, x->shape));
+}
+
 LogicalResult sectile::frontend::importReduce(Node &n) {
   Tensor *x = n.in(0);
   bool isBoolExtreme = x->dtype == DType::Bool && (n.op() == "ReduceMax" || n.op() == "ReduceMin");
   if (!isBoolExtreme && failed(n.expectNumber(x)))
     return failure();
-  FailureOr<std::optional<SmallVector<int64_t>>> given = n.integers("axes", 1);
+  FailureOr<std::optional<Shape>> given = Axes::read(n, "axes", 1);
   bool keep = n.intAttr("keepdims", 1) != 0;
   bool emptyMeansNone = n.intAttr("noop_with_empty_axes", 0) != 0;
   if (failed(given))
     return failure();
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, x->rank()));
   if (*given && (!(*given)->empty() || emptyMeansNone)) {
-    FailureOr<SmallVector<int64_t>> checked = n.axes(**given, x->rank());
-    if (failed(checked))
+    FailureOr<Axes> chosen = Axes::get(n, **given, x->rank());
+    if (failed(chosen))
       return failure();
-    axes = *checked;
+    std::optional<SmallVector<int64_t>> known = chosen->constants();
+    if (!known) {
+      n.result(0, reducedInRun(n, x, *chosen, keep));
+      return success();
+    }
+    axes = *known;
   } else if (emptyMeansNone) {
     axes.clear();
   }
@@ -179,21 +203,43 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
   Tensor *x = n.in(0);
   if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
     return failure();
-  FailureOr<double> number = n.number(1, "the axis");
+  FailureOr<Shape> number = n.elements(1, "the axis");
   bool exclusive = n.intAttr("exclusive", 0) != 0, reverse = n.intAttr("reverse", 0) != 0;
   if (failed(number))
     return failure();
-  FailureOr<int64_t> axis = n.axis(static_cast<int64_t>(*number), x->rank());
-  if (failed(axis))
+  if (number->size() != 1)
+    return n.fail("expects the axis to be one number");
+  FailureOr<Axes> axes = Axes::get(n, *number, x->rank());
+  if (failed(axes))
     return failure();
+  std::optional<SmallVector<int64_t>> known = axes->constants();
+  Shape shape = x->shape;
+  int64_t axis = 1;
+  if (known) {
+    axis = known->front();
+  } else {
+    // What lies in front of the axis, the axis, and what lies behind it.
+    SymExpr before = 1, along = 1, behind = 1, isPast = 0;
+    for (auto [dim, extent] : llvm::enumerate(x->shape)) {
+      const SymExpr &isHere = axes->contains(static_cast<int64_t>(dim));
+      before = before * n.syms.select(isPast + isHere, 1, extent);
+      along = along * n.syms.select(isHere, extent, 1);
+      behind = behind * n.syms.select(isPast, extent, 1);
+      isPast = isPast + isHere;
+    }
+    shape.clear();
+    for (const SymExpr &extent : {before, along, behind})
+      shape.push_back(n.emit.nameSize(extent, "scanned", "%0 elements are scanned"));
+    x = n.emit.reshape(x, shape);
+  }
   // Sums of narrow floats are f32 ones, rounded as they are stored.
   Emitter &e = n.emit;
   DType dtype = computeType(x->dtype);
   Value source = e.value(e.cast(x, dtype));
-  Shape without(x->shape);
-  without.erase(without.begin() + *axis);
+  Shape without(shape);
+  without.erase(without.begin() + axis);
   Value zero = e.filled(without, dtype, e.scalars(dtype).integer(0));
-  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, x->shape), source, zero, *axis,
+  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, zero, axis,
                                   exclusive, reverse, /*associative=*/true);
   Type element = getElementTypeOrSelf(source.getType());
   OpBuilder::InsertionGuard guard(e.b);
@@ -201,7 +247,8 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
   Value sum = Scalar(e.b, e.loc, dtype).add(step->getArgument(0), step->getArgument(1));
   graph::YieldOp::create(e.b, e.loc, sum);
   e.b.setInsertionPointAfter(op);
-  n.result(0, e.cast(e.make(dtype, x->shape, op.getResult(0)), x->dtype));
+  Tensor *result = e.cast(e.make(dtype, shape, op.getResult(0)), x->dtype);
+  n.result(0, known ? result : e.reshape(result, n.in(0)->shape));
   return success();
 }
 

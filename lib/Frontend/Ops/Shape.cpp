@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Axes.h"
 #include "Operators.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -95,17 +96,53 @@ LogicalResult sectile::frontend::importSize(Node &n) {
   return success();
 }
 
+/// Numbers of the run, floats: the host counts the elements, in float64 as numpy does.
+static LogicalResult importFloatRange(Node &n) {
+  Emitter &e = n.emit;
+  SmallVector<Tensor *> parts;
+  SmallVector<Value> numbers;
+  Scalar wide = e.scalars(DType::F64);
+  for (Tensor *input : n.allInputs()) {
+    parts.push_back(e.reshape(input, {}));
+    Value number = tensor::ExtractOp::create(e.b, e.loc, e.value(parts.back()), ValueRange());
+    numbers.push_back(e.scalars(input->dtype).convert(number, DType::F64));
+  }
+  Value quotient = wide.div(wide.sub(numbers[1], numbers[0]), numbers[2]);
+  // False on NaN too; what a conversion to integers would make of them is undefined.
+  Value most = wide.constant(Emitter::kMostElements);
+  Value fits = arith::AndIOp::create(e.b, e.loc, wide.compare(Compare::LessEqual, quotient, most),
+                                     wide.compare(Compare::GreaterEqual, quotient, wide.neg(most)));
+  e.check(fits, n.title() + ": expects at most 2^40 elements, and a step other than 0", {});
+  Scalar whole = wide.as(DType::I64);
+  Value inside = wide.select(fits, wide.max(quotient, wide.constant(0)), wide.constant(0));
+  Value floor = wide.convert(inside, DType::I64);
+  Value isBelow = wide.compare(Compare::Less, whole.convert(floor, DType::F64), inside);
+  Value ceiling = whole.add(floor, whole.as(DType::Bool).convert(isBelow, DType::I64));
+  Value index = arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), ceiling);
+  SymExpr count = e.nameSize(index, "range", n.title() + ": %0 elements");
+  n.result(0, e.pointwise({parts[0], parts[2]}, {count}, parts[0]->dtype,
+                          [&](const Scalar &s, ValueRange args) {
+                            Value at = linalg::IndexOp::create(s.b, s.loc, 0);
+                            return s.add(args[0], s.mul(s.fromIndex(at), args[1]));
+                          },
+                          /*wide=*/true));
+  return success();
+}
+
 LogicalResult sectile::frontend::importRange(Node &n) {
   Emitter &e = n.emit;
   Tensor *first = n.in(0);
   if (failed(n.expectSameType(n.allInputs())))
     return failure();
   n.ignoreAttr("stash_type"); // Of the narrow floats' intermediate values.
+  for (Tensor *input : n.allInputs())
+    if (!Emitter::product(input->shape).isConstant(1))
+      return n.fail("expects single numbers");
   if (isFloat(first->dtype)) {
-    FailureOr<double> start = n.number(0, "the start"), limit = n.number(1, "the limit"),
-                      delta = n.number(2, "the step");
-    if (failed(start) || failed(limit) || failed(delta))
-      return failure();
+    std::optional<double> start = e.constantScalar(n.in(0)), limit = e.constantScalar(n.in(1)),
+                          delta = e.constantScalar(n.in(2));
+    if (!start || !limit || !delta)
+      return importFloatRange(n);
     double count = std::max(0.0, std::ceil((*limit - *start) / *delta));
     if (!(count <= 9e15))
       return n.fail("expects a finite number of elements");
@@ -117,19 +154,22 @@ LogicalResult sectile::frontend::importRange(Node &n) {
                            }));
     return success();
   }
-  FailureOr<Shape> starts = n.elements(0, "the start"), limits = n.elements(1, "the limit");
-  FailureOr<SmallVector<int64_t>> steps = n.integers(2, "the step");
+  FailureOr<Shape> starts = n.elements(0, "the start"), limits = n.elements(1, "the limit"),
+                   steps = n.elements(2, "the step");
   if (failed(starts) || failed(limits) || failed(steps))
     return failure();
-  if (starts->size() != 1 || limits->size() != 1 || steps->size() != 1 || (*steps)[0] == 0)
-    return n.fail("expects single numbers, and a step other than 0");
-  SymExpr start = (*starts)[0];
-  int64_t step = (*steps)[0];
-  SymExpr count = n.syms.max(n.syms.ceilDiv((*limits)[0] - start, step), 0);
+  SymContext &syms = n.syms;
+  SymExpr start = starts->front(), step = steps->front();
+  if (failed(n.require(SymExpr(1) - syms.equal(step, 0), "expects a step other than 0", {})))
+    return failure();
+  SymExpr forward = e.nameValue(syms.less(0, step), "range");
+  SymExpr distance = syms.select(forward, limits->front() - start, start - limits->front());
+  SymExpr length = e.nameValue(syms.max(step, SymExpr(0) - step), "range");
+  SymExpr count = syms.max(syms.ceilDiv(e.nameValue(distance, "range"), length), 0);
   if (std::optional<int64_t> constant = count.constant(); constant && *constant <= 256) {
     Shape elements;
     for (int64_t i = 0; i < *constant; ++i)
-      elements.push_back(start + SymExpr(i) * SymExpr(step));
+      elements.push_back(start + SymExpr(i) * step);
     n.result(0, e.known(first->dtype, {*constant}, std::move(elements)));
     return success();
   }
@@ -283,40 +323,37 @@ LogicalResult sectile::frontend::importFlatten(Node &n) {
 
 LogicalResult sectile::frontend::importSqueeze(Node &n) {
   Tensor *x = n.in(0);
-  FailureOr<std::optional<SmallVector<int64_t>>> given = n.integers("axes", 1);
+  FailureOr<std::optional<Shape>> given = Axes::read(n, "axes", 1);
   if (failed(given))
     return failure();
-  SmallVector<int64_t> axes;
+  Shape places;
   if (*given) {
-    FailureOr<SmallVector<int64_t>> checked = n.axes(**given, x->rank());
-    if (failed(checked))
-      return failure();
-    axes = *checked;
+    places = **given;
   } else {
     for (int64_t dim = 0; dim < x->rank(); ++dim) {
       SymExpr extent = n.syms.simplify(x->shape[dim]);
       if (extent.isConstant(1))
-        axes.push_back(dim);
+        places.push_back(dim);
       else if (!n.syms.equal(extent, 1).isConstant(0))
         return n.fail("without axes, the result's rank depends on whether " + extent.str() +
                           " is 1",
                       "give the axes");
     }
   }
-  for (int64_t axis : axes)
-    if (failed(n.expectEqual(x->shape[axis], 1, "a squeezed extent and 1")))
-      return failure();
-  Shape shape;
+  FailureOr<Axes> axes = Axes::get(n, places, x->rank());
+  if (failed(axes))
+    return failure();
   for (int64_t dim = 0; dim < x->rank(); ++dim)
-    if (!llvm::is_contained(axes, dim))
-      shape.push_back(x->shape[dim]);
-  n.result(0, reshaped(n, x, shape));
+    if (failed(n.expectEqual(n.syms.select(axes->contains(dim), x->shape[dim], 1), 1,
+                             "a squeezed extent and 1")))
+      return failure();
+  n.result(0, reshaped(n, x, axes->without(n, x->shape)));
   return success();
 }
 
 LogicalResult sectile::frontend::importUnsqueeze(Node &n) {
   Tensor *x = n.in(0);
-  FailureOr<std::optional<SmallVector<int64_t>>> given = n.integers("axes", 1);
+  FailureOr<std::optional<Shape>> given = Axes::read(n, "axes", 1);
   if (failed(given))
     return failure();
   if (!*given)
@@ -324,13 +361,19 @@ LogicalResult sectile::frontend::importUnsqueeze(Node &n) {
   int64_t rank = x->rank() + static_cast<int64_t>((*given)->size());
   if (rank > kMaxRank)
     return n.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " + Twine(rank));
-  FailureOr<SmallVector<int64_t>> axes = n.axes(**given, rank);
+  FailureOr<Axes> axes = Axes::get(n, **given, rank);
   if (failed(axes))
     return failure();
   Shape shape;
-  const SymExpr *next = x->shape.begin();
-  for (int64_t dim = 0; dim < rank; ++dim)
-    shape.push_back(llvm::is_contained(*axes, dim) ? SymExpr(1) : *next++);
+  SymExpr next = 0; // The dimension of x that comes next.
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    SymExpr stays = SymExpr(1) - axes->contains(dim), extent = axes->contains(dim);
+    for (int64_t source = 0; source < x->rank(); ++source)
+      extent = extent + n.emit.nameValue(stays * n.syms.equal(next, source), "is_place") *
+                            x->shape[source];
+    shape.push_back(extent);
+    next = next + stays;
+  }
   n.result(0, reshaped(n, x, shape));
   return success();
 }
