@@ -32,6 +32,9 @@ from onnx import numpy_helper
 DATA = "/usr/share/libonnx-testdata/data"
 # Their expected values are truncated; the standard, and newer versions of the tests, round.
 TRUNCATES = "_FLOAT_to_BFLOAT16"
+# Their expected values take 3.1415 for pi (with it, the difference is 9e-8): angles of up to one turn are wrong by up to
+# 2e-4, and so are sums of cosines with weights that add up to one.
+SHORT_PI = ("test_blackmanwindow", "test_hammingwindow", "test_hannwindow")
 NEEDS_CONSTANTS = ("to follow from constants", "one constant")
 
 
@@ -90,16 +93,18 @@ def tolerance(proto):
     return 1e-4, 2e-6
 
 
-def compare(got, proto, truncates):
-    """None if equal within tolerance, else what differs."""
+def compare(got, proto, path):
+    """None if equal within the tolerance of the test at `path`, else what differs."""
     want = numpy_helper.to_array(proto)
-    if truncates:
+    if TRUNCATES in path:
         return None if np.all((got == want) | (got == want + 1)) else "values differ"
     if got.shape != want.shape:
         return "shape %s, expected %s" % (got.shape, want.shape)
     if want.dtype.kind not in "f":
         return None if np.array_equal(got, want) else "values differ"
     relative, absolute = tolerance(proto)
+    if os.path.basename(path).startswith(SHORT_PI):
+        absolute = 2e-4
     got, want = got.astype(np.float64), want.astype(np.float64)
     finite = want[np.isfinite(want)]
     scale = float(np.max(np.abs(finite))) if finite.size else 1.0
@@ -138,7 +143,7 @@ def make_dynamic(model, free):
     del model.graph.value_info[:]
 
 
-def run_once(tool, model_path, inputs, outputs, folder, truncates):
+def run_once(tool, model_path, inputs, outputs, folder, path):
     with open(os.path.join(folder, "in"), "wb") as file:
         for proto in inputs:
             file.write(to_words(proto))
@@ -159,7 +164,7 @@ def run_once(tool, model_path, inputs, outputs, folder, truncates):
     with open(out, "rb") as file:
         arrays = read_words(file.read(), outputs)
     for array, proto in zip(arrays, outputs):
-        difference = compare(array, proto, truncates)
+        difference = compare(array, proto, path)
         if difference:
             return "wrong", "%s: %s" % (proto.name, difference)
     return "pass", ""
@@ -186,13 +191,12 @@ def run_test(tool, path, mode):
             make_dynamic(model, mode == "free")
             onnx.save(model, changed)
             model_path = changed
-        truncates = TRUNCATES in path
-        status, message = run_once(tool, model_path, inputs, outputs, folder, truncates)
+        status, message = run_once(tool, model_path, inputs, outputs, folder, path)
         if status == "unsupported" and mode != "static":
             if any(text in message for text in NEEDS_CONSTANTS):
                 inputs = make_constant(model, inputs)
                 onnx.save(model, changed)
-                status, message = run_once(tool, changed, inputs, outputs, folder, truncates)
+                status, message = run_once(tool, changed, inputs, outputs, folder, path)
         return status, message
 
 

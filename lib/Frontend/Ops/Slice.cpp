@@ -49,18 +49,18 @@ static Tensor *sliced(Node &n, Tensor *x, ArrayRef<SymExpr> starts, ArrayRef<Sym
   return result;
 }
 
-/// A start or end counted from the end if negative, clamped to [low, high]. Numbers beyond 32
-/// bits are how exporters write "to the end".
+/// A start or end counted from the end if negative, clamped to [low, high]; `high` where that is
+/// empty. Numbers beyond 32 bits are how exporters write "to the end".
 static SymExpr clampIndex(SymContext &syms, const SymExpr &value, const SymExpr &extent,
                           const SymExpr &low, const SymExpr &high) {
   std::optional<int64_t> constant = value.constant();
   if (constant && *constant >= INT32_MAX)
     return high;
   if (constant && *constant <= INT32_MIN)
-    return low;
+    return syms.min(low, high);
   SymExpr isNegative = syms.less(value, 0);
   SymExpr counted = syms.select(isNegative, value + extent, value);
-  return syms.max(low, syms.min(counted, high));
+  return syms.min(high, syms.max(counted, low));
 }
 
 namespace {
@@ -76,9 +76,10 @@ static Part partOf(Node &n, const SymExpr &from, const SymExpr &to, const SymExp
   SymContext &syms = n.syms;
   auto name = [&](const SymExpr &expr) { return n.emit.nameValue(expr, "slice"); };
   SymExpr forward = name(syms.less(0, step));
-  // Going backwards, -1 is the end past the first element.
+  // Going backwards, -1 is the end past the first element. A start in front of all elements is the
+  // first one then (the standard's text; Python takes nothing).
   SymExpr low = syms.select(forward, 0, -1), high = syms.select(forward, extent, extent - 1);
-  SymExpr start = name(clampIndex(syms, from, extent, low, high));
+  SymExpr start = name(clampIndex(syms, from, extent, 0, high));
   SymExpr end = name(clampIndex(syms, to, extent, low, high));
   SymExpr distance = name(syms.select(forward, end - start, start - end));
   SymExpr length = name(syms.max(step, SymExpr(0) - step));
