@@ -35,9 +35,7 @@ std::optional<Place> placeOf(const Digit &digit, Side side) {
 }
 
 /// One behind the last number that differs from 0 in this digit only.
-int64_t endOf(const Digit &digit, Side side) {
-  return placeOf(digit, side)->stride * digit.extent;
-}
+int64_t endOf(const Digit &digit, Side side) { return placeOf(digit, side)->stride * digit.extent; }
 
 /// The digits that stand on one axis of one side, lowest first.
 std::vector<Digit> onAxis(std::span<const Digit> digits, Side side, unsigned axis) {
@@ -124,8 +122,8 @@ OrReason<DigitMap> DigitMap::create(std::vector<int64_t> domain, std::vector<int
   DigitMap map;
   map.canonical = canonicalize(std::move(digits));
   for (unsigned axis = 0; axis < domain.size(); ++axis)
-    if (auto reason = checkAxis(onAxis(map.canonical, Side::From, axis), Side::From,
-                                domain[axis], /*isDense=*/true, "domain " + str(axis)))
+    if (auto reason = checkAxis(onAxis(map.canonical, Side::From, axis), Side::From, domain[axis],
+                                /*isDense=*/true, "domain " + str(axis)))
       return *reason;
   for (unsigned axis = 0; axis < range.size(); ++axis)
     if (auto reason = checkAxis(onAxis(map.canonical, Side::To, axis), Side::To, range[axis],
@@ -138,6 +136,7 @@ OrReason<DigitMap> DigitMap::create(std::vector<int64_t> domain, std::vector<int
 
 DigitMap DigitMap::identity(std::vector<int64_t> extents) {
   std::vector<Digit> digits;
+  digits.reserve(extents.size());
   for (unsigned axis = 0; axis < extents.size(); ++axis)
     digits.push_back({extents[axis], Place{axis, 1}, Place{axis, 1}});
   return *create(extents, extents, std::move(digits));

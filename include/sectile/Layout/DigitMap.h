@@ -100,7 +100,8 @@ public:
   OrReason<DigitMap> times(const DigitMap &inner) const;
   /// The map q with q.times(inner) == *this, if there is one.
   OrReason<DigitMap> dividedBy(const DigitMap &inner) const;
-  /// With the domain (range) of `axis` extended to `extent`: copies, for which it must be a multiple, or a gap.
+  /// With the domain (range) of `axis` extended to `extent`: copies, for which it must be a
+  /// multiple, or a gap.
   OrReason<DigitMap> extendDomain(unsigned axis, int64_t extent) const;
   OrReason<DigitMap> extendRange(unsigned axis, int64_t extent) const;
 

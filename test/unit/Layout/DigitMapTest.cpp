@@ -36,7 +36,7 @@ Numbers tableOf(const DigitMap &map) {
 /// A map that equals `function` on all of `domain`, found without the algebra: each axis is cut in
 /// every way, a digit's stride is what 1 in it gives, and the list is tried on all numbers.
 std::optional<DigitMap> findMap(const Numbers &domain, const Numbers &range,
-                               const Function &function) {
+                                const Function &function) {
   std::vector<Digit> digits;
   auto isRight = [&](const DigitMap &map) {
     bool same = true;
@@ -128,8 +128,8 @@ TEST(DigitMap, InjectiveAndSurjectiveSayWhatTheyMean) {
     forEach(map.domain(), [&](const Numbers &at) { results.push_back(map.apply(at)); });
     size_t all = results.size();
     std::ranges::sort(results);
-    size_t distinct = static_cast<size_t>(std::unique(results.begin(), results.end()) -
-                                          results.begin());
+    size_t distinct =
+        static_cast<size_t>(std::unique(results.begin(), results.end()) - results.begin());
     EXPECT_EQ(map.isInjective(), distinct == all);
     int64_t range = 1;
     for (int64_t extent : map.range())
@@ -154,8 +154,7 @@ TEST(DigitMap, CompositionIsThatOfFunctions) {
       EXPECT_FALSE(both);
     } else if (both) {
       ++composed;
-      forEach(first.domain(),
-              [&](const Numbers &at) { ASSERT_EQ(both->apply(at), function(at)); });
+      forEach(first.domain(), [&](const Numbers &at) { ASSERT_EQ(both->apply(at), function(at)); });
     } else if (!hasGaps) { // With gaps a number may happen to avoid every carry.
       ++refused;
       ASSERT_FALSE(findMap(toNumbers(first.domain()), toNumbers(second.range()), function))
@@ -228,8 +227,8 @@ TEST(DigitMap, QuotientIsFoundWheneverThereIsOne) {
       continue;
     }
     // If there were a quotient, it would say where each inner block lies.
-    bool divides = map.domain().size() == inner.domain().size() &&
-                   map.range().size() == inner.range().size();
+    bool divides =
+        map.domain().size() == inner.domain().size() && map.range().size() == inner.range().size();
     Numbers domain, range;
     for (size_t axis = 0; divides && axis < map.domain().size(); ++axis) {
       divides = map.domain()[axis] % inner.domain()[axis] == 0;
@@ -256,8 +255,10 @@ TEST(DigitMap, QuotientIsFoundWheneverThereIsOne) {
 }
 
 TEST(DigitMap, CutsThatDoNotDivideAreRefused) {
-  DigitMap four = *DigitMap::create({24}, {4, 6}, {{4, {0, 1}, Place{0, 1}}, {6, {0, 4}, Place{1, 1}}});
-  DigitMap six = *DigitMap::create({24}, {6, 4}, {{6, {0, 1}, Place{0, 1}}, {4, {0, 6}, Place{1, 1}}});
+  DigitMap four =
+      *DigitMap::create({24}, {4, 6}, {{4, {0, 1}, Place{0, 1}}, {6, {0, 4}, Place{1, 1}}});
+  DigitMap six =
+      *DigitMap::create({24}, {6, 4}, {{6, {0, 1}, Place{0, 1}}, {4, {0, 6}, Place{1, 1}}});
   OrReason<DigitMap> both = four.inverse()->then(six);
   ASSERT_FALSE(both);
   EXPECT_NE(both.reason().text.find("no digits are common to both"), std::string::npos);
@@ -265,7 +266,8 @@ TEST(DigitMap, CutsThatDoNotDivideAreRefused) {
 
 TEST(DigitMap, MalformedMapsAreRefusedWithTheReason) {
   auto reasonFor = [](Numbers domain, Numbers range, std::vector<Digit> digits) {
-    OrReason<DigitMap> map = DigitMap::create(std::move(domain), std::move(range), std::move(digits));
+    OrReason<DigitMap> map =
+        DigitMap::create(std::move(domain), std::move(range), std::move(digits));
     return map ? std::string("none") : map.reason().text;
   };
   EXPECT_EQ(reasonFor({4}, {4}, {{2, {0, 1}, Place{0, 1}}}),
@@ -276,7 +278,8 @@ TEST(DigitMap, MalformedMapsAreRefusedWithTheReason) {
             "range 0: expects a digit of stride at least 2, but got 1");
   EXPECT_EQ(reasonFor({4}, {4}, {{4, {0, 1}, Place{0, 2}}}),
             "range 0: expects digits below 4, but one of extent 4 has stride 2");
-  EXPECT_EQ(reasonFor({4}, {4}, {{4, {1, 1}, Place{0, 1}}}), "expects digits from one of 1 numbers");
+  EXPECT_EQ(reasonFor({4}, {4}, {{4, {1, 1}, Place{0, 1}}}),
+            "expects digits from one of 1 numbers");
   EXPECT_EQ(reasonFor({4}, {4}, {{4, {0, 1}, Place{3, 1}}}), "expects digits to one of 1 numbers");
   EXPECT_EQ(reasonFor({0}, {4}, {}), "expects extents of at least 1 and at most 2^48 elements");
   EXPECT_EQ(reasonFor({1 << 30, 1 << 30}, {4}, {}),
