@@ -26,6 +26,7 @@ int compileMain(std::span<char *const> arguments);
 int runMain(std::span<char *const> arguments);
 int benchMain(std::span<char *const> arguments);
 int inspectMain(std::span<char *const> arguments);
+int layoutMain(std::span<char *const> arguments);
 int verifyMain(std::span<char *const> arguments);
 
 } // namespace sectile::tools

@@ -27,11 +27,12 @@ constexpr Command kCommands[] = {
     {"run", "run a package on given or random inputs", runMain},
     {"bench", "measure a package, kernel by kernel", benchMain},
     {"inspect", "show what a package contains", inspectMain},
+    {"layout", "show where the elements of a tile live", layoutMain},
     {"verify", "execute a model before and after every pass", verifyMain},
 };
 
 /// Subcommands of later versions: known, and refused.
-constexpr const char *kPlanned[] = {"tune", "quantize", "layout"};
+constexpr const char *kPlanned[] = {"tune", "quantize"};
 
 void printUsage(FILE *out) {
   fprintf(out, "usage: sectile COMMAND [arguments]\n\ncommands:\n");
