@@ -110,7 +110,12 @@ typedef enum sectile_dtype {
   SECTILE_U16 = 10,
   SECTILE_U32 = 11,
   SECTILE_U64 = 12,
-  SECTILE_BOOL = 13 /* one byte, 0 or 1 */
+  SECTILE_BOOL = 13, /* one byte, 0 or 1 */
+  /* 8-bit floats as ONNX names them: OCP's two, and the two without negative zero and infinities. */
+  SECTILE_F8E4M3FN = 14,
+  SECTILE_F8E4M3FNUZ = 15,
+  SECTILE_F8E5M2 = 16,
+  SECTILE_F8E5M2FNUZ = 17
 } sectile_dtype;
 
 /** Name of an element type, e.g. "f32"; "unknown" for other values. */

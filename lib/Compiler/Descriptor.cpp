@@ -90,6 +90,14 @@ uint32_t getDtype(const PlannedTensor &tensor) {
     return SECTILE_ABI_F16;
   if (type.isBF16())
     return SECTILE_ABI_BF16;
+  if (isa<Float8E4M3FNType>(type))
+    return SECTILE_ABI_F8E4M3FN;
+  if (isa<Float8E4M3FNUZType>(type))
+    return SECTILE_ABI_F8E4M3FNUZ;
+  if (isa<Float8E5M2Type>(type))
+    return SECTILE_ABI_F8E5M2;
+  if (isa<Float8E5M2FNUZType>(type))
+    return SECTILE_ABI_F8E5M2FNUZ;
   switch (type.isIndex() ? 64 : type.getIntOrFloatBitWidth()) {
   case 1:
     return SECTILE_ABI_BOOL;

@@ -194,9 +194,6 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
     std::optional<DType> dtype = dtypeOf(declared.elem_type());
     if (!dtype)
       return fail("elements of " + nameOfNumber(declared.elem_type()) + " are not supported");
-    if (isSmallFloat(*dtype))
-      return fail("elements of " + nameOf(*dtype) +
-                  " exist inside a model only in this version; take float16 and cast");
     if (!declared.has_shape())
       return fail("expects a shape, with names for the extents that vary");
     if (declared.shape().dim_size() > kMaxRank)
@@ -256,9 +253,6 @@ LogicalResult GraphImporter::importOutputs(Scope &scope) {
     if (type != 0 && type != static_cast<int64_t>(tensor->dtype))
       return error("output '" + output.name() + "': expects " + nameOfNumber(type) +
                    " as declared, but got " + nameOf(tensor->dtype));
-    if (isSmallFloat(tensor->dtype))
-      return error("output '" + output.name() + "': elements of " + nameOf(tensor->dtype) +
-                   " exist inside a model only in this version; cast to float16");
     emit.loc = NameLoc::get(emit.b.getStringAttr(output.name()));
     values.push_back(emit.value(tensor));
     types.push_back(values.back().getType());

@@ -17,7 +17,11 @@ static_assert(int(SECTILE_F32) == SECTILE_ABI_F32 && int(SECTILE_F64) == SECTILE
               int(SECTILE_I32) == SECTILE_ABI_I32 && int(SECTILE_I64) == SECTILE_ABI_I64 &&
               int(SECTILE_U8) == SECTILE_ABI_U8 && int(SECTILE_U16) == SECTILE_ABI_U16 &&
               int(SECTILE_U32) == SECTILE_ABI_U32 && int(SECTILE_U64) == SECTILE_ABI_U64 &&
-              int(SECTILE_BOOL) == SECTILE_ABI_BOOL);
+              int(SECTILE_BOOL) == SECTILE_ABI_BOOL &&
+              int(SECTILE_F8E4M3FN) == SECTILE_ABI_F8E4M3FN &&
+              int(SECTILE_F8E4M3FNUZ) == SECTILE_ABI_F8E4M3FNUZ &&
+              int(SECTILE_F8E5M2) == SECTILE_ABI_F8E5M2 &&
+              int(SECTILE_F8E5M2FNUZ) == SECTILE_ABI_F8E5M2FNUZ);
 static_assert(int(SECTILE_OK) == SECTILE_ABI_OK &&
               int(SECTILE_INVALID_INPUT) == SECTILE_ABI_INVALID_INPUT &&
               int(SECTILE_CAPACITY) == SECTILE_ABI_CAPACITY &&
@@ -60,12 +64,14 @@ struct DType {
 
 /// Indexed by sectile_dtype.
 constexpr DType kDTypes[] = {
-    {"unknown", 0}, {"f32", 4}, {"f64", 8}, {"f16", 2}, {"bf16", 2}, {"i8", 1},  {"i16", 2},
-    {"i32", 4},     {"i64", 8}, {"u8", 1},  {"u16", 2}, {"u32", 4},  {"u64", 8}, {"bool", 1},
+    {"unknown", 0},    {"f32", 4},    {"f64", 8},        {"f16", 2},  {"bf16", 2},
+    {"i8", 1},         {"i16", 2},    {"i32", 4},        {"i64", 8},  {"u8", 1},
+    {"u16", 2},        {"u32", 4},    {"u64", 8},        {"bool", 1}, {"f8E4M3FN", 1},
+    {"f8E4M3FNUZ", 1}, {"f8E5M2", 1}, {"f8E5M2FNUZ", 1},
 };
 
 const DType &lookUp(int32_t dtype) {
-  return kDTypes[dtype >= SECTILE_F32 && dtype <= SECTILE_BOOL ? dtype : 0];
+  return kDTypes[dtype >= SECTILE_F32 && dtype <= SECTILE_F8E5M2FNUZ ? dtype : 0];
 }
 
 } // namespace

@@ -61,7 +61,11 @@ enum sectile_abi_dtype {
   SECTILE_ABI_U16 = 10,
   SECTILE_ABI_U32 = 11,
   SECTILE_ABI_U64 = 12,
-  SECTILE_ABI_BOOL = 13 /* one byte, 0 or 1 */
+  SECTILE_ABI_BOOL = 13, /* one byte, 0 or 1 */
+  SECTILE_ABI_F8E4M3FN = 14,
+  SECTILE_ABI_F8E4M3FNUZ = 15,
+  SECTILE_ABI_F8E5M2 = 16,
+  SECTILE_ABI_F8E5M2FNUZ = 17
 };
 
 /** Status codes of host programs and kernels; 0 is success. */
