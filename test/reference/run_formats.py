@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # This file is part of the Sectile project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compares the number formats with ml_dtypes and gguf, every code and many numbers.
+"""Compares the number formats with ml_dtypes and gguf, every code and many numbers, and block
+formats with a few lines of numpy.
 
     test/reference/run_formats.py --program=build/bin/formats-convert
 
-The two packages come from the Python that SECTILE_PEER_PYTHON names; without them their cases are
+The packages come from the Python that SECTILE_PEER_PYTHON names; without them their cases are
 skipped. The last line is "N passed, N failed, N skipped" (cases: one format, one direction).
 Where the sources disagree, docs/formats.md says which rule holds; the checks below leave those inputs out.
 """
@@ -52,6 +53,14 @@ FLOATS: Dict[str, str] = {
 INTEGERS = ("int1", "int2", "int4", "uint1", "uint2", "uint4")
 GGUF_ENCODED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4")
 GGUF_DECODED = GGUF_ENCODED + ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "NVFP4")
+# Elements of the MX formats: ml_dtypes' name, exponent of the largest number.
+MX: Dict[str, Tuple[str, int]] = {
+    "mxfp8e5m2": ("float8_e5m2", 15),
+    "mxfp8e4m3": ("float8_e4m3fn", 8),
+    "mxfp6e3m2": ("float6_e3m2fn", 4),
+    "mxfp6e2m3": ("float6_e2m3fn", 2),
+    "mxfp4": ("float4_e2m1fn", 2),
+}
 
 
 class Program:
@@ -189,6 +198,56 @@ def check_gguf_encode(program: Program, name: str) -> List[str]:
     return complain("encode", np.arange(len(good)), ours, theirs, good)
 
 
+def cast(values: "np.ndarray", peer: str) -> "np.ndarray":
+    """Numbers rounded to a type of ml_dtypes, saturating."""
+    dtype = np.dtype(getattr(ml_dtypes, peer))
+    largest = float(ml_dtypes.finfo(dtype).max)
+    return np.clip(values, -largest, largest).astype(np.float32).astype(dtype).astype(np.float64)
+
+
+def check_blocks(program: Program, text: str, groups: int, expect: Callable[["np.ndarray"], "np.ndarray"]) -> List[str]:
+    """Differences in numbers that went to a block format and back; `expect` maps groups of them."""
+    generator = np.random.default_rng(13)
+    rows, columns = 40, 5 * groups
+    scale = np.exp2(generator.integers(-8, 8, (rows, 5, 1)))
+    values = (generator.standard_normal((rows, 5, groups)) * scale).astype(np.float32)
+    values[0] = 0
+    ours = np.frombuffer(program.run("block", text, str(columns), data=values.tobytes()), np.float64)
+    theirs = expect(values.astype(np.float64)).ravel()
+    return complain(text, values.ravel(), ours, theirs, ours == theirs)
+
+
+def expect_mx(values: "np.ndarray", peer: str, largest_exponent: int) -> "np.ndarray":
+    """OCP MX v1.0, 6.3."""
+    magnitude = np.abs(values).max(axis=-1, keepdims=True)
+    scale = np.exp2(np.floor(np.log2(np.maximum(magnitude, 2.0**-110))) - largest_exponent)
+    return cast(values / scale, peer) * scale
+
+
+def expect_mxint8(values: "np.ndarray") -> "np.ndarray":
+    """OCP MX v1.0, 5.3.4: steps of 2^-6."""
+    magnitude = np.abs(values).max(axis=-1, keepdims=True)
+    scale = np.exp2(np.floor(np.log2(np.maximum(magnitude, 2.0**-110))))
+    return np.clip(np.rint(values / scale * 64), -128, 127) / 64 * scale
+
+
+def expect_nvfp4(values: "np.ndarray") -> "np.ndarray":
+    """The largest magnitude of the tensor becomes 448 * 6, that of a group 6."""
+    tensor = np.float64(np.float32(np.abs(values).max() / (448 * 6)))
+    scale = cast(np.abs(values).max(axis=-1, keepdims=True) / tensor / 6, "float8_e4m3fn")
+    whole = scale * tensor
+    return cast(values / np.where(whole == 0, 1, whole), "float4_e2m1fn") * whole
+
+
+def expect_asymmetric(values: "np.ndarray") -> "np.ndarray":
+    """uint4 with float16 scales and an integer zero point, the range with zero in it."""
+    low, high = np.minimum(values.min(-1, keepdims=True), 0), np.maximum(values.max(-1, keepdims=True), 0)
+    scale = ((high - low) / 15).astype(np.float16).astype(np.float64)
+    safe = np.where(scale == 0, 1, scale)
+    zero = np.clip(np.rint(-low / safe), 0, 15)
+    return (np.clip(np.rint(values / safe) + zero, 0, 15) - zero) * scale
+
+
 def main() -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -203,6 +262,13 @@ def main() -> int:
         cases.append((f"{name} encode", ml_dtypes, lambda n=name: check_integer(program, n)[1]))
     cases += [(f"{name} decode", gguf, lambda n=name: check_gguf_decode(program, n)) for name in GGUF_DECODED]
     cases += [(f"{name} encode", gguf, lambda n=name: check_gguf_encode(program, n)) for name in GGUF_ENCODED]
+    for text, (peer, exponent) in MX.items():
+        rule = lambda values, p=peer, e=exponent: expect_mx(values, p, e)
+        cases.append((text, ml_dtypes, lambda t=text, r=rule: check_blocks(program, t, 32, r)))
+    cases.append(("mxint8", np, lambda: check_blocks(program, "mxint8", 32, expect_mxint8)))
+    cases.append(("nvfp4", ml_dtypes, lambda: check_blocks(program, "nvfp4", 16, expect_nvfp4)))
+    asymmetric = "uint4 group=24 scale=f16 zero=uint4"
+    cases.append((asymmetric, np, lambda: check_blocks(program, asymmetric, 24, expect_asymmetric)))
 
     passed = failed = skipped = 0
     for name, package, check in cases:

@@ -128,6 +128,7 @@ TEST(Block, ScalesFollowTheirRule) {
     BlockFormat format = get(text);
     std::vector<double> scales;
     QuantizedMatrix matrix = *quantize(format, values.data(), 1, 64);
+    scales.reserve(matrix.scales.size());
     for (uint32_t code : matrix.scales)
       scales.push_back(format.scale.decode(code));
     return scales;

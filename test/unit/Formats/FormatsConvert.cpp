@@ -22,6 +22,7 @@
 #include "sectile/Formats/Block.h"
 #include "sectile/Formats/Gguf.h"
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -95,7 +96,11 @@ static int runGgufEncode(const GgufType &type) {
   return writeAll(bytes);
 }
 
-static int runBlock(std::string_view text, int64_t columns) {
+static int runBlock(std::string_view text, std::string_view length) {
+  int64_t columns = 0;
+  std::from_chars(length.data(), length.data() + length.size(), columns);
+  if (columns < 1)
+    return fail("expects at least one column");
   Result<BlockFormat> format = BlockFormat::parse(text);
   if (!format)
     return fail(format.getMessage());
@@ -112,8 +117,8 @@ int main(int argc, char **argv) {
   std::vector<std::string_view> words(argv + 1, argv + argc);
   if (words.size() < 2)
     return fail("expects a command and a format");
-  if (words[0] == "block" && words.size() == 3 && std::atoll(argv[3]) > 0)
-    return runBlock(words[1], std::atoll(argv[3]));
+  if (words[0] == "block" && words.size() == 3)
+    return runBlock(words[1], words[2]);
   if (words[0] == "gguf-decode" || words[0] == "gguf-encode") {
     const GgufType *type = findGgufType(words[1]);
     if (!type)

@@ -46,8 +46,8 @@ TEST(Integer, CodesStandForTheirNumbers) {
 TEST(Integer, TiesGoToTheEvenNumber) {
   for (const char *name : {"int8", "uint8", "uint8-128", "uint8-127", "uint6+3"}) {
     Format format = get(name);
-    for (double low = format.getLowest(); low < format.getLargest(); ++low) {
-      double even = std::fmod(low, 2) == 0 ? low : low + 1;
+    for (int low = static_cast<int>(format.getLowest()); low < format.getLargest(); ++low) {
+      int even = low % 2 == 0 ? low : low + 1;
       EXPECT_EQ(format.decode(*format.encode(low + 0.5)), even) << name << " " << low;
     }
   }
