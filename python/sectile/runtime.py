@@ -31,10 +31,45 @@ _DTYPES = {
 }  # fmt: skip
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 _BFLOAT16 = 4
+# Exponent bits, bias, and whether the type is without negative zero and infinities.
+_SMALL_FLOATS = {14: (4, 7, False), 15: (4, 8, True), 16: (5, 15, False), 17: (5, 16, True)}
+# Types that numpy knows where ml_dtypes is installed.
+_NAMES = {
+    "bfloat16": 4, "float8_e4m3fn": 14, "float8_e4m3fnuz": 15, "float8_e5m2": 16, "float8_e5m2fnuz": 17,
+}  # fmt: skip
 
 
 class SectileError(Exception):
     """A call of the library failed; the text is the library's message."""
+
+
+def _dtype_code(dtype: np.dtype) -> int:
+    """The library's number for an element type."""
+    code = _CODES.get(dtype, _NAMES.get(dtype.name))
+    if code is None:
+        raise SectileError(f"no element type for {dtype}")
+    return code
+
+
+def _widen(code: int, array: np.ndarray) -> np.ndarray:
+    """The values of narrow floats' bits as float32; other types as they are."""
+    if code == _BFLOAT16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    if code not in _SMALL_FLOATS:
+        return array
+    exponent_bits, bias, is_fnuz = _SMALL_FLOATS[code]
+    mantissa_bits = 7 - exponent_bits
+    codes = np.arange(256)
+    exponent, mantissa = (codes >> mantissa_bits) & (2**exponent_bits - 1), codes & (2**mantissa_bits - 1)
+    value = np.ldexp(mantissa + np.where(exponent > 0, 2.0**mantissa_bits, 0),
+                     np.maximum(exponent, 1) - bias - mantissa_bits)
+    if is_fnuz:
+        value[0x80] = np.nan
+    elif exponent_bits == 5:
+        value[exponent == 31] = np.where(mantissa[exponent == 31] == 0, np.inf, np.nan)
+    else:
+        value[codes & 0x7F == 0x7F] = np.nan
+    return np.where(codes & 0x80, -value, value).astype(np.float32)[array]
 
 
 class _PackageOptions(ctypes.Structure):
@@ -194,10 +229,8 @@ class Call:
         self._dims = [(c_int64 * a.ndim)(*a.shape) for a in self._arrays]
         self._inputs = (_Tensor * max(len(self._arrays), 1))()
         for slot, array, dims in zip(self._inputs, self._arrays, self._dims):
-            if array.dtype not in _CODES:
-                raise SectileError(f"no element type for {array.dtype}")
             slot.data, slot.bytes = array.ctypes.data, array.nbytes
-            slot.dtype, slot.rank, slot.dims = _CODES[array.dtype], array.ndim, dims
+            slot.dtype, slot.rank, slot.dims = _dtype_code(array.dtype), array.ndim, dims
         self._outputs = (_Tensor * max(len(context.package.outputs), 1))()
         self._counts = (len(self._arrays), len(context.package.outputs))
 
@@ -216,11 +249,10 @@ class Call:
         result = {}
         for name, slot in zip(self._context.package.outputs, self._outputs):
             shape = tuple(slot.dims[i] for i in range(slot.rank))
-            dtype = np.dtype(_DTYPES.get(slot.dtype, np.uint16))
+            narrow = np.uint8 if slot.dtype in _SMALL_FLOATS else np.uint16
+            dtype = np.dtype(_DTYPES.get(slot.dtype, narrow))
             count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
             raw = ctypes.string_at(slot.data, count) if count else b""
             array = np.frombuffer(raw, dtype)
-            if slot.dtype == _BFLOAT16:
-                array = (array.astype(np.uint32) << 16).view(np.float32)
-            result[name] = array.reshape(shape).copy()
+            result[name] = _widen(slot.dtype, array).reshape(shape).copy()
         return result

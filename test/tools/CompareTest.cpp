@@ -58,6 +58,7 @@ TEST(Compare, ReadsWiderReferences) {
   EXPECT_TRUE(compare(floats({0.5f}), make<double>(SECTILE_F64, {0.5}), 0, 0).matches());
   EXPECT_TRUE(compare(make<uint16_t>(SECTILE_F16, {0x3800}), floats({0.5f}), 0, 0).matches());
   EXPECT_TRUE(compare(make<uint16_t>(SECTILE_BF16, {0x3f00}), floats({0.5f}), 0, 0).matches());
+  EXPECT_TRUE(compare(make<uint8_t>(SECTILE_F8E4M3FN, {0x30}), floats({0.5f}), 0, 0).matches());
   EXPECT_EQ(compare(floats({1}), make<int32_t>(SECTILE_I32, {1}), 0, 0).typeMismatch,
             "expected i32[1], but got f32[1]");
   EXPECT_FALSE(compare(floats({1}), floats({1, 2}), 0, 0).matches());

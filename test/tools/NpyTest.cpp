@@ -78,6 +78,24 @@ TEST_F(Npy, WidensBfloat16) {
   EXPECT_EQ(raw->dtype, SECTILE_BF16);
 }
 
+TEST_F(Npy, WidensSmallFloats) {
+  Tensor tensor;
+  tensor.dtype = SECTILE_F8E5M2;
+  tensor.dims = {2};
+  tensor.data = {std::byte(0x3c), std::byte(0xc1)};
+  Tensor wide = npyForm(tensor);
+  EXPECT_EQ(wide.dtype, SECTILE_F32);
+  EXPECT_EQ(readElement(wide, 0), 1.0);
+  EXPECT_EQ(readElement(wide, 1), -2.5);
+  // ml_dtypes 0.5 writes float8_e5m2 as f1, the others as V1.
+  for (auto [code, dtype] : {std::pair("<f1", SECTILE_F8E5M2), std::pair("<V1", SECTILE_F8E4M3FN)}) {
+    Result<Tensor> raw = read(header(std::string("{'descr': '") + code +
+                                     "', 'fortran_order': False, 'shape': (1,)}") + "\x38");
+    ASSERT_TRUE(raw);
+    EXPECT_EQ(raw->dtype, dtype);
+  }
+}
+
 TEST_F(Npy, ReadsOtherOrders) {
   std::string shape = "'shape': (2, 3), }";
   std::string data(24, '\0');

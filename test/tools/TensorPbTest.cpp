@@ -96,6 +96,10 @@ TEST(TensorPb, ReadsTypedFields) {
          {1, 2});
   expect(10, bytes(kInt32s, packed({0x3c00, 0xbc00})), SECTILE_F16, {1, -1});
   expect(16, bytes(kInt32s, packed({0x3f80, 0xbf80})), SECTILE_BF16, {1, -1});
+  expect(17, bytes(kInt32s, packed({0x38, 0x7e})), SECTILE_F8E4M3FN, {1, 448});
+  expect(18, bytes(kInt32s, packed({0x40, 0xff})), SECTILE_F8E4M3FNUZ, {1, -240});
+  expect(19, bytes(kInt32s, packed({0x3c, 0xfb})), SECTILE_F8E5M2, {1, -57344});
+  expect(20, bytes(kInt32s, packed({0x40, 0x7f})), SECTILE_F8E5M2FNUZ, {1, 57344});
   expect(2, bytes(kInt32s, packed({0, 255})), SECTILE_U8, {0, 255});
   expect(3, bytes(kInt32s, packed({-128, 127})), SECTILE_I8, {-128, 127});
   expect(4, bytes(kInt32s, packed({0, 65535})), SECTILE_U16, {0, 65535});

@@ -27,6 +27,21 @@ std::vector<int64_t> dimsOf(const TensorInfo &info) {
   return std::vector<int64_t>(info.dims, info.dims + info.rank);
 }
 
+/// The bits of `value` in a narrow float type, if it has that value.
+std::optional<uint16_t> narrowExactly(float value, int32_t dtype) {
+  if (dtype == SECTILE_BF16) {
+    uint16_t bits = floatToBf16(value);
+    bool isExact = value != value || bf16ToFloat(bits) == value;
+    return isExact ? std::optional(bits) : std::nullopt;
+  }
+  const formats::Format &format = *getSmallFloat(dtype);
+  std::optional<uint32_t> code =
+      format.encode(value, formats::Rounding::NearestEven, formats::Overflow::Special);
+  if (!code || (value == value && format.decode(*code) != double(value)))
+    return std::nullopt;
+  return static_cast<uint16_t>(*code);
+}
+
 /// The input that `spec` describes: random:SEED or a file.
 Result<Tensor> makeInput(const TensorInfo &info, size_t index, std::string_view spec,
                          SymbolValues &symbols) {
@@ -35,22 +50,29 @@ Result<Tensor> makeInput(const TensorInfo &info, size_t index, std::string_view 
     Result<Tensor> tensor = readTensor(std::string(spec));
     if (!tensor)
       return tensor;
-    // bfloat16 has no NumPy type of its own: f32 values that are exact will do.
-    if (info.dtype == SECTILE_BF16 && tensor->dtype == SECTILE_F32) {
+    // bfloat16 and 8-bit floats have no NumPy types of their own: f32 values that are exact do.
+    bool isNarrow = info.dtype == SECTILE_BF16 || getSmallFloat(info.dtype);
+    if (isNarrow && tensor->dtype == SECTILE_F32) {
       Tensor narrow;
-      narrow.dtype = SECTILE_BF16;
+      narrow.dtype = info.dtype;
       narrow.dims = tensor->dims;
-      narrow.data.resize(tensor->data.size() / 2);
+      size_t bytes = sectile_dtype_bytes(info.dtype);
+      narrow.data.resize(tensor->data.size() / sizeof(float) * bytes);
       for (int64_t i = 0; i < tensor->numElements(); ++i) {
         float value = static_cast<float>(readElement(*tensor, i));
-        uint16_t bits = floatToBf16(value);
-        if (value == value && bf16ToFloat(bits) != value)
-          return failure(kRefused, "input '%s' expects bf16, but '%.*s' holds %.9g", info.name,
-                         int(spec.size()), spec.data(), double(value));
-        memcpy(narrow.data.data() + i * sizeof bits, &bits, sizeof bits);
+        std::optional<uint16_t> bits = narrowExactly(value, info.dtype);
+        if (!bits)
+          return failure(kRefused, "input '%s' expects %s, but '%.*s' holds %.9g", info.name,
+                         sectile_dtype_name(info.dtype), int(spec.size()), spec.data(),
+                         double(value));
+        memcpy(narrow.data.data() + i * bytes, &*bits, bytes);
       }
       return narrow;
     }
+    // A .npy file of ml_dtypes says that elements are of one byte, not what they mean.
+    bool isBytes = tensor->dtype == SECTILE_F8E4M3FN && spec.ends_with(".npy");
+    if (isBytes && (info.dtype == SECTILE_F8E4M3FNUZ || info.dtype == SECTILE_F8E5M2FNUZ))
+      tensor->dtype = info.dtype;
     return tensor;
   }
 

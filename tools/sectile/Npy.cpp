@@ -127,10 +127,11 @@ struct TypeCode {
 };
 
 constexpr TypeCode kTypeCodes[] = {
-    {SECTILE_F32, "f4"},  {SECTILE_F64, "f8"}, {SECTILE_F16, "f2"}, {SECTILE_BF16, "V2"},
-    {SECTILE_I8, "i1"},   {SECTILE_I16, "i2"}, {SECTILE_I32, "i4"}, {SECTILE_I64, "i8"},
-    {SECTILE_U8, "u1"},   {SECTILE_U16, "u2"}, {SECTILE_U32, "u4"}, {SECTILE_U64, "u8"},
-    {SECTILE_BOOL, "b1"},
+    {SECTILE_F32, "f4"},    {SECTILE_F64, "f8"},      {SECTILE_F16, "f2"}, {SECTILE_BF16, "V2"},
+    {SECTILE_I8, "i1"},     {SECTILE_I16, "i2"},      {SECTILE_I32, "i4"}, {SECTILE_I64, "i8"},
+    {SECTILE_U8, "u1"},     {SECTILE_U16, "u2"},      {SECTILE_U32, "u4"}, {SECTILE_U64, "u8"},
+    {SECTILE_BOOL, "b1"}, // As ml_dtypes writes them: three of its types are "V1".
+    {SECTILE_F8E5M2, "f1"}, {SECTILE_F8E4M3FN, "V1"},
 };
 
 void swapBytes(Bytes &data, uint32_t elementBytes) {
@@ -247,12 +248,12 @@ std::string npyHeader(const Tensor &tensor) {
 }
 
 Tensor npyForm(Tensor tensor) {
-  if (tensor.dtype != SECTILE_BF16)
+  if (tensor.dtype != SECTILE_BF16 && !getSmallFloat(tensor.dtype))
     return tensor;
   Tensor wide;
   wide.dtype = SECTILE_F32;
   wide.dims = tensor.dims;
-  wide.data.resize(tensor.data.size() * 2);
+  wide.data.resize(static_cast<size_t>(tensor.numElements()) * sizeof(float));
   for (int64_t i = 0; i < tensor.numElements(); ++i) {
     float value = static_cast<float>(readElement(tensor, i));
     memcpy(wide.data.data() + i * sizeof value, &value, sizeof value);

@@ -38,9 +38,18 @@ int64_t Tensor::numElements() const {
   return static_cast<int64_t>(data.size() / sectile_dtype_bytes(dtype));
 }
 
+const formats::Format *getSmallFloat(int32_t dtype) {
+  // In the order of sectile_dtype.
+  static const formats::Format known[] = {
+      *formats::Format::parse("f8E4M3FN"), *formats::Format::parse("f8E4M3FNUZ"),
+      *formats::Format::parse("f8E5M2"), *formats::Format::parse("f8E5M2FNUZ")};
+  bool isSmall = dtype >= SECTILE_F8E4M3FN && dtype <= SECTILE_F8E5M2FNUZ;
+  return isSmall ? &known[dtype - SECTILE_F8E4M3FN] : nullptr;
+}
+
 bool isFloat(int32_t dtype) {
   return dtype == SECTILE_F32 || dtype == SECTILE_F64 || dtype == SECTILE_F16 ||
-         dtype == SECTILE_BF16;
+         dtype == SECTILE_BF16 || getSmallFloat(dtype);
 }
 
 float bf16ToFloat(uint16_t bits) { return std::bit_cast<float>(uint32_t(bits) << 16); }
@@ -105,8 +114,11 @@ double readElement(const Tensor &tensor, int64_t index) {
     return load<uint32_t>(tensor, index);
   case SECTILE_U64:
     return static_cast<double>(load<uint64_t>(tensor, index));
-  default: // u8, bool
-    return load<uint8_t>(tensor, index);
+  default: { // u8, bool and 8-bit floats
+    auto byte = load<uint8_t>(tensor, index);
+    const formats::Format *format = getSmallFloat(tensor.dtype);
+    return format ? format->decode(byte) : byte;
+  }
   }
 }
 
@@ -131,6 +143,12 @@ void fillRandom(Tensor &tensor, uint64_t seed, uint64_t stream) {
       break;
     case SECTILE_BF16:
       store(tensor, i, floatToBf16(static_cast<float>(value)));
+      break;
+    case SECTILE_F8E4M3FN:
+    case SECTILE_F8E4M3FNUZ:
+    case SECTILE_F8E5M2:
+    case SECTILE_F8E5M2FNUZ:
+      store(tensor, i, static_cast<uint8_t>(*getSmallFloat(tensor.dtype)->encode(value)));
       break;
     default: {
       // Little endian: the first byte of an integer holds its lowest bits.

@@ -7,6 +7,7 @@
 #ifndef SECTILE_TOOLS_SECTILE_TENSOR_H
 #define SECTILE_TOOLS_SECTILE_TENSOR_H
 
+#include "sectile/Formats/Format.h"
 #include "sectile/sectile.h"
 
 #include <cstddef>
@@ -51,6 +52,9 @@ std::optional<int64_t> countElements(const std::vector<int64_t> &dims);
 std::optional<uint64_t> countBytes(int32_t dtype, const std::vector<int64_t> &dims);
 
 bool isFloat(int32_t dtype);
+
+/// What an 8-bit float type's codes mean; null for other types.
+const formats::Format *getSmallFloat(int32_t dtype);
 
 /// Element `index` of `tensor` as a double: exact but for large 64-bit integers.
 double readElement(const Tensor &tensor, int64_t index);

@@ -88,11 +88,15 @@ struct Type {
 };
 
 constexpr Type kTypes[] = {
-    {1, SECTILE_F32, FloatData},   {2, SECTILE_U8, Int32Data},    {3, SECTILE_I8, Int32Data},
-    {4, SECTILE_U16, Int32Data},   {5, SECTILE_I16, Int32Data},   {6, SECTILE_I32, Int32Data},
-    {7, SECTILE_I64, Int64Data},   {9, SECTILE_BOOL, Int32Data},  {10, SECTILE_F16, Int32Data},
-    {11, SECTILE_F64, DoubleData}, {12, SECTILE_U32, Uint64Data}, {13, SECTILE_U64, Uint64Data},
-    {16, SECTILE_BF16, Int32Data},
+    {1, SECTILE_F32, FloatData},         {2, SECTILE_U8, Int32Data},
+    {3, SECTILE_I8, Int32Data},          {4, SECTILE_U16, Int32Data},
+    {5, SECTILE_I16, Int32Data},         {6, SECTILE_I32, Int32Data},
+    {7, SECTILE_I64, Int64Data},         {9, SECTILE_BOOL, Int32Data},
+    {10, SECTILE_F16, Int32Data},        {11, SECTILE_F64, DoubleData},
+    {12, SECTILE_U32, Uint64Data},       {13, SECTILE_U64, Uint64Data},
+    {16, SECTILE_BF16, Int32Data},       {17, SECTILE_F8E4M3FN, Int32Data},
+    {18, SECTILE_F8E4M3FNUZ, Int32Data}, {19, SECTILE_F8E5M2, Int32Data},
+    {20, SECTILE_F8E5M2FNUZ, Int32Data},
 };
 
 /// A message whose parts are found but not yet understood.
@@ -199,6 +203,10 @@ bool fitsInt32Data(uint64_t value, int32_t dtype) {
   case SECTILE_I16:
     return number >= INT16_MIN && number <= INT16_MAX;
   case SECTILE_U8:
+  case SECTILE_F8E4M3FN:
+  case SECTILE_F8E4M3FNUZ:
+  case SECTILE_F8E5M2:
+  case SECTILE_F8E5M2FNUZ:
     return number >= 0 && number <= UINT8_MAX;
   case SECTILE_I32:
     return number >= INT32_MIN && number <= INT32_MAX;
