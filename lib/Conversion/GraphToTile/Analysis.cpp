@@ -73,8 +73,11 @@ public:
 
   void visit(Value value, const graph::Followed &dims, bool insideReduction) {
     auto result = dyn_cast<OpResult>(value);
-    if (!result)
+    if (!result) {
+      if (!dims.empty())
+        recordRead(dims);
       return;
+    }
     if (auto op = dyn_cast<linalg::LinalgOp>(result.getOwner()))
       return visitLinalg(op, result, dims, insideReduction);
     graph::followOperands(result, dims, rank, [&](OpOperand &operand, graph::Followed from) {
@@ -83,6 +86,13 @@ public:
   }
 
 private:
+  void recordRead(const graph::Followed &dims) {
+    RegionAnalysis::ArgumentRead read{DimSet(rank), dims.back()};
+    for (const DimSet &dim : dims)
+      read.followed |= dim;
+    analysis.reads.push_back(std::move(read));
+  }
+
   void visitLinalg(linalg::LinalgOp op, OpResult result, const graph::Followed &dims,
                    bool insideReduction) {
     if (!seen[insideReduction].insert(op).second)

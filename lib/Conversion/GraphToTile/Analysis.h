@@ -50,6 +50,9 @@ constexpr int64_t kUnknownExtent = 1024;
 /// Cycles to transpose an element into a panel, about.
 constexpr double kStageCycles = 0.5;
 
+/// Rows and columns from which on a tile is transposed in registers instead of gathered.
+constexpr int64_t kLeastSquare = 4;
+
 /// Elements of a tile of products that read both operands along the reduced dimension: as many
 /// vectors of partial sums leave half of the registers to operands.
 constexpr int64_t kMostPartialSums = 16;
@@ -70,6 +73,12 @@ struct RegionAnalysis {
   /// Index arguments that are the number of rows of a product for which an operand is staged, and
   /// would not be for a single row.
   llvm::SmallSetVector<unsigned, 2> unknownRows;
+  /// How an argument is read: the root dimensions that it follows, and those that its last
+  /// dimension does.
+  struct ArgumentRead {
+    DimSet followed, last;
+  };
+  llvm::SmallVector<ArgumentRead> reads;
   /// The kernel's scans, in order. They run along one dimension of the roots, the same way.
   llvm::SmallVector<graph::ScanOp> scans;
   std::optional<unsigned> scanDim;

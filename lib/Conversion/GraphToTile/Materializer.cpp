@@ -7,6 +7,8 @@
 
 #include "Materializer.h"
 
+#include "Analysis.h"
+
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -107,6 +109,20 @@ Value Materializer::broadcastTo(Location loc, const TileValue &tile, ArrayRef<un
                                                  builder.getDenseI64ArrayAttr(added));
 }
 
+/// Whether a tile of these two dimensions runs along the first one in memory, and is large enough
+/// both ways for a transposition to be cheaper than a gather.
+bool Materializer::runsAlongFirst(Value view, const Coords &coords, ArrayRef<unsigned> dims) {
+  if (dims.size() != 2 || coords.empty() || cast<tile::ViewType>(view.getType()).getMemory() ||
+      space.getExtent(dims[0]) < kLeastSquare || space.getExtent(dims[1]) < kLeastSquare)
+    return false;
+  SmallVector<unsigned> last;
+  space.collectTileDims(coords.back(), last);
+  AffineExpr rest = space.simplify(coords.back() - getAffineDimExpr(dims[0], builder.getContext()));
+  SmallVector<unsigned> others;
+  space.collectTileDims(rest, others);
+  return last.size() == 1 && last[0] == dims[0] && others.empty();
+}
+
 TileValue Materializer::emitLoad(Location loc, Value view, Coords coords, Constraints valid) {
   TileValue tile;
   for (AffineExpr expr : coords)
@@ -114,17 +130,25 @@ TileValue Materializer::emitLoad(Location loc, Value view, Coords coords, Constr
   for (AffineExpr expr : valid)
     space.collectTileDims(expr, tile.dims);
   Type element = cast<tile::ViewType>(view.getType()).getElementType();
+  // Elements side by side in memory are read together, and turned in registers.
+  SmallVector<unsigned> dims(tile.dims);
+  bool turns = runsAlongFirst(view, coords, dims);
+  if (turns)
+    std::swap(dims[0], dims[1]);
   SmallVector<Value> mapOperands, setOperands;
-  AffineMap map = space.makeMap(coords, tile.dims, mapOperands);
+  AffineMap map = space.makeMap(coords, dims, mapOperands);
   IntegerSetAttr where;
   TypedAttr fill;
   if (!valid.empty()) {
-    where = IntegerSetAttr::get(space.makeSet(valid, tile.dims, setOperands));
+    where = IntegerSetAttr::get(space.makeSet(valid, dims, setOperands));
     fill = builder.getZeroAttr(element);
   }
   tile.value =
-      tile::LoadOp::create(builder, loc, getTileType(element, tile.dims), view, mapOperands,
-                           setOperands, ValueRange(), AffineMapAttr::get(map), where, fill);
+      tile::LoadOp::create(builder, loc, getTileType(element, dims), view, mapOperands, setOperands,
+                           ValueRange(), AffineMapAttr::get(map), where, fill);
+  if (turns)
+    tile.value = tile::TransposeOp::create(builder, loc, getTileType(element, tile.dims),
+                                           tile.value, ArrayRef<int64_t>{1, 0});
   return tile;
 }
 

@@ -248,6 +248,8 @@ private:
   /// Leaves inner scopes while something is emitted at an outer level.
   class LevelScope;
 
+  bool runsAlongFirst(mlir::Value view, const Coords &coords, llvm::ArrayRef<unsigned> dims);
+
   // By kind of defining op; coords and valid are simplified.
   mlir::FailureOr<TileValue> materialiseArgument(mlir::Value value, const Coords &coords,
                                                  const Constraints &valid);

@@ -232,6 +232,27 @@ static tile::ScheduleAttr chooseTopKSchedule(graph::TopKOp op, const RegisterFil
                                  builder.getDictionaryAttr(choices));
 }
 
+/// Tiles where an argument's elements lie side by side along another dimension than the result's,
+/// `vectorDim`: its vectors run along that one, and squares of them are transposed in registers.
+static void chooseSquare(const RegionAnalysis &analysis, unsigned vectorDim,
+                         llvm::function_ref<int64_t(unsigned)> extent, const RegisterFile &file,
+                         SmallVectorImpl<DimSizes> &sizes) {
+  for (const RegionAnalysis::ArgumentRead &read : analysis.reads) {
+    if (read.last.count() != 1 || !read.followed.test(vectorDim))
+      continue;
+    unsigned dim = read.last.find_first();
+    if (dim == vectorDim || std::min(extent(dim), extent(vectorDim)) < kLeastSquare)
+      continue;
+    // Whole vectors, if some divide the extent.
+    int64_t rows = file.lanes;
+    while (rows > kLeastSquare && extent(dim) % rows != 0)
+      rows /= 2;
+    sizes[dim].reg = extent(dim) % rows == 0 ? rows : splitEvenly(extent(dim), file.lanes);
+    sizes[vectorDim].reg = std::min(file.lanes, extent(vectorDim));
+    return;
+  }
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                            const RegisterFile &file, const DeviceModel &device) {
   if (analysis.scatter)
@@ -331,6 +352,8 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     }
     inner.insert(inner.begin(), *vectorDim);
   } else if (vectorDim) {
+    if (analysis.reductions.empty() && analysis.scans.empty())
+      chooseSquare(analysis, *vectorDim, extent, file, sizes);
     // What counts is what a block works on: an element of a reduction's result stands for many.
     int64_t budget = std::max<int64_t>(kBlockElements / countReducedElements(analysis, extent), 1);
     // A block runs all along a scan's dimension.

@@ -184,6 +184,8 @@ private:
   combine(tile::ReduceOp op, llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right);
   llvm::LogicalResult emitBroadcast(tile::BroadcastOp op);
   llvm::LogicalResult emitTranspose(tile::TransposeOp op);
+  mlir::Value gatherColumn(mlir::Location loc, const Tile &source, int64_t base, int64_t step,
+                           int64_t count);
   llvm::LogicalResult emitReshape(tile::ReshapeOp op);
   llvm::LogicalResult emitCoord(tile::CoordOp op);
   llvm::LogicalResult emitMaskOp(tile::MaskOp op);

@@ -38,30 +38,6 @@ LogicalResult KernelEmitter::emitBroadcast(BroadcastOp op) {
   return success();
 }
 
-LogicalResult KernelEmitter::emitTranspose(TransposeOp op) {
-  const Tile source = getTile(op.getSource());
-  Tile tile = makeTile(op.getType());
-  int64_t rank = tile.getRank();
-  SmallVector<int64_t> sourceStrides(rank, 1);
-  for (int64_t dim = rank - 1; dim-- > 0;)
-    sourceStrides[dim] = sourceStrides[dim + 1] * source.shape[dim + 1];
-  for (int64_t row = 0; row < tile.getNumRows(); ++row) {
-    SmallVector<int64_t> coords = rowCoords(tile, row);
-    int64_t base = 0;
-    for (int64_t dim = 0; dim + 1 < rank; ++dim)
-      base += coords[dim] * sourceStrides[op.getPerm()[dim]];
-    int64_t step = sourceStrides[op.getPerm()[rank - 1]];
-    for (int64_t part = 0; part < tile.getPartsPerRow(); ++part) {
-      SmallVector<Element> elements;
-      for (int64_t lane = 0; lane < tile.getWidth(part); ++lane)
-        elements.push_back(getElement(source, base + (part * tile.lanes + lane) * step));
-      tile.parts.push_back(buildPart(builder, loc, elements));
-    }
-  }
-  setTile(op.getResult(), std::move(tile));
-  return success();
-}
-
 LogicalResult KernelEmitter::emitReshape(ReshapeOp op) {
   const Tile source = getTile(op.getSource());
   Tile tile = makeTile(op.getType());

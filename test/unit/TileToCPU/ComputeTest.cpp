@@ -291,6 +291,40 @@ TEST(Shapes, TransposeReshapeBroadcast) {
   }
 }
 
+TEST(Shapes, TransposeOfTwoDimensions) {
+  // Blocks of vectors, parts that are none, and element types of other widths.
+  for (const CpuLevel *level : presentLevels())
+    for (auto [rows, columns] : {std::pair(16, 16),
+                                 {8, 16},
+                                 {16, 8},
+                                 {4, 4},
+                                 {32, 16},
+                                 {8, 24},
+                                 {4, 40},
+                                 {12, 16},
+                                 {3, 16},
+                                 {16, 5},
+                                 {1, 8},
+                                 {64, 4}})
+      for (const char *type : {"f32", "i8"}) {
+        std::string in = std::to_string(rows) + "x" + std::to_string(columns) + "x" + type,
+                    out = std::to_string(columns) + "x" + std::to_string(rows) + "x" + type;
+        std::string body =
+            "%out = tile.transpose %in0 perm [1, 0] : tensor<" + in + "> -> tensor<" + out + ">";
+        auto kernel = LoadedKernel::compile(wrapBody({in}, out, body), "k", *level);
+        ASSERT_TRUE(kernel) << in;
+        size_t bytes = type[0] == 'i' ? 1 : 4;
+        std::vector<unsigned char> x(rows * columns * bytes), y(x.size());
+        for (size_t i = 0; i < x.size(); ++i)
+          x[i] = static_cast<unsigned char>(i * 37 + i / 251);
+        kernel->run({x.data(), y.data()});
+        for (int r = 0; r < rows; ++r)
+          for (int c = 0; c < columns; ++c)
+            ASSERT_EQ(memcmp(&x[(r * columns + c) * bytes], &y[(c * rows + r) * bytes], bytes), 0)
+                << in << " at " << r << ", " << c;
+      }
+}
+
 TEST(Shapes, MaskAndCoord) {
   std::string body = R"(
   %c3 = arith.constant 3 : index
