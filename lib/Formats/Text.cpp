@@ -62,6 +62,7 @@ static const NamedFloat kNamedFloats[] = {
     {"f32", {true, 8, 23, 127, Special::IEEE}},
     {"f16", {true, 5, 10, 15, Special::IEEE}},
     {"bf16", {true, 8, 7, 127, Special::IEEE}},
+    {"tf32", {true, 8, 10, 127, Special::IEEE}},
     {"e8m0fnu", {false, 8, 0, 127, Special::AllOnes, /*hasZero=*/false}},
     {"e8m0", {false, 8, 0, 127, Special::AllOnes, /*hasZero=*/false}},
     {"ue8m0", {false, 8, 0, 127, Special::AllOnes, /*hasZero=*/false}},

@@ -8,7 +8,6 @@
 #include "ScalarOp.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -211,16 +210,13 @@ static Element bitcast(const ScalarOp &op, const Element &operand) {
   if (op.in->isFloat) {
     if (!operand.isExact() || std::isnan(operand.real))
       return Element::makeInteger(0, kUnbounded);
-    llvm::APFloat number(operand.real);
-    bool losesInfo = false;
-    number.convert(*op.in->semantics, llvm::APFloat::rmNearestTiesToEven, &losesInfo);
-    auto bits = static_cast<int64_t>(number.bitcastToAPInt().getZExtValue());
-    return Element::makeInteger(signExtend(bits, op.out->bits), losesInfo ? kUnbounded : 0);
+    auto bits = static_cast<int64_t>(encodeFloat(*op.in, operand.real));
+    bool isRounded = roundTo(*op.in, operand.real) != operand.real;
+    return Element::makeInteger(signExtend(bits, op.out->bits), isRounded ? kUnbounded : 0);
   }
   if (!operand.isExact())
     return Element::makeReal(0, kUnbounded);
-  llvm::APInt bits(op.in->bits, zeroExtend(operand.integer, op.in->bits));
-  return Element::makeReal(llvm::APFloat(*op.out->semantics, bits).convertToDouble());
+  return Element::makeReal(decodeFloat(*op.out, zeroExtend(operand.integer, op.in->bits)));
 }
 
 /// The integer that a float is cut to, with both ends of its interval.

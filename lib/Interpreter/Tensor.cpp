@@ -44,7 +44,7 @@ TensorRef interp::makeTensor(const NumberFormat *format, ArrayRef<int64_t> shape
 
 static Element makeElement(const NumberFormat &format, const APInt &bits) {
   if (format.isFloat)
-    return Element::makeReal(llvm::APFloat(*format.semantics, bits).convertToDouble());
+    return Element::makeReal(decodeFloat(format, bits.getZExtValue()));
   return Element::makeInteger(bits.getSExtValue());
 }
 

@@ -11,9 +11,9 @@
 
 #include "dialects/Graph/IR/Graph.h"
 
-#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <bit>
 #include <cstring>
 
 using namespace mlir;
@@ -147,33 +147,27 @@ struct DtypeInfo {
   int32_t dtype;
   bool isFloat;
   unsigned bits;
-  const llvm::fltSemantics &(*semantics)();
+  unsigned exponentBits; // of floats
 };
 } // namespace
 
 static const DtypeInfo kDtypes[] = {
-    {SECTILE_F32, true, 32, llvm::APFloat::IEEEsingle},
-    {SECTILE_F64, true, 64, llvm::APFloat::IEEEdouble},
-    {SECTILE_F16, true, 16, llvm::APFloat::IEEEhalf},
-    {SECTILE_BF16, true, 16, llvm::APFloat::BFloat},
-    {SECTILE_F8E4M3FN, true, 8, llvm::APFloat::Float8E4M3FN},
-    {SECTILE_F8E4M3FNUZ, true, 8, llvm::APFloat::Float8E4M3FNUZ},
-    {SECTILE_F8E5M2, true, 8, llvm::APFloat::Float8E5M2},
-    {SECTILE_F8E5M2FNUZ, true, 8, llvm::APFloat::Float8E5M2FNUZ},
-    {SECTILE_BOOL, false, 1, nullptr},
-    {SECTILE_I8, false, 8, nullptr},
-    {SECTILE_I16, false, 16, nullptr},
-    {SECTILE_I32, false, 32, nullptr},
-    {SECTILE_I64, false, 64, nullptr},
-    {SECTILE_U8, false, 8, nullptr},
-    {SECTILE_U16, false, 16, nullptr},
-    {SECTILE_U32, false, 32, nullptr},
-    {SECTILE_U64, false, 64, nullptr},
+    {SECTILE_F32, true, 32, 8},       {SECTILE_F64, true, 64, 11},
+    {SECTILE_F16, true, 16, 5},       {SECTILE_BF16, true, 16, 8},
+    {SECTILE_BOOL, false, 1, 0},      {SECTILE_I8, false, 8, 0},
+    {SECTILE_I16, false, 16, 0},      {SECTILE_I32, false, 32, 0},
+    {SECTILE_I64, false, 64, 0},      {SECTILE_U8, false, 8, 0},
+    {SECTILE_U16, false, 16, 0},      {SECTILE_U32, false, 32, 0},
+    {SECTILE_U64, false, 64, 0},      {SECTILE_F8E4M3FN, true, 8, 4},
+    {SECTILE_F8E4M3FNUZ, true, 8, 4}, {SECTILE_F8E5M2, true, 8, 5},
+    {SECTILE_F8E5M2FNUZ, true, 8, 5},
 };
 
 static bool isFormat(const DtypeInfo &dtype, const NumberFormat &format) {
+  if (const formats::Format *small = getSmallFloat(dtype.dtype))
+    return format.layout && *small->getFloat() == *format.layout;
   return dtype.isFloat == format.isFloat && dtype.bits == format.bits &&
-         (!format.isFloat || &dtype.semantics() == format.semantics);
+         (!format.layout || dtype.exponentBits == format.layout->exponentBits);
 }
 
 Result<TensorRef> readInput(const std::string &path, const ModelTensor &input) {
@@ -191,10 +185,7 @@ Result<TensorRef> readInput(const std::string &path, const ModelTensor &input) {
     uint64_t word = 0;
     std::memcpy(&word, file->data.data() + i * bytes, bytes);
     if (input.format->isFloat)
-      tensor->data[i] =
-          Element::makeReal(llvm::APFloat(*input.format->semantics,
-                                          llvm::APInt(input.format->bits, word, false, true))
-                                .convertToDouble());
+      tensor->data[i] = Element::makeReal(decodeFloat(*input.format, word));
     else
       tensor->data[i] = Element::makeInteger(signExtend(int64_t(word), input.format->bits));
   }
@@ -216,10 +207,8 @@ std::string toNpy(const TensorObject &tensor) {
     const Element &element = tensor.data[i];
     uint64_t word = 0;
     if (format.isFloat && !element.isUndefined()) {
-      llvm::APFloat number(element.real);
-      bool losesInfo = false;
-      number.convert(dtype->semantics(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
-      word = number.bitcastToAPInt().getZExtValue();
+      word = isFormat(*dtype, format) ? encodeFloat(format, element.real)
+                                      : std::bit_cast<uint64_t>(element.real);
     } else if (!element.isUndefined()) {
       word = static_cast<uint64_t>(format.bits == 1 ? -element.integer : element.integer);
     }

@@ -30,7 +30,8 @@ public:
   /// Whether there is a value.
   explicit operator bool() const { return std::holds_alternative<T>(content); }
   /// The value, which must be there.
-  const T &operator*() const { return std::get<T>(content); }
+  const T &operator*() const & { return std::get<T>(content); }
+  T operator*() && { return std::get<T>(std::move(content)); }
   const T *operator->() const { return &std::get<T>(content); }
   /// The message of the failure, which must be there.
   const std::string &getMessage() const { return std::get<Failure>(content).message; }

@@ -25,15 +25,14 @@
 #ifndef SECTILE_INTERPRETER_ELEMENT_H
 #define SECTILE_INTERPRETER_ELEMENT_H
 
+#include "sectile/Formats/Float.h"
+
 #include "mlir/IR/Types.h"
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
-
-namespace llvm {
-struct fltSemantics;
-} // namespace llvm
+#include <optional>
 
 namespace sectile::interp {
 
@@ -41,10 +40,10 @@ namespace sectile::interp {
 struct NumberFormat {
   bool isFloat;
   unsigned bits;
-  const llvm::fltSemantics *semantics; // of floats
-  double unit;                         // largest relative error of rounding to it, 2^-precision
-  double tiny;                         // half of the smallest number above zero
-  double largest;                      // the largest finite number
+  std::optional<formats::FloatLayout> layout; // of floats other than f64
+  double unit;    // largest relative error of rounding to it, 2^-precision
+  double tiny;    // half of the smallest number above zero
+  double largest; // the largest finite number
 };
 
 /// The format of an integer type of at most 64 bits, of index (64 bits) or of a float type; null
@@ -91,6 +90,12 @@ inline int64_t signExtend(int64_t value, unsigned bits) {
 inline uint64_t zeroExtend(int64_t value, unsigned bits) {
   return bits >= 64 ? uint64_t(value) : uint64_t(value) & ((uint64_t(1) << bits) - 1);
 }
+
+/// The bits of a number in a float format, rounded to nearest even; beyond its range infinity, NaN
+/// or the largest number, by the format's rule. `value` is a NaN only if the format has one.
+uint64_t encodeFloat(const NumberFormat &format, double value);
+/// The number of the bits of a float.
+double decodeFloat(const NumberFormat &format, uint64_t bits);
 
 /// `value` rounded to nearest even in `format`.
 double roundTo(const NumberFormat &format, double value);

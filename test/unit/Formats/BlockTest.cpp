@@ -213,6 +213,18 @@ TEST(Block, WhatCannotBeIsRefused) {
   BlockFormat pairs = get("codebook[(0,1),(2,3)]");
   EXPECT_EQ(quantize(pairs, values.data(), 1, 3).getMessage(),
             "expects rows that vectors of 2 divide, but got 3 columns");
+  // The scale of entries this far out is below f32's numbers, and their squares beyond double's.
+  EXPECT_EQ(quantize(get("codebook[(1e200,0),(0,1e200)]"), values.data(), 1, 2).getMessage(),
+            "expects numbers within the reach of codebook[(1e+200,0),(0,1e+200)], but got 1.000000 "
+            "in row 0, column 0");
+  BlockFormat undeclared = get("int4");
+  undeclared.zeroForm = ZeroForm::Offset;
+  EXPECT_EQ(undeclared.findFault(),
+            "expects a format of the zero point exactly where there is one");
+  QuantizedMatrix odd;
+  odd.columns = 3;
+  EXPECT_EQ(dequantize(pairs, odd).getMessage(),
+            "expects rows that vectors of 2 divide, but got 3 columns");
   BlockFormat format = get("int4 group=2 zero=int4");
   QuantizedMatrix matrix = *quantize(format, values.data(), 1, 2);
   auto complain = [&](auto change) {

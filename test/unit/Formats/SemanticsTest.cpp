@@ -39,6 +39,7 @@ static const Pair kPairs[] = {
     {"f8E8M0FNU", APFloat::Float8E8M0FNU()},
     {"f16", APFloat::IEEEhalf()},
     {"bf16", APFloat::BFloat()},
+    {"tf32", APFloat::FloatTF32()},
     {"f32", APFloat::IEEEsingle()},
 };
 

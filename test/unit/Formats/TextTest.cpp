@@ -121,7 +121,8 @@ TEST(Text, WhatIsNoFormatIsRefusedWithAReason) {
 TEST(Text, BlockFormatsReadBack) {
   for (const char *text :
        {"mxfp8e5m2", "mxfp8e4m3", "mxfp6e3m2", "mxfp6e2m3", "mxfp4", "mxint8", "nvfp4", "int4",
-        "uint4 group=128 scale=f16 zero=uint4", "uint4 group=channel scale=bf16 offset=f16",
+        "uint4 group=128 scale=f16 zero=uint4", "uint4 group=128 scale=f16 zero=uint4+1",
+        "uint4-8 group=128 scale=f16", "uint4 group=channel scale=bf16 offset=f16",
         "nf4 group=64 scale=f16", "e2m1 group=32 scale=e8m0fnu rule=up", "ternary"}) {
     Result<BlockFormat> format = BlockFormat::parse(text);
     ASSERT_TRUE(format) << format.getMessage();
