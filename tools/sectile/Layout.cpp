@@ -9,6 +9,7 @@
 #include "Args.h"
 #include "Files.h"
 #include "sectile/Layout/Access.h"
+#include "sectile/Target/MatrixInstruction.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -30,10 +31,12 @@ constexpr Option kOptions[] = {
     {"svg", Option::Value, "FILE", "draw the tile, a colour for each lane"},
 };
 
-constexpr Syntax kSyntax = {"layout",
-                            "Shows which register, lane and warp holds each element of a tile: "
-                            "\"[16, 8], register =\n[2:d1*1, 2:d0*8], lane = [4:d1*2, 8:d0*1]\".",
-                            "SPEC", kOptions};
+constexpr Syntax kSyntax = {
+    "layout",
+    "Shows which register, lane and warp holds each element of a tile: "
+    "\"[16, 8], register =\n[2:d1*1, 2:d0*8], lane = [4:d1*2, 8:d0*1]\", or an "
+    "operand of a matrix instruction,\nA, B or C: mma.m16n8k16.f16:A.",
+    "SPEC", kOptions};
 
 /// Shared memory since sm_50: 32 banks of 4 bytes; 8 and 16 bytes per lane are served by half and
 /// quarter warps. Global memory moves in sectors of 32 bytes. (CUDA C++ Programming Guide, "Shared
@@ -188,10 +191,35 @@ std::string draw(const DistributedLayout &layout, const Grid &grid) {
   return out + "</svg>\n";
 }
 
-Result<Done> show(const Args &args) {
-  layout::OrReason<DistributedLayout> layout = DistributedLayout::parse(args.positional());
+/// The layout that a text spells, or that it names: "mma.m16n8k16.f16:A".
+Result<DistributedLayout> readLayout(std::string_view text) {
+  if (!text.starts_with('[')) {
+    size_t colon = std::min(text.find(':'), text.size());
+    const target::MatrixInstruction *found = target::findMatrixInstruction(text.substr(0, colon));
+    constexpr std::pair<std::string_view, target::Operand> operands[] = {
+        {":A", target::Operand::A},
+        {":B", target::Operand::B},
+        {":C", target::Operand::Accumulator}};
+    for (auto [suffix, operand] : operands)
+      if (found && text.substr(colon) == suffix)
+        return fragment(*found, operand);
+    std::string names;
+    for (const target::MatrixInstruction &known : target::allMatrixInstructions())
+      names += "\n  " + std::string(known.name);
+    return failure(kRefused,
+                   "expected a layout, or :A, :B or :C behind one of these, but got '%.*s':%s",
+                   int(text.size()), text.data(), names.c_str());
+  }
+  layout::OrReason<DistributedLayout> layout = DistributedLayout::parse(text);
   if (!layout)
     return failure(kRefused, "cannot read the layout: %s", layout.reason().text.c_str());
+  return *layout;
+}
+
+Result<Done> show(const Args &args) {
+  Result<DistributedLayout> layout = readLayout(args.positional());
+  if (!layout)
+    return layout.failure();
   Grid grid(*layout);
   std::optional<MemoryLayout> memory;
   if (std::optional<std::string_view> text = args.value("memory")) {
