@@ -111,7 +111,8 @@ typedef enum sectile_dtype {
   SECTILE_U32 = 11,
   SECTILE_U64 = 12,
   SECTILE_BOOL = 13, /* one byte, 0 or 1 */
-  /* 8-bit floats as ONNX names them: OCP's two, and the two without negative zero and infinities. */
+  /* 8-bit floats as ONNX names them: OCP's two, and the two without negative zero and infinities.
+   */
   SECTILE_F8E4M3FN = 14,
   SECTILE_F8E4M3FNUZ = 15,
   SECTILE_F8E5M2 = 16,

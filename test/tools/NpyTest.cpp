@@ -88,9 +88,11 @@ TEST_F(Npy, WidensSmallFloats) {
   EXPECT_EQ(readElement(wide, 0), 1.0);
   EXPECT_EQ(readElement(wide, 1), -2.5);
   // ml_dtypes 0.5 writes float8_e5m2 as f1, the others as V1.
-  for (auto [code, dtype] : {std::pair("<f1", SECTILE_F8E5M2), std::pair("<V1", SECTILE_F8E4M3FN)}) {
-    Result<Tensor> raw = read(header(std::string("{'descr': '") + code +
-                                     "', 'fortran_order': False, 'shape': (1,)}") + "\x38");
+  for (auto [code, dtype] :
+       {std::pair("<f1", SECTILE_F8E5M2), std::pair("<V1", SECTILE_F8E4M3FN)}) {
+    Result<Tensor> raw = read(
+        header(std::string("{'descr': '") + code + "', 'fortran_order': False, 'shape': (1,)}") +
+        "\x38");
     ASSERT_TRUE(raw);
     EXPECT_EQ(raw->dtype, dtype);
   }
