@@ -383,8 +383,10 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     if (opset == scope.opsets.end())
       return node.fail("the model imports no opset of domain '" + domain + "'");
     bool isIf = domain.empty() && proto.op_type() == "If";
-    const Operator *op = domain.empty() && !isIf ? findOperator(proto.op_type()) : nullptr;
-    if (!op && !isIf)
+    bool isLoop = domain.empty() && proto.op_type() == "Loop";
+    bool hasGraphs = isIf || isLoop;
+    const Operator *op = domain.empty() && !hasGraphs ? findOperator(proto.op_type()) : nullptr;
+    if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
     if (op && node.opset() < op->since)
       return node.fail("the operator is known from opset " + Twine(op->since) +
@@ -397,6 +399,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return success();
     if (isIf)
       return importIf(node, scope, name);
+    if (isLoop)
+      return importLoop(node, scope, name);
     unsigned most = op->maxInputs, count = node.numInputs();
     if (count < op->minInputs || count > most)
       return node.fail("expects " + Twine(op->minInputs) +
