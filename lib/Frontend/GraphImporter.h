@@ -54,6 +54,8 @@ private:
   mlir::LogicalResult importIf(Node &node, Scope &scope, std::string name);
   /// Imports the body once for each iteration, whose number must be known at import.
   mlir::LogicalResult importLoop(Node &node, Scope &scope, std::string name);
+  /// Names the sizes of result `i`, which is there, and refuses it if it is too large.
+  mlir::LogicalResult checkResult(Node &node, unsigned i);
   mlir::LogicalResult define(Scope &scope, const std::string &name, Tensor *tensor);
   /// What the model declares of a value whose node failed, or null.
   Tensor *declared(const std::string &name);

@@ -38,8 +38,8 @@ LogicalResult GraphImporter::importLoop(Node &node, Scope &scope, std::string na
   if (node.numResults() < numCarried ||
       static_cast<unsigned>(body->output_size()) != node.numResults() + 1)
     return node.fail("expects one more result of the body than of the node, and " +
-                     Twine(numCarried) + " of them carried, but got " +
-                     Twine(body->output_size()) + " and " + Twine(node.numResults()));
+                     Twine(numCarried) + " of them carried, but got " + Twine(body->output_size()) +
+                     " and " + Twine(node.numResults()));
 
   std::optional<int64_t> trips, goesOn = 1;
   if (node.has(0) && !(trips = known(node.in(0))))
@@ -68,8 +68,8 @@ LogicalResult GraphImporter::importLoop(Node &node, Scope &scope, std::string na
     inner.attributes = scope.attributes;
     inner.opsets = scope.opsets;
     inner.depth = scope.depth + 1;
-    if (failed(define(inner, body->input(0).name(),
-                      emit.known(DType::I64, {}, {SymExpr(number)}))) ||
+    if (failed(
+            define(inner, body->input(0).name(), emit.known(DType::I64, {}, {SymExpr(number)}))) ||
         failed(define(inner, body->input(1).name(), emit.known(DType::Bool, {}, {SymExpr(1)}))))
       return failure();
     for (unsigned i = 0; i < numCarried; ++i)
@@ -130,6 +130,8 @@ LogicalResult GraphImporter::importLoop(Node &node, Scope &scope, std::string na
     for (Tensor *part : scan)
       rows.push_back(emit.unsqueeze(part, {0}));
     node.result(result, emit.concat(rows, 0));
+    if (failed(checkResult(node, result)))
+      return failure();
   }
   if (emit.overflowed)
     return node.fail("sizes are negative or overflow 64 bits");
