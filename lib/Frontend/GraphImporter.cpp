@@ -335,6 +335,28 @@ static bool takesSmallFloats(StringRef op) {
   return names.contains(op);
 }
 
+LogicalResult GraphImporter::checkResult(Node &node, unsigned i) {
+  Tensor *result = node.resultAt(i);
+  if (result->rank() > kMaxRank)
+    return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
+                     Twine(result->rank()));
+  emit.nameSizes(result, node.proto.output(static_cast<int>(i)), node.title());
+  // A size that only some inputs make negative is checked when they are known.
+  bool isNegative = llvm::any_of(result->shape, [&](const SymExpr &size) {
+    std::optional<int64_t> greatest = syms.range(size).high;
+    return greatest && *greatest < 0;
+  });
+  std::optional<int64_t> least = syms.range(Emitter::product(result->shape)).low;
+  if (emit.overflowed || !Emitter::product(result->shape).isValid() || isNegative)
+    return node.fail("the sizes of result " + Node::text(result->shape) +
+                     " are negative or overflow 64 bits");
+  uint64_t most = options.maxTensorBytes / std::max(1u, bitsOf(result->dtype) / 8);
+  if (least && *least > 0 && static_cast<uint64_t>(*least) > most)
+    return node.fail("expects a result of at most " + Twine(options.maxTensorBytes) +
+                     " bytes, but got " + Node::text(result->shape));
+  return success();
+}
+
 LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index, Scope &scope) {
   if (++nodeCount > options.maxNodes)
     return error("expects at most " + Twine(options.maxNodes) + " nodes");
@@ -380,8 +402,10 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     if (opset == scope.opsets.end())
       return node.fail("the model imports no opset of domain '" + domain + "'");
     bool isIf = domain.empty() && proto.op_type() == "If";
-    const Operator *op = domain.empty() && !isIf ? findOperator(proto.op_type()) : nullptr;
-    if (!op && !isIf)
+    bool isLoop = domain.empty() && proto.op_type() == "Loop";
+    bool hasGraphs = isIf || isLoop;
+    const Operator *op = domain.empty() && !hasGraphs ? findOperator(proto.op_type()) : nullptr;
+    if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
     if (op && node.opset() < op->since)
       return node.fail("the operator is known from opset " + Twine(op->since) +
@@ -394,6 +418,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return success();
     if (isIf)
       return importIf(node, scope, name);
+    if (isLoop)
+      return importLoop(node, scope, name);
     unsigned most = op->maxInputs, count = node.numInputs();
     if (count < op->minInputs || count > most)
       return node.fail("expects " + Twine(op->minInputs) +
@@ -420,23 +446,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
         return node.fail("result " + Twine(i) + " is not supported");
       if (!result)
         continue;
-      if (result->rank() > kMaxRank)
-        return node.fail("expects a rank of at most " + Twine(kMaxRank) + ", but got " +
-                         Twine(result->rank()));
-      emit.nameSizes(result, proto.output(static_cast<int>(i)), node.title());
-      // A size that only some inputs make negative is checked when they are known.
-      bool isNegative = llvm::any_of(result->shape, [&](const SymExpr &size) {
-        std::optional<int64_t> greatest = syms.range(size).high;
-        return greatest && *greatest < 0;
-      });
-      std::optional<int64_t> least = syms.range(Emitter::product(result->shape)).low;
-      if (emit.overflowed || !Emitter::product(result->shape).isValid() || isNegative)
-        return node.fail("the sizes of result " + Node::text(result->shape) +
-                         " are negative or overflow 64 bits");
-      uint64_t most = options.maxTensorBytes / std::max(1u, bitsOf(result->dtype) / 8);
-      if (least && *least > 0 && static_cast<uint64_t>(*least) > most)
-        return node.fail("expects a result of at most " + Twine(options.maxTensorBytes) +
-                         " bytes, but got " + Node::text(result->shape));
+      if (failed(checkResult(node, i)))
+        return failure();
     }
     if (emit.overflowed)
       return node.fail("sizes are negative or overflow 64 bits");

@@ -32,7 +32,7 @@ private:
   /// The values that names stand for. A null tensor is the result of a node that failed.
   struct Scope {
     llvm::StringMap<Tensor *> values;
-    const Scope *outer = nullptr; ///< of an If; functions see nothing around them
+    const Scope *outer = nullptr; ///< of an If or Loop; functions see nothing around them
     std::string prefix;           ///< of node names
     const llvm::StringMap<const onnx::AttributeProto *> *attributes = nullptr;
     std::map<std::string, int64_t> opsets;
@@ -52,6 +52,10 @@ private:
   mlir::LogicalResult callFunction(const onnx::FunctionProto &function, const onnx::NodeProto &call,
                                    std::string name, llvm::ArrayRef<Tensor *> inputs, Scope &scope);
   mlir::LogicalResult importIf(Node &node, Scope &scope, std::string name);
+  /// Imports the body once for each iteration, whose number must be known at import.
+  mlir::LogicalResult importLoop(Node &node, Scope &scope, std::string name);
+  /// Names the sizes of result `i`, which is there, and refuses it if it is too large.
+  mlir::LogicalResult checkResult(Node &node, unsigned i);
   mlir::LogicalResult define(Scope &scope, const std::string &name, Tensor *tensor);
   /// What the model declares of a value whose node failed, or null.
   Tensor *declared(const std::string &name);
