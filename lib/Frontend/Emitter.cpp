@@ -378,6 +378,7 @@ void Emitter::nameSizes(Tensor *tensor, StringRef name, StringRef title) {
 }
 
 void Emitter::check(Value condition, const Twine &message, ValueRange values) {
+  checkedInBranch |= isInBranch;
   graph::CheckOp::create(b, loc, condition, b.getStringAttr(message), values);
 }
 
@@ -456,8 +457,10 @@ SmallVector<OpFoldResult> Emitter::sizes(ArrayRef<SymExpr> shape) {
 
 void Emitter::check(const SymExpr &condition, const Twine &message, ArrayRef<SymExpr> values) {
   SymExpr holds = syms.simplify(condition);
-  if (holds.isConstant(1) || !checked.insert(holds.str()).second)
+  if (holds.isConstant(1) || checked.count(holds.str()))
     return;
+  checkedInBranch |= isInBranch;
+  checked.insert(holds.str());
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
   Value isTrue = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, index(holds), zero);
   SmallVector<Value> operands =

@@ -168,6 +168,9 @@ public:
   SymContext &syms;
   /// Set once an expression overflowed; the operator at hand is then refused.
   bool overflowed = false;
+  /// Whether what is emitted belongs to a branch that the data chooses. Checks would be made
+  /// whichever is taken: there may be none, and `checkedInBranch` is set if one was asked for.
+  bool isInBranch = false, checkedInBranch = false;
 
 private:
   mlir::Value constantValue(Tensor *tensor);

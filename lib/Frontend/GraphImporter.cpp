@@ -435,7 +435,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
         return node.fail("arithmetic on elements of type " + nameOf(node.in(i)->dtype) +
                              " is not in this version",
                          "cast to float16 or float32 in front");
-    emit.overflowed = false;
+    emit.overflowed = emit.checkedInBranch = false;
     if (failed(op->import(node)))
       return failure();
     if (failed(node.checkAttributes()))
@@ -451,6 +451,10 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     }
     if (emit.overflowed)
       return node.fail("sizes are negative or overflow 64 bits");
+    if (emit.checkedInBranch)
+      return node.fail("its sizes need a check at run time, which a branch that the data chooses "
+                       "cannot have",
+                       "make the sizes static, or check them in front of the If");
     return success();
   };
   size_t gapsBefore = gaps.size();
@@ -468,46 +472,6 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     if (isImported && !isPoisoned && !result && scope.values.count(output))
       continue;
     if (failed(define(scope, output, result)))
-      return failure();
-  }
-  return success();
-}
-
-LogicalResult GraphImporter::importIf(Node &node, Scope &scope, std::string name) {
-  std::optional<Shape> condition = node.has(0) ? emit.elements(node.in(0)) : std::nullopt;
-  std::optional<int64_t> taken =
-      condition && condition->size() == 1 ? (*condition)[0].constant() : std::nullopt;
-  if (!taken)
-    return node.fail("expects a condition that follows from constants and input sizes",
-                     "fold the condition before exporting");
-  StringRef branch = *taken != 0 ? "then_branch" : "else_branch";
-  const onnx::GraphProto *body = node.graphAttr(branch);
-  node.ignoreAttr("then_branch");
-  node.ignoreAttr("else_branch");
-  if (failed(node.checkAttributes()))
-    return failure();
-  if (!body || scope.depth >= options.maxNesting)
-    return node.fail("expects a graph '" + branch + "'");
-  Scope inner;
-  inner.outer = &scope;
-  inner.prefix = name + "/";
-  inner.attributes = scope.attributes;
-  inner.opsets = scope.opsets;
-  inner.depth = scope.depth + 1;
-  if (failed(importConstants((*body), inner)) || failed(importNodes(body->node(), inner)))
-    return failure();
-  if (static_cast<unsigned>(body->output_size()) != node.numResults())
-    return node.fail("expects " + Twine(node.numResults()) + " results of the branch, but got " +
-                     Twine(body->output_size()));
-  for (auto [i, output] : llvm::enumerate(body->output())) {
-    const Scope *at = &inner;
-    while (at && !at->values.count(output.name()))
-      at = at->outer;
-    if (!at)
-      return node.fail("the branch does not define '" + output.name() + "'");
-    if (Tensor *tensor = at->values.lookup(output.name()))
-      node.result(i, tensor);
-    else if (failed(define(scope, node.proto.output(static_cast<int>(i)), nullptr)))
       return failure();
   }
   return success();

@@ -52,6 +52,12 @@ private:
   mlir::LogicalResult callFunction(const onnx::FunctionProto &function, const onnx::NodeProto &call,
                                    std::string name, llvm::ArrayRef<Tensor *> inputs, Scope &scope);
   mlir::LogicalResult importIf(Node &node, Scope &scope, std::string name);
+  /// The results of a branch of `node`, whose names begin with `prefix`; null where a node failed.
+  mlir::FailureOr<llvm::SmallVector<Tensor *>>
+  importBranch(Node &node, const onnx::GraphProto &body, Scope &scope, std::string prefix);
+  /// Result `number` of an If whose condition is data.
+  mlir::FailureOr<Tensor *> chooseResult(Node &node, unsigned number, Tensor *taken,
+                                         Tensor *otherwise);
   /// Imports the body once for each iteration, whose number must be known at import.
   mlir::LogicalResult importLoop(Node &node, Scope &scope, std::string name);
   /// Names the sizes of result `i`, which is there, and refuses it if it is too large.

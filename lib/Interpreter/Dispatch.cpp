@@ -175,8 +175,15 @@ static LogicalResult dispatchTileKernel(Machine &machine, graph::DispatchOp op, 
 static LogicalResult executeDispatch(Machine &machine, Frame &frame, const Step &step) {
   auto op = cast<graph::DispatchOp>(step.op);
   SmallVector<Datum> arguments;
-  for (unsigned slot : step.operands)
+  for (unsigned slot : ArrayRef(step.operands).take_front(op.getArgs().size()))
     arguments.push_back(frame[slot]);
+  if (op.getWhen()) {
+    const Element &when = frame[step.operands.back()].element;
+    if (when.isUndefined())
+      return machine.fault(op, "its condition was never written");
+    if (when.integer == 0)
+      return success();
+  }
   if (failed(checkArguments(machine, op, arguments)))
     return failure();
   LaunchRecord record{op, op.getKernel().str(), {}, {}};

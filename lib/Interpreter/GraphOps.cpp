@@ -102,6 +102,14 @@ static LogicalResult executeCheck(Machine &machine, Frame &frame, const Step &st
   return machine.refuse(op, fillPlaceholders(op.getMessage(), values));
 }
 
+static LogicalResult executeChoose(Machine &machine, Frame &frame, const Step &step) {
+  const Element &condition = getTensor(frame[step.operands[0]]).data.front();
+  if (condition.isUndefined())
+    return machine.fault(step.op, "the condition was never written");
+  frame[step.results[0]] = frame[step.operands[condition.integer != 0 ? 1 : 2]];
+  return machine.charge(step.op, 1);
+}
+
 static LogicalResult executeGather(Machine &machine, Frame &frame, const Step &step) {
   auto op = cast<graph::GatherOp>(step.op);
   const TensorObject &source = getTensor(frame[step.operands[0]]);
@@ -192,6 +200,7 @@ void interp::addGraphHandlers(HandlerTable &table) {
   table["graph.launch"] = {executeLaunch};
   table["graph.broadcast"] = {executeBroadcast};
   table["graph.check"] = {executeCheck};
+  table["graph.choose"] = {executeChoose};
   table["graph.gather"] = {executeGather};
   table["graph.scatter"] = {executeScatter};
 }

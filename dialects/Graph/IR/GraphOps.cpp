@@ -77,6 +77,24 @@ void CheckOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRConte
 }
 
 //===----------------------------------------------------------------------===//
+// ChooseOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ChooseOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getTaken()));
+  return success();
+}
+
+OpFoldResult ChooseOp::fold(FoldAdaptor adaptor) {
+  if (getTaken() == getOtherwise())
+    return getTaken();
+  auto known = dyn_cast_if_present<DenseElementsAttr>(adaptor.getCondition());
+  if (!known)
+    return {};
+  return known.getSplatValue<bool>() ? getTaken() : getOtherwise();
+}
+
+//===----------------------------------------------------------------------===//
 // GatherOp
 //===----------------------------------------------------------------------===//
 

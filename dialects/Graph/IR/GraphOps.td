@@ -105,7 +105,8 @@ def Graph_LaunchOp : Graph_Op<"launch", [
   let hasVerifier = 1;
 }
 
-def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]> {
+def Graph_DispatchOp : Graph_Op<"dispatch", [AttrSizedOperandSegments,
+                                             MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "runs a fused region on buffers";
   let description = [{
     What `graph.launch` becomes when memory is planned: `args` are the kernel's arguments
@@ -114,6 +115,7 @@ def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]
     others. No element that is written is accessed through another operand, with one exception:
     an operand that is written may be the same window as an input that is neither
     `graph.readonly` nor `graph.noalias`; the kernel then reads each element before it writes it.
+    Unless `when`, if given, is true, nothing runs.
 
     ```mlir
     func.func @run(%x: memref<?x64xf32>, %w: memref<64x32xf32>, %y: memref<?x32xf32>) {
@@ -125,9 +127,10 @@ def Graph_DispatchOp : Graph_Op<"dispatch", [MemoryEffects<[MemRead, MemWrite]>]
     Constraints: 1. operands are memrefs or index; 2. `num_inputs` is at most their number.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyTypeOf<[AnyMemRef, Index]>>:$args,
+                       Optional<I1>:$when,
                        ConfinedAttr<I64Attr, [IntNonNegative]>:$num_inputs);
   let assemblyFormat = [{
-    $kernel `(` $args `)` `num_inputs` $num_inputs attr-dict `:` type($args)
+    $kernel `(` $args `)` (`when` $when^)? `num_inputs` $num_inputs attr-dict `:` type($args)
   }];
   let hasVerifier = 1;
 }
@@ -214,6 +217,39 @@ def Graph_GatherOp : Graph_Op<"gather", [
     `->` type($result)
   }];
   let hasVerifier = 1;
+}
+
+def Graph_ChooseOp : Graph_Op<"choose", [
+    Pure, AllTypesMatch<["taken", "otherwise", "result"]>,
+    TypesMatchWith<"the condition is a tensor<i1>", "result", "condition",
+                   "::mlir::RankedTensorType::get({}, ::mlir::IntegerType::get($_self.getContext(), 1))">,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "one of two tensors, as a scalar tensor says";
+  let description = [{
+    The result is `taken` if the condition is true, else `otherwise`. Both have the same extents.
+
+    This is all that remains of a branch: its ops stand in the block like any others, and nothing
+    but the use of their results says when they are needed. What is used by one side of a choice
+    only is computed in that case only: a launch waits for the conditions that *all* uses of its
+    results wait for (Guards.h), the host program reads them and passes the others over. An op that
+    loses its guard on the way is computed in vain, never wrongly. Both sides are written where the
+    result lies.
+
+    ```mlir
+    func.func @either(%c: tensor<i1>, %x: tensor<?x8xf32>, %y: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %r = graph.choose %c, %x, %y : tensor<?x8xf32>
+      return %r : tensor<?x8xf32>
+    }
+    ```
+    Constraints: 1. the condition is a tensor<i1>; 2. types agree.
+  }];
+  let arguments = (ins 0DTensorOf<[I1]>:$condition, AnyRankedTensor:$taken,
+                       AnyRankedTensor:$otherwise);
+  let results = (outs AnyRankedTensor:$result);
+  let hasFolder = 1;
+  let assemblyFormat = [{
+    $condition `,` $taken `,` $otherwise attr-dict `:` type($result)
+  }];
 }
 
 def Graph_ScatterOp : Graph_Op<"scatter", [

@@ -14,6 +14,7 @@
 #include "Work.h"
 
 #include "dialects/Graph/IR/Follow.h"
+#include "dialects/Graph/IR/Guards.h"
 #include "dialects/Graph/Transforms/Passes.h"
 #include "sectile/Report/Remarks.h"
 
@@ -39,7 +40,8 @@ namespace {
 
 class Fuser {
 public:
-  Fuser(func::FuncOp func, const DeviceModel &device) : func(func), pricer(device) {}
+  Fuser(func::FuncOp func, const DeviceModel &device)
+      : func(func), pricer(device), guards(func.getBody().front()) {}
 
   void run() {
     for (Operation &op : llvm::reverse(func.getBody().front())) {
@@ -153,7 +155,8 @@ private:
     if (numbers.size() == 1 && !leaves)
       return canJoin(op, kind, numbers.front()) ? std::optional(numbers.front()) : std::nullopt;
     for (unsigned number : numbers)
-      if (canStoreBeside(op, kind, number) && canJoin(op, kind, number)) {
+      if (isNeededWith(op, number) && canStoreBeside(op, kind, number) &&
+          canJoin(op, kind, number)) {
         FusionGroup &group = groups[number];
         group.hasSideResults = true;
         group.missingDims.push_back(getMissingDims(*findPlaceIn(op, group)));
@@ -162,6 +165,11 @@ private:
       }
     missed(op, leaves ? "its result leaves the graph" : "its users are in different kernels");
     return std::nullopt;
+  }
+
+  /// Whether the kernel would run in the same cases as `op` alone.
+  bool isNeededWith(Operation *op, unsigned group) const {
+    return guards.getGuard(op) == guards.getGuard(groups[group].root);
   }
 
   static bool isSameShape(Operation *a, Operation *b) {
@@ -475,6 +483,7 @@ private:
 
   func::FuncOp func;
   FusionPricer pricer;
+  Guards guards;
   SmallVector<FusionGroup> groups;
   llvm::MapVector<Operation *, unsigned> groupOf;
   /// Why ops did not join the kernel of their users.

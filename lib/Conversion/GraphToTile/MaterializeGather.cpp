@@ -68,14 +68,19 @@ Materializer::materialiseIndex(Location loc, Value indices, const Coords &coords
 }
 
 FailureOr<TileValue> Materializer::materialiseGather(graph::GatherOp op, const Coords &coords,
-                                                     const Constraints &valid) {
+                                                     const Constraints &inside) {
   Location loc = op.getLoc();
   unsigned axis = op.getAxis();
   unsigned indexRank = cast<RankedTensorType>(op.getIndices().getType()).getRank();
   Coords indexCoords(ArrayRef(coords).slice(axis, indexRank));
   AffineExpr extent = getSize(op.getSource(), axis);
+  // An empty source has no place to read, whatever the index: the check below fails then, but the
+  // block goes on.
+  Constraints valid(inside);
+  if (AffineExpr last = space.simplify(extent - 1); !space.isNonNegative(last))
+    valid.push_back(last);
   FailureOr<CheckedIndex> checked =
-      materialiseIndex(loc, op.getIndices(), indexCoords, valid, extent, axis);
+      materialiseIndex(loc, op.getIndices(), indexCoords, inside, extent, axis);
   if (failed(checked))
     return failure();
   TileValue clamped;
@@ -83,10 +88,8 @@ FailureOr<TileValue> Materializer::materialiseGather(graph::GatherOp op, const C
     LevelScope scope(*this, checked->level);
     const auto &[position, dims] = checked->position;
     auto splat = [&, &dims = dims](Value scalar) { return broadcastTo(loc, {scalar, {}}, dims); };
-    // An empty source has no place to read: coordinate 0 is then masked by every consumer,
-    // since the result it indexes exists only if the check above failed.
-    Value low = arith::MaxSIOp::create(builder, loc, position, splat(checked->zero));
-    Value safe = arith::MinSIOp::create(builder, loc, low, splat(checked->last));
+    Value low = arith::MinSIOp::create(builder, loc, position, splat(checked->last));
+    Value safe = arith::MaxSIOp::create(builder, loc, low, splat(checked->zero));
     clamped = {
         arith::IndexCastOp::create(builder, loc, getTileType(builder.getIndexType(), dims), safe),
         dims};

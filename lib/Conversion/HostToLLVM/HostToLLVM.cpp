@@ -270,7 +270,20 @@ private:
     check.erase();
   }
 
+  /// Lets `op` run only if `when` holds.
+  void skipUnless(Value when, Operation *op) {
+    Block *before = op->getBlock();
+    Block *rest = before->splitBlock(op->getNextNode());
+    Block *body = before->splitBlock(op);
+    builder.setInsertionPointToEnd(before);
+    cf::CondBranchOp::create(builder, loc, when, body, rest);
+    builder.setInsertionPointToEnd(body);
+    cf::BranchOp::create(builder, loc, rest);
+  }
+
   void lowerDispatch(graph::DispatchOp dispatch) {
+    if (Value when = dispatch.getWhen())
+      skipUnless(when, dispatch);
     builder.setInsertionPoint(dispatch);
     auto [callee, kernelNumber] = kernels.lookup(dispatch.getKernel());
     SmallVector<Value> pointers, numbers;

@@ -88,6 +88,8 @@ Value HostScalars::getExtent(Value tensor, int64_t dim) {
         sizes.push_back(size);
     return clone(cast<Value>(sizes[dim]));
   }
+  if (auto choose = dyn_cast<graph::ChooseOp>(op))
+    return getExtent(choose.getTaken(), dim);
   if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
     Value sum;
     for (Value operand : concat.getInputs()) {

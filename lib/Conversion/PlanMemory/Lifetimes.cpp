@@ -10,12 +10,14 @@
 #include "Placement.h"
 
 #include "dialects/Graph/IR/Graph.h"
+#include "dialects/Graph/IR/Guards.h"
 
 using namespace mlir;
 using namespace sectile;
 
 Lifetimes::Lifetimes(func::FuncOp model) {
   int64_t step = 0;
+  graph::Guards guards(model.getBody().front());
   for (Operation &op : model.getBody().front()) {
     stepOf[&op] = step;
     if (isa<graph::LaunchOp>(op))
@@ -32,6 +34,17 @@ Lifetimes::Lifetimes(func::FuncOp model) {
           memory.reads.push_back(&operand);
           memory.end = step;
         }
+    // The host reads the conditions that a launch waits for in front of it.
+    if (isa<graph::LaunchOp>(op))
+      for (const graph::Literal &literal : guards.getGuard(&op)) {
+        Memory &memory = memories[Placement::getOwner(literal.condition)];
+        memory.end = step;
+        for (OpOperand &use : literal.condition.getUses())
+          if (isa<graph::ChooseOp>(use.getOwner()) && use.getOperandNumber() == 0) {
+            memory.reads.push_back(&use);
+            break;
+          }
+      }
     ++step;
   }
 }

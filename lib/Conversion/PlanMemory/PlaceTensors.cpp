@@ -17,6 +17,8 @@
 #include "Lifetimes.h"
 #include "Placement.h"
 
+#include "dialects/Graph/IR/Guards.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SmallPtrSet.h"
@@ -38,6 +40,7 @@ public:
   }
 
   LogicalResult run() {
+    copyChosen();
     for (Operation &op : llvm::make_early_inc_range(block))
       if (auto concat = dyn_cast<tensor::ConcatOp>(op))
         copyOperands(concat);
@@ -122,6 +125,21 @@ private:
     }
   }
 
+  /// Leaves both sides of every choice to launches that write its result and nothing else, and
+  /// run in their case only.
+  void copyChosen() {
+    SmallVector<graph::ChooseOp> chooses(block.getOps<graph::ChooseOp>());
+    for (graph::ChooseOp choose : chooses)
+      for (OpOperand *side : {&choose.getTakenMutable(), &choose.getOtherwiseMutable()}) {
+        auto launch = side->get().getDefiningOp<graph::LaunchOp>();
+        graph::Guards guards(block);
+        graph::Literal own{choose.getCondition(), side == &choose.getTakenMutable()};
+        if (!launch || !side->get().hasOneUse() ||
+            !llvm::is_contained(guards.getGuard(launch), own))
+          copy(*side);
+      }
+  }
+
   bool isAppend(tensor::ConcatOp concat, const graph::Alias &alias) {
     return block.getTerminator()->getOperand(alias.output) == concat.getResult() &&
            static_cast<int64_t>(concat.getDim()) == alias.dim;
@@ -153,7 +171,8 @@ private:
         if ((it != placement.getAliases().end()) != aliased)
           continue;
         Value owner = Placement::getOwner(use.get());
-        bool isOwn = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(owner.getDefiningOp()) &&
+        bool isOwn = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp, graph::ChooseOp>(
+                         owner.getDefiningOp()) &&
                      Placement::isWhole(use.get());
         bool isThere =
             aliased && owner == model.getArgument(it->input) && Placement::isWhole(use.get());

@@ -31,6 +31,12 @@ std::optional<Window> sectile::getWindow(Value tensor) {
       if (input >= 0)
         return Window{Window::InPlace, launch.getInputs()[input], op};
     }
+  // Both sides of a choice are written where its result lies.
+  if (launch)
+    for (OpOperand &use : tensor.getUses())
+      if (auto choose = dyn_cast<graph::ChooseOp>(use.getOwner());
+          choose && use.getOperandNumber() != 0)
+        return Window{Window::Choice, choose.getResult(), choose, use.getOperandNumber()};
   if (launch || isa<tensor::ConcatOp>(op))
     for (OpOperand &use : tensor.getUses())
       if (auto concat = dyn_cast<tensor::ConcatOp>(use.getOwner()))
@@ -65,7 +71,7 @@ bool Placement::isWhole(Value tensor) {
 
 bool Placement::hasOwnersExtents(Value tensor) {
   while (std::optional<Window> window = getWindow(tensor)) {
-    if (window->kind != Window::InPlace)
+    if (window->kind != Window::InPlace && window->kind != Window::Choice)
       return false;
     tensor = window->parent;
   }
@@ -106,6 +112,7 @@ SmallVector<int64_t> Placement::getStrides(Value tensor) const {
     return getRowMajorStrides(cast<RankedTensorType>(tensor.getType()).getShape());
   case Window::Operand:
   case Window::InPlace:
+  case Window::Choice:
     return getStrides(window->parent);
   case Window::Slice:
     break;

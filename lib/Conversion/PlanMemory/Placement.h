@@ -30,12 +30,12 @@ namespace sectile {
 
 /// A tensor's place in the memory of `parent`.
 struct Window {
-  enum Kind { Reshape, Slice, Operand, InPlace } kind;
+  enum Kind { Reshape, Slice, Operand, InPlace, Choice } kind;
   mlir::Value parent;
-  mlir::Operation *op; // the reshape, slice, concat or launch
+  mlir::Operation *op; // the reshape, slice, concat, launch or choice
   unsigned number = 0; // of the operand
   /// Whether it covers all of the parent.
-  bool isWhole() const { return kind == Reshape || kind == InPlace; }
+  bool isWhole() const { return kind == Reshape || kind == InPlace || kind == Choice; }
 };
 
 /// Whether `op` shows the elements of its operand with other extents.

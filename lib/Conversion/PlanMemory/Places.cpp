@@ -34,6 +34,7 @@ static Place derivePlace(const Placement &placement, HostScalars &scalars, Value
   Place place = derivePlace(placement, scalars, window->parent);
   switch (window->kind) {
   case Window::InPlace:
+  case Window::Choice:
     break;
   case Window::Reshape: {
     Place own =

@@ -14,6 +14,7 @@
 #include "Places.h"
 
 #include "dialects/Graph/IR/Graph.h"
+#include "dialects/Graph/IR/Guards.h"
 #include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -49,7 +50,7 @@ class Planner {
 public:
   Planner(ModuleOp module, func::FuncOp model)
       : module(module), model(model), block(model.getBody().front()), builder(module.getContext()),
-        placement(model) {}
+        placement(model), guards(block) {}
 
   LogicalResult run() {
     if (failed(collectBuffers()))
@@ -71,7 +72,7 @@ private:
 
   LogicalResult collectBuffers() {
     for (Operation &op : block) {
-      if (isa<graph::LaunchOp, tensor::ConcatOp>(op)) {
+      if (isa<graph::LaunchOp, tensor::ConcatOp, graph::ChooseOp>(op)) {
         for (Value result : op.getResults()) {
           if (getWindow(result))
             continue;
@@ -296,9 +297,33 @@ private:
     for (Value result : launch.getResults())
       if (failed(add(result, {})))
         return failure();
-    graph::DispatchOp::create(builder, launch.getLoc(), launch.getKernelAttr(), args,
+    Value when;
+    for (const graph::Literal &literal : guards.getGuard(launch)) {
+      Value holds = readCondition(literal, scalars);
+      if (!holds)
+        return failure();
+      when = when ? arith::AndIOp::create(builder, launch.getLoc(), when, holds) : holds;
+    }
+    graph::DispatchOp::create(builder, launch.getLoc(), launch.getKernelAttr(), args, when,
                               builder.getI64IntegerAttr(launch.getInputs().size()));
     return success();
+  }
+
+  /// Whether a condition is what a launch waits for; null after an error. What computed it has run:
+  /// its launch stands in front. Inside of a choice that is not taken it has not, and what is read
+  /// does not matter.
+  Value readCondition(const graph::Literal &literal, HostScalars &scalars) {
+    Location loc = literal.condition.getLoc();
+    Value buffer = getBuffer(literal.condition, scalars);
+    if (!buffer)
+      return {};
+    Value &known = conditions[literal.condition];
+    if (!known)
+      known = memref::LoadOp::create(builder, loc, buffer, ValueRange());
+    if (literal.value)
+      return known;
+    Value one = arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true));
+    return arith::XOrIOp::create(builder, loc, known, one);
   }
 
   //===--------------------------------------------------------------------===//
@@ -391,7 +416,9 @@ private:
   Block &block;
   OpBuilder builder;
   Placement placement;
-  llvm::MapVector<Value, Buffer> buffers; // by owner
+  graph::Guards guards;
+  llvm::DenseMap<Value, Value> conditions; // read already, by tensor
+  llvm::MapVector<Value, Buffer> buffers;  // by owner
   unsigned numSlots = 0;
   /// Of the function that runs the model.
   Value arena, constants;

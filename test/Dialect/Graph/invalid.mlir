@@ -68,7 +68,7 @@ func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> {
 // graph.dispatch 1: operands are memrefs or index.
 func.func @f(%x: tensor<4xf32>) {
   // expected-error @+1 {{operand #0 must be variadic of memref of any type values or index, but got 'tensor<4xf32>'}}
-  "graph.dispatch"(%x) {kernel = @k, num_inputs = 0 : i64} : (tensor<4xf32>) -> ()
+  "graph.dispatch"(%x) {kernel = @k, num_inputs = 0 : i64, operandSegmentSizes = array<i32: 1, 0>} : (tensor<4xf32>) -> ()
   return
 }
 
@@ -115,6 +115,24 @@ func.func @f(%x: tensor<2xf32>) -> tensor<3x4xf32> {
   // expected-error @+1 {{expects extents to be 1 or equal, but got 2 and 4}}
   %y = graph.broadcast %x sizes [] : tensor<2xf32> -> tensor<3x4xf32>
   return %y : tensor<3x4xf32>
+}
+
+// -----
+
+// graph.choose 1: the condition is a tensor<i1>.
+func.func @f(%c: tensor<4xi1>, %x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{operand #0 must be 0D tensor of 1-bit signless integer values, but got 'tensor<4xi1>'}}
+  %y = "graph.choose"(%c, %x, %x) : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// graph.choose 2: types agree.
+func.func @f(%c: tensor<i1>, %x: tensor<4xf32>, %y: tensor<5xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{failed to verify that all of {taken, otherwise, result} have same type}}
+  %z = "graph.choose"(%c, %x, %y) : (tensor<i1>, tensor<4xf32>, tensor<5xf32>) -> tensor<4xf32>
+  return %z : tensor<4xf32>
 }
 
 // -----

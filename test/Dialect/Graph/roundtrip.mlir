@@ -23,6 +23,15 @@ func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["batch", "4
   return %y : tensor<?x4xf32>
 }
 
+// CHECK-LABEL: func.func @choose
+// CHECK: graph.choose %arg0, %arg1, %arg2 : tensor<?x4xf32>
+// CHECK: graph.dispatch @k(%arg3) when %arg4 num_inputs 0 : memref<4xf32>
+func.func @choose(%c: tensor<i1>, %x: tensor<?x4xf32>, %y: tensor<?x4xf32>, %m: memref<4xf32>, %w: i1) -> tensor<?x4xf32> {
+  %r = graph.choose %c, %x, %y : tensor<?x4xf32>
+  graph.dispatch @k(%m) when %w num_inputs 0 : memref<4xf32>
+  return %r : tensor<?x4xf32>
+}
+
 // CHECK-LABEL: func.func @scan
 // CHECK: graph.scan %arg0, %arg0 from %arg1 axis 1 exclusive reverse : tensor<?x4xf32>, tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
 // CHECK: graph.scan %arg0 from %arg1 axis 1 associative : tensor<?x4xf32> from tensor<?xf32> -> tensor<?x4xf32> {
