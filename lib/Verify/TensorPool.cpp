@@ -8,7 +8,9 @@
 #include "TensorPool.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
+#include <limits>
+#include <optional>
 
 using namespace sectile;
 using namespace sectile::verify;
@@ -77,23 +79,32 @@ static std::vector<size_t> permute(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef
   return positions;
 }
 
-/// Whether the tensors agree at the positions, and that says something.
-static bool agree(const TensorObject &a, const TensorObject &b, llvm::ArrayRef<size_t> positions) {
-  double limit = getScale(a) / 256;
+/// The largest distance of elements of tensors that agree at the positions; nothing if they do not,
+/// or if that says nothing.
+static std::optional<double> getDistance(const TensorObject &a, const TensorObject &b,
+                                         llvm::ArrayRef<size_t> positions) {
+  double limit = getScale(a) / 256, distance = 0;
   size_t numUnchecked = 0;
   for (size_t i = 0; i < positions.size(); ++i) {
     const Element &x = a.data[positions[i]], &y = b.data[i];
     if (x.isUndefined() || y.isUndefined() || !mayBeEqual(*a.format, x, y))
-      return false;
+      return std::nullopt;
     numUnchecked += x.bound + y.bound > limit;
+    if (a.format->isFloat && std::isfinite(x.real) && std::isfinite(y.real))
+      distance = std::max(distance, std::fabs(x.real - y.real));
   }
-  return 2 * numUnchecked <= positions.size();
+  if (2 * numUnchecked > positions.size())
+    return std::nullopt;
+  return distance;
 }
 
 TensorRef TensorPool::find(const TensorObject &tensor) const {
   auto it = entries.find(tensor.data.size());
   if (it == entries.end())
     return nullptr;
+  // Of tensors that differ by rounding alone, the nearest is the one.
+  double least = std::numeric_limits<double>::infinity();
+  TensorRef nearest;
   for (const Entry &entry : it->second) {
     if (entry.tensor->format != tensor.format)
       continue;
@@ -109,13 +120,16 @@ TensorRef TensorPool::find(const TensorObject &tensor) const {
       continue; // too many orders to try
     do {
       std::vector<size_t> positions = permute(shape, order);
-      if (!agree(*entry.tensor, tensor, positions))
+      std::optional<double> distance = getDistance(*entry.tensor, tensor, positions);
+      if (!distance || *distance >= least)
         continue;
-      TensorRef result(new TensorObject(tensor));
+      least = *distance;
+      nearest = new TensorObject(tensor);
       for (size_t i = 0; i < positions.size(); ++i)
-        result->data[i] = entry.exact->data[positions[i]];
-      return result;
+        nearest->data[i] = entry.exact->data[positions[i]];
+      if (least == 0)
+        return nearest;
     } while (std::next_permutation(order.begin(), order.end()));
   }
-  return nullptr;
+  return nearest;
 }

@@ -225,7 +225,7 @@ class Call:
 
     def __init__(self, context: Context, arrays: Sequence[np.ndarray]) -> None:
         self._context = context
-        self._arrays = [np.ascontiguousarray(array) for array in arrays]
+        self._arrays = [np.asarray(array, order="C") for array in arrays]
         self._dims = [(c_int64 * a.ndim)(*a.shape) for a in self._arrays]
         self._inputs = (_Tensor * max(len(self._arrays), 1))()
         for slot, array, dims in zip(self._inputs, self._arrays, self._dims):

@@ -61,6 +61,8 @@ class BindingTest(unittest.TestCase):
         context = sectile.Context(sectile.Package(self.path))
         with self.assertRaisesRegex(sectile.SectileError, "expects .* but got"):
             context.run({"a": np.zeros(3, np.float32), "b": np.zeros(4, np.float32)})
+        with self.assertRaisesRegex(sectile.SectileError, "expects rank 1, but got rank 0"):
+            context.run({"a": np.array(1, np.float32), "b": np.array(2, np.float32)})
         with self.assertRaisesRegex(sectile.SectileError, r"expects inputs \['b'\]"):
             context.run({"a": np.zeros(3, np.float32)})
         with self.assertRaisesRegex(sectile.SectileError, "level"):

@@ -380,10 +380,12 @@ FailureOr<TileValue> Materializer::JointEmitter::finish(Member &member, const Ti
   TileValue undefined{arith::ConstantOp::create(builder, loc, nan), {}};
   TileValue chosen = apply<arith::SelectOp>({isLeast(leading), undefined, *tile});
   // Of no elements, the sum is 0.
-  AffineExpr size = materializer.getLoopSize(leader, pass.loop);
-  if (space.isNonNegative(size - 1))
-    return chosen;
-  return materializer.select(loc, {size - 1}, chosen, builder.getZeroAttr(type));
+  Constraints hasElements;
+  for (auto [loop, kind] : llvm::enumerate(leader.getIteratorTypesArray()))
+    if (AffineExpr last = materializer.getLoopSize(leader, loop) - 1;
+        kind == utils::IteratorType::reduction && !space.isNonNegative(last))
+      hasElements.push_back(last);
+  return materializer.select(loc, hasElements, chosen, builder.getZeroAttr(type));
 }
 
 FailureOr<TileValue> Materializer::materialiseJointly(const JointPass &pass, int64_t block,

@@ -222,10 +222,11 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
     SymExpr before = 1, along = 1, behind = 1, isPast = 0;
     for (auto [dim, extent] : llvm::enumerate(x->shape)) {
       const SymExpr &isHere = axes->contains(static_cast<int64_t>(dim));
-      before = before * n.syms.select(isPast + isHere, 1, extent);
-      along = along * n.syms.select(isHere, extent, 1);
-      behind = behind * n.syms.select(isPast, extent, 1);
-      isPast = isPast + isHere;
+      auto name = [&](const SymExpr &expr) { return n.emit.nameValue(expr, "scanned"); };
+      before = name(before * n.syms.select(isPast + isHere, 1, extent));
+      along = name(along * n.syms.select(isHere, extent, 1));
+      behind = name(behind * n.syms.select(isPast, extent, 1));
+      isPast = name(isPast + isHere);
     }
     shape.clear();
     for (const SymExpr &extent : {before, along, behind})
