@@ -185,10 +185,10 @@ private:
   std::map<std::string, mlir::Value> exprValues;
   /// `name`, or with marks behind it if a symbol has it already.
   std::string makeUnique(std::string name);
-  std::set<std::string> valueNames;          ///< of values and of sizes that depend on them
+  std::set<std::string> valueNames; ///< of values and of sizes that depend on them
   /// By the text of what they stand for.
   std::map<std::string, SymExpr> namedSizes, namedValues;
-  std::set<std::string> checked;             ///< conditions that a check has made sure of
+  std::set<std::string> checked; ///< conditions that a check has made sure of
   /// Large constants are stored once: a hash of their bytes -> those that have it.
   struct StoredConstant {
     llvm::ArrayRef<char> bytes;

@@ -240,8 +240,8 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
   Shape without(shape);
   without.erase(without.begin() + axis);
   Value zero = e.filled(without, dtype, e.scalars(dtype).integer(0));
-  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, zero, axis,
-                                  exclusive, reverse, /*associative=*/true);
+  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, zero, axis, exclusive,
+                                  reverse, /*associative=*/true);
   Type element = getElementTypeOrSelf(source.getType());
   OpBuilder::InsertionGuard guard(e.b);
   Block *step = e.b.createBlock(&op.getStep(), {}, {element, element}, {e.loc, e.loc});

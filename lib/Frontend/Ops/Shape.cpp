@@ -120,12 +120,13 @@ static LogicalResult importFloatRange(Node &n) {
   Value ceiling = whole.add(floor, whole.as(DType::Bool).convert(isBelow, DType::I64));
   Value index = arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), ceiling);
   SymExpr count = e.nameSize(index, "range", n.title() + ": %0 elements");
-  n.result(0, e.pointwise({parts[0], parts[2]}, {count}, parts[0]->dtype,
-                          [&](const Scalar &s, ValueRange args) {
-                            Value at = linalg::IndexOp::create(s.b, s.loc, 0);
-                            return s.add(args[0], s.mul(s.fromIndex(at), args[1]));
-                          },
-                          /*wide=*/true));
+  n.result(0, e.pointwise(
+                  {parts[0], parts[2]}, {count}, parts[0]->dtype,
+                  [&](const Scalar &s, ValueRange args) {
+                    Value at = linalg::IndexOp::create(s.b, s.loc, 0);
+                    return s.add(args[0], s.mul(s.fromIndex(at), args[1]));
+                  },
+                  /*wide=*/true));
   return success();
 }
 
@@ -369,8 +370,8 @@ LogicalResult sectile::frontend::importUnsqueeze(Node &n) {
   for (int64_t dim = 0; dim < rank; ++dim) {
     SymExpr stays = SymExpr(1) - axes->contains(dim), extent = axes->contains(dim);
     for (int64_t source = 0; source < x->rank(); ++source)
-      extent = extent + n.emit.nameValue(stays * n.syms.equal(next, source), "is_place") *
-                            x->shape[source];
+      extent = extent +
+               n.emit.nameValue(stays * n.syms.equal(next, source), "is_place") * x->shape[source];
     shape.push_back(extent);
     next = next + stays;
   }
