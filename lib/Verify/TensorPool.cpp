@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 using namespace sectile;
@@ -98,13 +97,16 @@ static std::optional<double> getDistance(const TensorObject &a, const TensorObje
   return distance;
 }
 
+static bool haveSameBits(const Element &a, const Element &b) {
+  return a.integer == b.integer && a.bound == b.bound;
+}
+
 TensorRef TensorPool::find(const TensorObject &tensor) const {
   auto it = entries.find(tensor.data.size());
   if (it == entries.end())
     return nullptr;
-  // Of tensors that differ by rounding alone, the nearest is the one.
-  double least = std::numeric_limits<double>::infinity();
-  TensorRef nearest;
+  TensorRef found;
+  bool isAmbiguous = false;
   for (const Entry &entry : it->second) {
     if (entry.tensor->format != tensor.format)
       continue;
@@ -121,15 +123,17 @@ TensorRef TensorPool::find(const TensorObject &tensor) const {
     do {
       std::vector<size_t> positions = permute(shape, order);
       std::optional<double> distance = getDistance(*entry.tensor, tensor, positions);
-      if (!distance || *distance >= least)
+      if (!distance)
         continue;
-      least = *distance;
-      nearest = new TensorObject(tensor);
+      TensorRef exact(new TensorObject(tensor));
       for (size_t i = 0; i < positions.size(); ++i)
-        nearest->data[i] = entry.exact->data[positions[i]];
-      if (least == 0)
-        return nearest;
+        exact->data[i] = entry.exact->data[positions[i]];
+      if (*distance == 0)
+        return exact; // Computed in the same way.
+      isAmbiguous |= found && !std::equal(found->data.begin(), found->data.end(),
+                                          exact->data.begin(), haveSameBits);
+      found = std::move(exact);
     } while (std::next_permutation(order.begin(), order.end()));
   }
-  return nearest;
+  return isAmbiguous ? nullptr : found;
 }

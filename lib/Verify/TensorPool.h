@@ -30,7 +30,8 @@ public:
 
   /// The exact values of a tensor that agrees with `tensor` inside the bounds, element for
   /// element in row-major order, with the dimensions of the former permuted if need be; in the
-  /// shape of `tensor`. Of several, the nearest; null if there is none.
+  /// shape of `tensor`. Null if there is none, or several that are rounded to different values,
+  /// of which none was computed to the last bit like `tensor`.
   interp::TensorRef find(const interp::TensorObject &tensor) const;
 
 private:
