@@ -118,17 +118,21 @@ static double countStagedElements(Value value) {
   return elements;
 }
 
+/// Elements that go into one of a reduction's results.
+static int64_t countTerms(linalg::LinalgOp op) {
+  int64_t elements = 1;
+  for (auto [size, kind] : llvm::zip_equal(op.getStaticLoopRanges(), op.getIteratorTypesArray()))
+    if (kind == utils::IteratorType::reduction)
+      elements *= ShapedType::isDynamic(size) ? 128 : std::max<int64_t>(size, 1);
+  return elements;
+}
+
 /// Elements that go into one of the roots' elements, other than along swept dimensions.
 static int64_t countReducedElements(const RegionAnalysis &analysis,
                                     llvm::function_ref<int64_t(unsigned)> extent) {
   int64_t most = 1, swept = 1;
   for (const ReductionInfo &info : analysis.reductions) {
-    linalg::LinalgOp op = info.op;
-    int64_t elements = 1;
-    for (auto [size, kind] : llvm::zip_equal(op.getStaticLoopRanges(), op.getIteratorTypesArray()))
-      if (kind == utils::IteratorType::reduction)
-        elements *= ShapedType::isDynamic(size) ? 128 : std::max<int64_t>(size, 1);
-    most = std::max(most, elements);
+    most = std::max(most, countTerms(info.op));
   }
   for (unsigned dim : analysis.swept.set_bits())
     swept *= extent(dim);
@@ -380,9 +384,19 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     return llvm::count_if(analysis.rootMaps,
                           [&](AffineMap map) { return !map.isFunctionOfDim(dim); });
   };
+  // Among those, reductions that do not follow a loop are made again for each of its iterations if
+  // it goes outside: the one that would repeat most is the innermost.
+  auto countRepeated = [&](unsigned dim) {
+    double elements = 0;
+    for (const ReductionInfo &info : analysis.reductions)
+      if (!info.followed.test(dim))
+        elements += countTerms(info.op);
+    return elements * extent(dim);
+  };
   SmallVector<unsigned> swept(analysis.swept.set_bits());
   llvm::sort(swept, [&](unsigned a, unsigned b) {
-    return std::pair(countLacking(a), a) < std::pair(countLacking(b), b);
+    return std::tuple(countLacking(a), countRepeated(a), a) <
+           std::tuple(countLacking(b), countRepeated(b), b);
   });
   llvm::append_range(inner, swept);
   // The state of a scan is that of one place along all other dimensions.
