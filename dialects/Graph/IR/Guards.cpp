@@ -31,7 +31,15 @@ Guards::Guards(Block &block) {
         ++common;
       needed->resize(common);
     }
-    if (needed && !needed->empty() && isMemoryEffectFree(&op))
+    if (!needed || !isMemoryEffectFree(&op))
+      continue;
+    // What stands in front of a condition cannot wait for it, nor for those further inside.
+    auto *late = llvm::find_if(*needed, [&](const Literal &literal) {
+      Operation *def = literal.condition.getDefiningOp();
+      return def && !def->isBeforeInBlock(&op);
+    });
+    needed->erase(late, needed->end());
+    if (!needed->empty())
       guards[&op] = std::move(*needed);
   }
 }

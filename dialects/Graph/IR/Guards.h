@@ -45,8 +45,9 @@ class Guards {
 public:
   explicit Guards(mlir::Block &block);
 
-  /// What must hold for a result of `op` to be needed; nothing for ops with effects and for
-  /// results that nobody uses.
+  /// What must hold for a result of `op` to be needed, as far as it is known where the op stands:
+  /// every condition is computed in front of it. Nothing for ops with effects and for results that
+  /// nobody uses.
   llvm::ArrayRef<Literal> getGuard(mlir::Operation *op) const;
 
 private:

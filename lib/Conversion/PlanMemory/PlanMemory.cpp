@@ -53,7 +53,7 @@ public:
         placement(model), guards(block) {}
 
   LogicalResult run() {
-    if (failed(collectBuffers()))
+    if (failed(checkChoices()) || failed(collectBuffers()))
       return failure();
     recordInterface(module, model);
     writePrepare();
@@ -69,6 +69,22 @@ private:
     std::optional<unsigned> output; // this output of the model
     unsigned slot = 0;              // else this slot of the arena
   };
+
+  /// Both sides of a choice have its memory: each must be written in its case only, as
+  /// graph-place-tensors has arranged.
+  LogicalResult checkChoices() {
+    for (auto choose : block.getOps<graph::ChooseOp>())
+      for (auto [value, side] :
+           {std::pair(true, choose.getTaken()), {false, choose.getOtherwise()}}) {
+        auto launch = side.getDefiningOp<graph::LaunchOp>();
+        if (!launch || !side.hasOneUse() ||
+            !llvm::is_contained(guards.getGuard(launch),
+                                graph::Literal{choose.getCondition(), value}))
+          return choose.emitOpError("expects each side to be a launch that runs in its case only; "
+                                    "run graph-place-tensors first");
+      }
+    return success();
+  }
 
   LogicalResult collectBuffers() {
     for (Operation &op : block) {
