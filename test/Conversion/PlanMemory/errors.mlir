@@ -19,3 +19,16 @@ module {
     return %x : tensor<4xf32>
   }
 }
+
+// -----
+
+// Both sides of a choice would be written to one place, the second one always.
+graph.kernel @double(%x: tensor<4xf32>) -> tensor<4xf32> {
+  graph.return %x : tensor<4xf32>
+}
+func.func @main(%c: tensor<i1>, %x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %a = graph.launch @double(%x) sizes [] : (tensor<4xf32>) -> tensor<4xf32>
+  // expected-error @below {{expects each side to be a launch that runs in its case only; run graph-place-tensors first}}
+  %r = graph.choose %c, %x, %a : tensor<4xf32>
+  return %r, %a : tensor<4xf32>, tensor<4xf32>
+}
