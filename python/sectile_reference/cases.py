@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 from typing import Callable, Iterable, Optional, Tuple
 
 Check = Callable[[str, str], str]
 """Runs a case, given the path of `sectile` and an empty folder; returns what is wrong, or nothing."""
+
+
+def run(command: list) -> "subprocess.CompletedProcess[str]":
+    """Runs a command of at most five minutes; returns its status and what it said."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def run_cases(description: Optional[str], cases: Iterable[Tuple[str, Check]]) -> int:

@@ -12,14 +12,13 @@ last line is "N passed, N failed, N skipped" (models).
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import Callable, NamedTuple
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from sectile_reference.cases import run_cases
+from sectile_reference.cases import run, run_cases
 
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 f32 = np.float32
@@ -173,11 +172,6 @@ def make_model(case: Case) -> onnx.ModelProto:
     constants = [numpy_helper.from_array(value, name) for name, value in case.constants.items()]
     graph = helper.make_graph(case.nodes, "branches", inputs, outputs, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-
-
-def run(command: list) -> subprocess.CompletedProcess:
-    """A command's end."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def check(sectile: str, case: Case, folder: str) -> str:

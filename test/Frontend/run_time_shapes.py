@@ -12,7 +12,6 @@ with a message. The last line is "N passed, N failed, N skipped" (models).
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import Callable, NamedTuple
 
@@ -20,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sectile import runtime
-from sectile_reference.cases import run_cases
+from sectile_reference.cases import run, run_cases
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
 
@@ -197,11 +196,6 @@ def make_model(case: Case) -> onnx.ModelProto:
                  for k, v in case.constants.items()]
     graph = helper.make_graph(case.nodes, "shapes", inputs, [output], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", case.opset)], ir_version=8)
-
-
-def run(command: list) -> subprocess.CompletedProcess:
-    """A command's end."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def check(sectile: str, case: Case, folder: str) -> str:

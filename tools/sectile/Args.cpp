@@ -141,6 +141,19 @@ void printHelp(const Syntax &syntax) {
   printf("  %-28s%s\n", "--help", "show this text");
 }
 
+int runCommand(const Syntax &syntax, std::span<char *const> arguments,
+               Result<int> (*work)(const Args &args)) {
+  Result<Args> args = Args::parse(syntax, arguments);
+  if (!args)
+    return report(args.failure());
+  if (args->wantsHelp()) {
+    printHelp(syntax);
+    return kSuccess;
+  }
+  Result<int> status = work(*args);
+  return status ? *status : report(status.failure());
+}
+
 std::optional<int64_t> parseInteger(std::string_view text) {
   int64_t value;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

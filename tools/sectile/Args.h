@@ -70,6 +70,11 @@ private:
 /// Prints usage and options of a subcommand on stdout.
 void printHelp(const Syntax &syntax);
 
+/// What every subcommand does around its work: parses the arguments and prints the help, or runs
+/// `work` and gives its exit status, or reports its failure.
+int runCommand(const Syntax &syntax, std::span<char *const> arguments,
+               Result<int> (*work)(const Args &args));
+
 /// The number that `text` is as a whole, in decimal.
 std::optional<int64_t> parseInteger(std::string_view text);
 /// The finite number that `text` is as a whole.

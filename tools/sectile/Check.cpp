@@ -58,28 +58,21 @@ int checkMlir(const std::string &path, const Args &args, mlir::MLIRContext &cont
 
 } // namespace
 
-int checkMain(std::span<char *const> arguments) {
-  Result<Args> args = Args::parse(kSyntax, arguments);
-  if (!args)
-    return report(args.failure());
-  if (args->wantsHelp()) {
-    printHelp(kSyntax);
-    return kSuccess;
-  }
-  if (auto target = args->value("target"); target && *target != "cpu")
+static int checkModel(const Args &args) {
+  if (auto target = args.value("target"); target && *target != "cpu")
     return report(failure(kUsage,
                           "expects target cpu, but got '%s'; others are not in this version",
                           std::string(*target).c_str()));
-  Result<OnnxImportOptions> options = readImportOptions(*args);
+  Result<OnnxImportOptions> options = readImportOptions(args);
   if (!options)
     return report(options.failure());
-  std::string path(args->positional());
+  std::string path(args.positional());
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
   mlir::MLIRContext context(registry);
   DiagnosticPrinter printer(context, path);
   if (llvm::StringRef(path).ends_with(".mlir"))
-    return checkMlir(path, *args, context);
+    return checkMlir(path, args, context);
   auto gaps = checkOnnxFile(path, context, *options);
   if (mlir::failed(gaps))
     return kRefused;
@@ -91,7 +84,12 @@ int checkMain(std::span<char *const> arguments) {
     if (!gap.suggestion.empty())
       printf("  help: %s\n", printable(gap.suggestion).c_str());
   }
-  return conclude(gaps->size(), "nodes", path, *args);
+  return conclude(gaps->size(), "nodes", path, args);
+}
+
+int checkMain(std::span<char *const> arguments) {
+  return runCommand(kSyntax, arguments,
+                    [](const Args &args) -> Result<int> { return checkModel(args); });
 }
 
 } // namespace sectile::tools

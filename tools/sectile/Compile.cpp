@@ -129,20 +129,13 @@ Result<CompileOptions> readOptions(const Args &args) {
 
 } // namespace
 
-int compileMain(std::span<char *const> arguments) {
-  Result<Args> args = Args::parse(kSyntax, arguments);
-  if (!args)
-    return report(args.failure());
-  if (args->wantsHelp()) {
-    printHelp(kSyntax);
-    return kSuccess;
-  }
-  Result<CompileOptions> options = readOptions(*args);
+static int compileModel(const Args &args) {
+  Result<CompileOptions> options = readOptions(args);
   if (!options)
     return report(options.failure());
-  if (!args->has("output"))
+  if (!args.has("output"))
     return report(failure(kUsage, "expects -o FILE; 'sectile compile --help' describes it"));
-  std::string path(args->positional()), output(*args->value("output"));
+  std::string path(args.positional()), output(*args.value("output"));
 
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
@@ -150,9 +143,9 @@ int compileMain(std::span<char *const> arguments) {
   context.loadAllAvailableDialects();
   DiagnosticPrinter printer(context, path);
   std::optional<Explanation> explanation;
-  if (args->has("explain"))
+  if (args.has("explain"))
     explanation.emplace(context);
-  Result<mlir::OwningOpRef<mlir::ModuleOp>> module = importModel(path, *args, context);
+  Result<mlir::OwningOpRef<mlir::ModuleOp>> module = importModel(path, args, context);
   if (!module)
     return report(module.failure());
   if (!*module)
@@ -171,6 +164,11 @@ int compileMain(std::span<char *const> arguments) {
     return kEnvironment;
   }
   return kInternal;
+}
+
+int compileMain(std::span<char *const> arguments) {
+  return runCommand(kSyntax, arguments,
+                    [](const Args &args) -> Result<int> { return compileModel(args); });
 }
 
 } // namespace sectile::tools

@@ -320,15 +320,10 @@ Result<Done> inspect(const Args &args) {
 } // namespace
 
 int inspectMain(std::span<char *const> arguments) {
-  Result<Args> args = Args::parse(kSyntax, arguments);
-  if (!args)
-    return report(args.failure());
-  if (args->wantsHelp()) {
-    printHelp(kSyntax);
-    return kSuccess;
-  }
-  Result<Done> done = inspect(*args);
-  return done ? int(kSuccess) : report(done.failure());
+  return runCommand(kSyntax, arguments, [](const Args &args) -> Result<int> {
+    Result<Done> done = inspect(args);
+    return done ? Result<int>(kSuccess) : done.failure();
+  });
 }
 
 } // namespace sectile::tools

@@ -252,15 +252,10 @@ Result<Done> show(const Args &args) {
 } // namespace
 
 int layoutMain(std::span<char *const> arguments) {
-  Result<Args> args = Args::parse(kSyntax, arguments);
-  if (!args)
-    return report(args.failure());
-  if (args->wantsHelp()) {
-    printHelp(kSyntax);
-    return kSuccess;
-  }
-  Result<Done> done = show(*args);
-  return done ? int(kSuccess) : report(done.failure());
+  return runCommand(kSyntax, arguments, [](const Args &args) -> Result<int> {
+    Result<Done> done = show(args);
+    return done ? Result<int>(kSuccess) : done.failure();
+  });
 }
 
 } // namespace sectile::tools

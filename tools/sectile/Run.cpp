@@ -185,16 +185,6 @@ Result<int> run(const Args &args) {
 
 } // namespace
 
-int runMain(std::span<char *const> arguments) {
-  Result<Args> args = Args::parse(kSyntax, arguments);
-  if (!args)
-    return report(args.failure());
-  if (args->wantsHelp()) {
-    printHelp(kSyntax);
-    return kSuccess;
-  }
-  Result<int> status = run(*args);
-  return status ? *status : report(status.failure());
-}
+int runMain(std::span<char *const> arguments) { return runCommand(kSyntax, arguments, run); }
 
 } // namespace sectile::tools

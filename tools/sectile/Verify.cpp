@@ -297,16 +297,11 @@ Result<Done> verifyModel(const Args &args, int &status) {
 } // namespace
 
 int verifyMain(std::span<char *const> arguments) {
-  Result<Args> args = Args::parse(kSyntax, arguments);
-  if (!args)
-    return report(args.failure());
-  if (args->wantsHelp()) {
-    printHelp(kSyntax);
-    return kSuccess;
-  }
-  int status = kSuccess;
-  Result<Done> done = verifyModel(*args, status);
-  return done ? status : report(done.failure());
+  return runCommand(kSyntax, arguments, [](const Args &args) -> Result<int> {
+    int status = kSuccess;
+    Result<Done> done = verifyModel(args, status);
+    return done ? Result<int>(status) : done.failure();
+  });
 }
 
 } // namespace sectile::tools
