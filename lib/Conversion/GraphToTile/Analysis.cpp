@@ -244,6 +244,14 @@ OperandCycles priceColumn(linalg::LinalgOp op, OpOperand *columns, int64_t lanes
   return {stage(rows), read(rows), isWorse ? std::optional(unknown[0]) : std::nullopt};
 }
 
+/// Distance in bytes between rows of an operand from which on they share too few cache sets: four
+/// tiles' rows in an 8-way cache of 4096 bytes per way.
+constexpr int64_t kAliasBytes = 1024;
+/// Rows of a result from which on copying their columns' operand pays.
+constexpr int64_t kLeastUses = 48;
+/// Depth of a product up to which a panel of its columns may be copied: 4 MiB of them.
+constexpr int64_t kMostStagedDepth = 16384;
+
 /// Limits the tiles that compute `product` into private memory, wherever elementwise ops take it.
 void limitPartialSums(Value product, RegionAnalysis &analysis) {
   llvm::SetVector<Value> work;
@@ -258,6 +266,54 @@ void limitPartialSums(Value product, RegionAnalysis &analysis) {
           !linalgOp || linalgOp.getNumReductionLoops() == 0)
         work.insert(user->result_begin(), user->result_end());
   }
+}
+
+/// Rows of a product's result that read the same columns.
+struct RowUses {
+  int64_t known = 1;
+  /// A loop over rows whose extent only the run knows, the last one.
+  std::optional<unsigned> unknown;
+};
+
+RowUses countUses(linalg::LinalgOp op, OpOperand *columns) {
+  AffineMap map = op.getMatchingIndexingMap(columns);
+  RowUses uses;
+  for (auto [loop, size] : llvm::enumerate(op.getStaticLoopRanges())) {
+    if (op.getIteratorTypesArray()[loop] == utils::IteratorType::reduction ||
+        map.isFunctionOfDim(loop))
+      continue;
+    if (ShapedType::isDynamic(size))
+      uses.unknown = loop;
+    else
+      uses.known *= std::max<int64_t>(size, 1);
+  }
+  return uses;
+}
+
+/// Whether the rows that a tile of columns reads one after the other lie so far apart that a few
+/// of them fill their sets of the first cache: then each line is fetched again for every tile.
+bool rowsEvictEachOther(linalg::LinalgOp op, OpOperand *columns) {
+  auto type = cast<RankedTensorType>(columns->get().getType());
+  AffineMap map = op.getMatchingIndexingMap(columns);
+  if (!isa<BlockArgument>(columns->get()))
+    return false;
+  int64_t depth = 1;
+  std::optional<int64_t> stride;
+  for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
+    if (kind != utils::IteratorType::reduction)
+      continue;
+    int64_t size = op.getStaticLoopRanges()[loop];
+    std::optional<unsigned> dim = map.getResultPosition(getAffineDimExpr(loop, op.getContext()));
+    if (!dim || ShapedType::isDynamic(size))
+      return false;
+    depth *= size;
+    // A stride of 0 stands for one that only the run knows.
+    int64_t elements = 1;
+    for (int64_t extent : type.getShape().drop_front(*dim + 1))
+      elements = ShapedType::isDynamic(extent) ? 0 : elements * extent;
+    stride = elements * static_cast<int64_t>(type.getElementTypeBitWidth() / 8);
+  }
+  return stride && *stride % kAliasBytes == 0 && depth <= kMostStagedDepth;
 }
 
 /// A product whose columns lie side by side in the result but far apart in the operand (the
@@ -291,8 +347,23 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
         continue;
       std::optional<unsigned> position = map.getResultPosition(columns);
       std::optional<unsigned> contiguous = getContiguousDim(input->get());
-      if (!position || contiguous == position || isPacked(kernel, input->get()))
+      if (!position || isPacked(kernel, input->get()))
         continue;
+      if (contiguous == position) {
+        RowUses uses = countUses(op, input);
+        if (uses.known * (uses.unknown ? kUnknownExtent : 1) < kLeastUses ||
+            !rowsEvictEachOther(op, input))
+          continue;
+        if (uses.unknown && uses.known < kLeastUses) {
+          // A single row of unknown many is worth a program of its own.
+          std::optional<unsigned> argument = getExtentArgument(op, *uses.unknown);
+          if (!argument || argument == getExtentArgument(op, columnLoop))
+            continue;
+          analysis.unknownRows.insert(*argument);
+        }
+        analysis.resident[input->get()] = {*position, *position, true};
+        continue;
+      }
       OperandCycles cycles = priceColumn(op, input, lanes);
       bool readsDepth = contiguous && isa<AffineDimExpr>(map.getResult(*contiguous));
       if (readsDepth && cycles.direct < cycles.staged) {

@@ -314,12 +314,12 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     if (product->readsAlongDepth)
       mostRows = std::max<int64_t>(kMostPartialSums / sizes[*vectorDim].reg, 1);
     // Rows of a tile come from the last row dimension, and, where that is short, the one before.
+    // A block takes further tiles from all of them, so that it reads its panel once for many rows.
     for (unsigned dim : llvm::reverse(rowDims)) {
-      sizes[dim].reg = type.isDynamicDim(dim) ? mostRows : splitEvenly(extent(dim), mostRows);
-      mostRows /= sizes[dim].reg;
+      if (mostRows > 1)
+        sizes[dim].reg = type.isDynamicDim(dim) ? mostRows : splitEvenly(extent(dim), mostRows);
+      mostRows = sizes[dim].reg < extent(dim) ? 1 : mostRows / sizes[dim].reg;
       inner.insert(inner.begin(), dim);
-      if (mostRows < 2 || sizes[dim].reg < extent(dim))
-        break;
     }
     sizes[*vectorDim].block = sizes[*vectorDim].reg;
     TileRow row;
