@@ -80,7 +80,7 @@ static void setFunctionAttributes(llvm::Module &module, const CpuLevel &level,
 /// left to LLVM is clean-up, strength reduction and instruction selection; its own vectorisers
 /// would only spend time.
 static constexpr llvm::StringLiteral kPipeline =
-    "function(simplifycfg,sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,"
+    "function(lower-expect,simplifycfg,sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,"
     "loop-mssa(loop-rotate<header-duplication>,licm),simplifycfg,"
     "loop(indvars,loop-deletion),gvn,instcombine<no-verify-fixpoint>,loop-mssa(licm),adce,"
     "simplifycfg)";

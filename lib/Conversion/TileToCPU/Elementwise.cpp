@@ -14,11 +14,6 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::cpu;
 
-/// `type` with its elements replaced: a scalar or a vector of as many lanes as `like`.
-static Type withLanesOf(Value like, Type element) {
-  return getPartType(element, getNumLanes(like));
-}
-
 Value KernelEmitter::roundTo(Value value, Type element) {
   if (!isNarrowFloat(element))
     return value;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Division.h"
 #include "MathFunctions.h"
 
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
@@ -129,6 +130,7 @@ struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
           << listCpuLevels() << ", but got '" << levelName << "'";
       return signalPassFailure();
     }
+    shareReciprocals(getOperation(), *level);
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<arith::RemFOp>(op) || (isa<math::MathDialect>(op->getDialect()) && !isNative(op)))

@@ -44,6 +44,10 @@ int64_t sectile::cpu::getNumLanes(Value value) {
   return 1;
 }
 
+Type sectile::cpu::withLanesOf(Value like, Type element) {
+  return getPartType(element, getNumLanes(like));
+}
+
 Value sectile::cpu::splat(OpBuilder &builder, Location loc, Value value, int64_t lanes) {
   if (lanes == 1 || isa<VectorType>(value.getType()))
     return value;

@@ -48,6 +48,8 @@ bool isNarrowFloat(mlir::Type element);
 mlir::Type getPartType(mlir::Type registerElement, int64_t lanes);
 /// Lanes of a value; 1 for scalars.
 int64_t getNumLanes(mlir::Value value);
+/// `element` in as many lanes as `like` has.
+mlir::Type withLanesOf(mlir::Value like, mlir::Type element);
 
 /// `value` in every one of `lanes` lanes; vectors of that many lanes are returned as they are.
 mlir::Value splat(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, int64_t lanes);
