@@ -8,6 +8,7 @@
 #include "sectile/Compiler/Pipelines.h"
 
 #include "dialects/Graph/Transforms/Passes.h"
+#include "dialects/Tile/Transforms/Passes.h"
 #include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/Host.h"
 
@@ -67,6 +68,7 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, Fl
   nested.addPass(createCSEPass());
   nested.addPass(createLoopInvariantCodeMotionPass());
   passes.addPass(createTileCheckInPlacePass());
+  passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTilePrefetchPass());
 }
 
 void sectile::buildPlanPipeline(OpPassManager &passes) {

@@ -261,7 +261,11 @@ static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &
   return success();
 }
 
+/// A hint changes nothing.
+static LogicalResult executePrefetch(Machine &, Frame &, const Step &) { return success(); }
+
 void interp::addTransferHandlers(HandlerTable &table) {
+  table["tile.prefetch"] = {executePrefetch, nullptr};
   table["tile.load"] = {executeLoad, prepareTransfer<tile::LoadOp>};
   table["tile.scatter"] = {executeScatter, prepareTransfer<tile::ScatterOp>};
   table["tile.store"] = {executeStore, prepareTransfer<tile::StoreOp>};

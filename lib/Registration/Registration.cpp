@@ -9,6 +9,7 @@
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Graph/Transforms/Passes.h"
+#include "dialects/Tile/Transforms/Passes.h"
 #include "dialects/Tile/IR/Tile.h"
 #include "sectile/Compiler/Pipelines.h"
 #include "sectile/Conversion/GraphToTile.h"
@@ -29,6 +30,7 @@ void sectile::registerAllPasses() {
   mlir::registerAllPasses();
   graph::registerGraphPasses();
   registerGraphToTilePasses();
+  tile::registerTilePasses();
   registerHostPasses();
   registerPipelines();
   cpu::registerTileToCPUPasses();

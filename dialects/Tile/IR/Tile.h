@@ -37,6 +37,11 @@
 namespace sectile::tile {
 class BlockIdOp;
 
+/// What prefetches act on: their order stays, loads and stores may pass them.
+struct CacheResource : ::mlir::SideEffects::Resource::Base<CacheResource> {
+  ::llvm::StringRef getName() final { return "sectile::tile::Cache"; }
+};
+
 /// Extents of the physical box of a view: `shape` pushed through `physical` (see
 /// `#tile.memory`). Entries are dynamic where the extent they derive from is.
 /// `physical` must pass the verifier of `#tile.memory`.

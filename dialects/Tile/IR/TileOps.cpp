@@ -169,6 +169,25 @@ LogicalResult LoadOp::verify() {
   return success();
 }
 
+LogicalResult PrefetchOp::verify() {
+  AffineMap map = getMap();
+  for (int64_t extent : getExtents())
+    if (extent < 1)
+      return emitOpError("expects positive extents, but got ") << extent;
+  if (map.getNumDims() != getExtents().size())
+    return emitOpError("expects a map of ") << getExtents().size() << " tile coordinates, but got "
+                                            << map.getNumDims() << " dimensions";
+  if (map.getNumSymbols() != getMapOperands().size())
+    return emitOpError("expects ")
+           << map.getNumSymbols() << " map operands, one per symbol, but got "
+           << getMapOperands().size();
+  if (map.getNumResults() != getView().getType().getRank())
+    return emitOpError("expects a map of ")
+           << getView().getType().getRank() << " results, the view's rank, but got "
+           << map.getNumResults();
+  return success();
+}
+
 LogicalResult StoreOp::verify() { return verifyTransfer(*this, getValue().getType()); }
 
 LogicalResult ScatterOp::verify() {

@@ -288,6 +288,37 @@ def Tile_StoreOp : Tile_TransferOp<"store", [
   let extraClassDeclaration = transferDeclaration;
 }
 
+/// What `tile.prefetch` changes: no memory, but it stays where it is.
+def Tile_CacheResource : Resource<"::sectile::tile::CacheResource">;
+
+def Tile_PrefetchOp : Tile_Op<"prefetch", [MemoryEffects<[MemWrite<Tile_CacheResource>]>]> {
+  let summary = "says that a tile will be read soon";
+  let description = [{
+    A hint, without a result: view[map(t)] for all t in a tile of extents `extents` will be wanted;
+    `map_operands` are the map's symbols. Coordinates may lie outside the view, and nothing is
+    read there. On CPUs the tile's lines come into the first cache; other targets ignore it.
+
+    ```mlir
+    tile.kernel @ahead(%w: !tile.view<512x64xf32>, %k: index) {
+      // The row that a loop over %k reads 24 steps later.
+      tile.prefetch [1, 64] of %w at affine_map<(t0, t1)[k] -> (k + t0 + 24, t1)>[%k]
+           : !tile.view<512x64xf32>
+      tile.return
+    }
+    ```
+    Constraints:
+    1. extents are positive;
+    2. the map has one dimension per extent, one symbol per operand and one result per view
+       dimension.
+  }];
+  let arguments = (ins Tile_ViewType:$view, Variadic<Index>:$map_operands, AffineMapAttr:$map,
+                       DenseI64ArrayAttr:$extents);
+  let assemblyFormat = [{
+    $extents `of` $view `at` $map `[` $map_operands `]` attr-dict `:` type($view)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_ScatterOp : Tile_TransferOp<"scatter", [
     SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "changes elements of a view, one after the other";

@@ -246,6 +246,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
           .Case<AllocOp>([&](AllocOp alloc) { return emitAlloc(alloc); })
           .Case<LoadOp>([&](LoadOp load) { return emitLoad(load); })
           .Case<StoreOp>([&](StoreOp store) { return emitStore(store); })
+          .Case<PrefetchOp>([&](PrefetchOp prefetch) { return emitPrefetch(prefetch); })
           .Case<ScatterOp>([&](ScatterOp scatter) { return emitScatter(scatter); })
           .Case<SortOp>([&](SortOp sort) { return emitSort(sort); })
           .Case<TopKOp>([&](TopKOp topk) { return emitTopK(topk); })

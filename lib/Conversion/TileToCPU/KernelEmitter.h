@@ -118,6 +118,7 @@ private:
   // Transfers.cpp
   llvm::LogicalResult emitLoad(tile::LoadOp op);
   llvm::LogicalResult emitStore(tile::StoreOp op);
+  llvm::LogicalResult emitPrefetch(tile::PrefetchOp op);
   llvm::LogicalResult emitAlloc(tile::AllocOp op);
   /// Memory of a view that is an argument or an alloc.
   Memory &resolve(mlir::Value view);

@@ -419,3 +419,22 @@ LogicalResult KernelEmitter::emitStore(StoreOp op) {
   }
   return success();
 }
+
+LogicalResult KernelEmitter::emitPrefetch(PrefetchOp op) {
+  // A line for each row's 64 bytes, from its start on.
+  ViewType view = op.getView().getType();
+  int64_t lineElements = std::max<int64_t>(64 / view.getElementBytes(), 1);
+  Tile lines = makeTile(RankedTensorType::get(op.getExtents(), view.getElementType()));
+  lines.lanes = lineElements;
+  for (int64_t row = 0; row < lines.getNumRows(); ++row)
+    for (int64_t part = 0; part < lines.getPartsPerRow(); ++part) {
+      Value root;
+      Poly address = addressOf(op.getView(), op.getMap(), op.getMapOperands(), {},
+                               rowCoords(lines, row), row, part, lines, root);
+      Value pointer =
+          builder.emitPointer(loc, resolve(root).base, getMemoryElement(view.getElementType()),
+                              algebra.isPerLane(address) ? algebra.atLane(address, 0) : address);
+      LLVM::Prefetch::create(builder, loc, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+    }
+  return success();
+}

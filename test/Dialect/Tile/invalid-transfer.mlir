@@ -227,3 +227,39 @@ func.func @f(%v: !tile.view<4xf32>, %i: !tile.view<4xi64>) {
   }
   return
 }
+
+// -----
+
+// tile.prefetch 1: positive extents.
+tile.kernel @k(%x: !tile.view<4x4xf32>) {
+  // expected-error @+1 {{expects positive extents, but got 0}}
+  tile.prefetch [1, 0] of %x at affine_map<(t0, t1) -> (t0, t1)>[] : !tile.view<4x4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.prefetch 2: one map dimension per extent.
+tile.kernel @k(%x: !tile.view<4x4xf32>) {
+  // expected-error @+1 {{expects a map of 1 tile coordinates, but got 2 dimensions}}
+  tile.prefetch [4] of %x at affine_map<(t0, t1) -> (t0, t1)>[] : !tile.view<4x4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.prefetch 2: one symbol per operand.
+tile.kernel @k(%x: !tile.view<4xf32>, %i: index) {
+  // expected-error @+1 {{expects 0 map operands, one per symbol, but got 1}}
+  tile.prefetch [4] of %x at affine_map<(t0) -> (t0)>[%i] : !tile.view<4xf32>
+  tile.return
+}
+
+// -----
+
+// tile.prefetch 2: one map result per view dimension.
+tile.kernel @k(%x: !tile.view<4x4xf32>) {
+  // expected-error @+1 {{expects a map of 2 results, the view's rank, but got 1}}
+  tile.prefetch [4] of %x at affine_map<(t0) -> (t0)>[] : !tile.view<4x4xf32>
+  tile.return
+}

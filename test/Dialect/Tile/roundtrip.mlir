@@ -32,6 +32,9 @@ tile.kernel @panels(%x: !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floor
   %c = arith.constant dense<0.0> : tensor<6x64xf32>
   // CHECK: tile.dot {{.*}} : tensor<6x16xf32>, tensor<16x64xf32> -> tensor<6x64xf32>
   %d = tile.dot %a, %b, %c : tensor<6x16xf32>, tensor<16x64xf32> -> tensor<6x64xf32>
+  // CHECK: tile.prefetch [1, 16] of %{{.*}} at #{{.*}}[%arg1] : <
+  tile.prefetch [1, 16] of %x at affine_map<(t0, t1)[k] -> (t0 + k + 3, t1)>[%i]
+       : !tile.view<?x100xf32, #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>>
   // CHECK: tile.alloc[%arg1] : <6x?xf32>
   %s = tile.alloc [%i] : !tile.view<6x?xf32>
   tile.store %d, %s at affine_map<(t0, t1) -> (t0, t1)> [] : tensor<6x64xf32>, !tile.view<6x?xf32>

@@ -376,3 +376,36 @@ static std::vector<const ElementType *> allTypes() {
 
 INSTANTIATE_TEST_SUITE_P(All, Transfers, testing::ValuesIn(allTypes()),
                          [](const auto &info) { return std::string(info.param->name); });
+
+TEST(Prefetch, ReadsNothing) {
+  // Rows far behind the page that may not be touched.
+  const char *text = R"(
+tile.kernel @k(%x: !tile.view<4x40xf32>, %y: !tile.view<4x40xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  scf.for %i = %c0 to %c4 step %c1 {
+    tile.prefetch [1, 40] of %x at affine_map<(t0, t1)[i] -> (t0 + i + 1000, t1)>[%i]
+         : !tile.view<4x40xf32>
+    %t = tile.load %x at affine_map<(t)[i] -> (i, t)>[%i] : !tile.view<4x40xf32> -> tensor<40xf32>
+    tile.store %t, %y at affine_map<(t)[i] -> (i, t)>[%i] : tensor<40xf32>, !tile.view<4x40xf32>
+  }
+  tile.return
+}
+)";
+  for (const CpuLevel *level : presentLevels()) {
+    auto kernel = LoadedKernel::compile(text, "k", *level);
+    ASSERT_TRUE(kernel);
+    GuardedBuffer x(4 * 40 * 4), y(4 * 40 * 4);
+    for (int i = 0; i < 160; ++i)
+      x.as<float>()[i] = i;
+    ASSERT_EQ(kernel->run({x.data(), y.data()}), 0);
+    EXPECT_EQ(std::memcmp(x.data(), y.data(), x.size()), 0);
+    // Three lines of 64 bytes hold 40 elements.
+    size_t count = 0;
+    for (size_t at = 0; (at = kernel->assembly.find("prefetcht0", at)) != std::string::npos; ++at)
+      ++count;
+    EXPECT_EQ(count % 3, 0u);
+    EXPECT_GT(count, 0u);
+  }
+}

@@ -1,0 +1,22 @@
+//===- Passes.h - passes at the tile level -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_DIALECTS_TILE_TRANSFORMS_PASSES_H
+#define SECTILE_DIALECTS_TILE_TRANSFORMS_PASSES_H
+
+#include "dialects/Tile/IR/Tile.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace sectile::tile {
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "dialects/Tile/Transforms/Passes.h.inc"
+
+} // namespace sectile::tile
+
+#endif // SECTILE_DIALECTS_TILE_TRANSFORMS_PASSES_H
