@@ -9,8 +9,8 @@
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Graph/Transforms/Passes.h"
-#include "dialects/Tile/Transforms/Passes.h"
 #include "dialects/Tile/IR/Tile.h"
+#include "dialects/Tile/Transforms/Passes.h"
 #include "sectile/Compiler/Pipelines.h"
 #include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/Host.h"
