@@ -84,24 +84,24 @@ static llvm::SetVector<Operation *> collectChain(Operation *op) {
   return chain;
 }
 
-bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer,
-                                  std::string &why) const {
-  llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
-  if (sharer)
-    chain.insert(sharer);
-  for (Operation *other : chain)
-    (classify(other) == OpKind::Contraction ? products : rest).insert(other);
-  bool reduces =
-      llvm::any_of(rest, [](Operation *other) { return classify(other) == OpKind::Reduction; });
-  OpOperand *operand = findProductOperand(op, group);
-  if (products.empty() || !reduces || !operand)
-    return false;
-  auto product = cast<linalg::LinalgOp>(operand->getOwner());
+namespace {
+/// Predicted cycles of a chain and the product that reads it, as one kernel and apart.
+struct ChainPrice {
+  double together, blocks, apart;
+};
+} // namespace
+
+static ChainPrice priceChain(Operation *op, OpOperand &operand,
+                             const llvm::SetVector<Operation *> &products,
+                             const llvm::SetVector<Operation *> &rest,
+                             const llvm::SetVector<Operation *> &chain, double unknown,
+                             const DeviceModel &device) {
+  auto product = cast<linalg::LinalgOp>(operand.getOwner());
   llvm::SetVector<Operation *> consumer;
   consumer.insert(product);
   double apart = 0;
-  auto price = [&](llvm::SetVector<Operation *> &ops, double blocks) {
-    KernelWork work = graph::estimateWork(ops);
+  auto price = [&](const llvm::SetVector<Operation *> &ops, double blocks) {
+    KernelWork work = graph::estimateWork(ops, unknown);
     work.blocks = blocks;
     return predictCycles(work, device);
   };
@@ -115,8 +115,8 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
   auto productBlocks = [&](linalg::LinalgOp op) {
     SmallVector<unsigned> loops = allLoops(op);
     unsigned columns = loops.pop_back_val();
-    return std::max(1.0, graph::countBlocks(op, {columns}, kBlockColumns)) *
-           graph::countBlocks(op, loops, kBlockRows);
+    return std::max(1.0, graph::countBlocks(op, {columns}, kBlockColumns, unknown)) *
+           graph::countBlocks(op, loops, kBlockRows, unknown);
   };
   for (Operation *other : products) {
     llvm::SetVector<Operation *> one;
@@ -124,10 +124,10 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
     apart += price(one, productBlocks(cast<linalg::LinalgOp>(other)));
   }
   auto last = dyn_cast<linalg::LinalgOp>(op);
-  SmallVector<unsigned> rows = graph::getSharedLoops(product, *operand);
-  double rowBlocks = graph::countBlocks(product, rows, kBlockRows);
-  apart +=
-      price(rest, last ? graph::countBlocks(last, allLoops(last), 1) / kBlockElements : rowBlocks);
+  SmallVector<unsigned> rows = graph::getSharedLoops(product, operand);
+  double rowBlocks = graph::countBlocks(product, rows, kBlockRows, unknown);
+  apart += price(rest, last ? graph::countBlocks(last, allLoops(last), 1, unknown) / kBlockElements
+                            : rowBlocks);
   apart += price(consumer, productBlocks(product));
   llvm::SetVector<Operation *> joined(chain);
   joined.insert(product);
@@ -135,22 +135,45 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
   double repetitions = 1;
   for (Operation *other : chain)
     if (classify(other) == OpKind::Reduction)
-      repetitions = std::max(repetitions, graph::countRepetitions(other, joined, 1));
-  KernelWork work = graph::estimateWork(joined), repeated = graph::estimateWork(chain);
+      repetitions = std::max(repetitions, graph::countRepetitions(other, joined, 1, unknown));
+  KernelWork work = graph::estimateWork(joined, unknown),
+             repeated = graph::estimateWork(chain, unknown);
   work.multiplyAdds += (repetitions - 1) * repeated.multiplyAdds;
   work.elementOps += (repetitions - 1) * repeated.elementOps;
   work.blocks = rowBlocks;
-  double together = predictCycles(work, device);
-  std::string numbers = llvm::formatv("predicted {0:e2} cycles together in {1:f0} blocks, {2:e2} "
-                                      "apart",
-                                      together, rowBlocks, apart);
-  if (together <= apart) {
-    remark::passed(op->getLoc(), remark::RemarkOpts::name("chain").category("graph-fuse"))
-        << "joins the product that reads it: " << numbers;
-    return true;
+  return {predictCycles(work, device), rowBlocks, apart};
+}
+
+bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer,
+                                  std::string &why) const {
+  llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
+  if (sharer)
+    chain.insert(sharer);
+  for (Operation *other : chain)
+    (classify(other) == OpKind::Contraction ? products : rest).insert(other);
+  bool reduces =
+      llvm::any_of(rest, [](Operation *other) { return classify(other) == OpKind::Reduction; });
+  OpOperand *operand = findProductOperand(op, group);
+  if (products.empty() || !reduces || !operand)
+    return false;
+  // Extents that only the run knows may be as small as 1, where a chain that waits for nobody
+  // leaves all cores but one idle: it has to be worth it either way.
+  std::string remarked;
+  for (double unknown : {kTypicalExtent, 1.0}) {
+    ChainPrice price = priceChain(op, *operand, products, rest, chain, unknown, device);
+    std::string numbers =
+        llvm::formatv("predicted {0:e2} cycles together in {1:f0} blocks, {2:e2} apart",
+                      price.together, price.blocks, price.apart);
+    if (price.together > price.apart) {
+      why = "the product that reads it would be slower: " + numbers;
+      return false;
+    }
+    if (unknown == kTypicalExtent)
+      remarked = numbers;
   }
-  why = "the product that reads it would be slower: " + numbers;
-  return false;
+  remark::passed(op->getLoc(), remark::RemarkOpts::name("chain").category("graph-fuse"))
+      << "joins the product that reads it: " << remarked;
+  return true;
 }
 
 bool FusionPricer::gainsFromReduction(Operation *op, const FusionGroup &group,

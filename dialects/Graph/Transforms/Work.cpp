@@ -24,29 +24,28 @@ using namespace sectile;
 /// Columns of a tile on the widest level.
 static constexpr double kTileColumns = 64;
 
-/// What an extent that is known only at run time counts as.
-static constexpr double kTypicalExtent = 128;
-
 /// Vector operations that an elementary function takes, about.
 static constexpr double kFunctionOps = 12;
 
-static double knownExtent(int64_t extent) {
-  return ShapedType::isDynamic(extent) ? kTypicalExtent : static_cast<double>(extent);
+using graph::kTypicalExtent;
+
+static double knownExtent(int64_t extent, double unknown = kTypicalExtent) {
+  return ShapedType::isDynamic(extent) ? unknown : static_cast<double>(extent);
 }
 
-static double countElements(RankedTensorType type) {
+static double countElements(RankedTensorType type, double unknown = kTypicalExtent) {
   double elements = 1;
   for (int64_t extent : type.getShape())
-    elements *= knownExtent(extent);
+    elements *= knownExtent(extent, unknown);
   return elements;
 }
 
-static double countBytes(Value value) {
+static double countBytes(Value value, double unknown) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || !type.getElementType().isIntOrFloat())
     return 0;
   int64_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
-  return countElements(type) * static_cast<double>(bytes);
+  return countElements(type, unknown) * static_cast<double>(bytes);
 }
 
 SmallVector<unsigned> graph::getSharedLoops(linalg::LinalgOp product, OpOperand &input) {
@@ -58,7 +57,7 @@ SmallVector<unsigned> graph::getSharedLoops(linalg::LinalgOp product, OpOperand 
   return loops;
 }
 
-KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops) {
+KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops, double unknown) {
   KernelWork work;
   llvm::SetVector<Value> read;
   for (Operation *op : ops) {
@@ -67,17 +66,17 @@ KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops) {
         read.insert(operand);
     for (Value result : op->getResults())
       if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !ops.contains(user); }))
-        work.bytes += countBytes(result);
+        work.bytes += countBytes(result, unknown);
     if (auto scan = dyn_cast<graph::ScanOp>(op))
       work.elementOps +=
-          countElements(cast<RankedTensorType>(scan.getInputs()[0].getType())) *
+          countElements(cast<RankedTensorType>(scan.getInputs()[0].getType()), unknown) *
           static_cast<double>(llvm::range_size(scan.getStep().front().without_terminator()));
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp)
       continue;
     double iterations = 1;
     for (int64_t extent : linalgOp.getStaticLoopRanges())
-      iterations *= knownExtent(extent);
+      iterations *= knownExtent(extent, unknown);
     if (sumsProducts(linalgOp)) {
       work.multiplyAdds += iterations;
       continue;
@@ -89,16 +88,17 @@ KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops) {
   for (Value value : read)
     // Initial values are constants that are folded into the kernel.
     if (!value.getDefiningOp<tensor::EmptyOp>() && !value.getDefiningOp<linalg::FillOp>())
-      work.bytes += countBytes(value);
+      work.bytes += countBytes(value, unknown);
   return work;
 }
 
-double graph::countBlocks(linalg::LinalgOp op, ArrayRef<unsigned> loops, double tile) {
+double graph::countBlocks(linalg::LinalgOp op, ArrayRef<unsigned> loops, double tile,
+                          double unknown) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
   double blocks = 1;
   for (unsigned loop : loops)
-    blocks *= loop == loops.back() ? std::ceil(knownExtent(extents[loop]) / tile)
-                                   : knownExtent(extents[loop]);
+    blocks *= loop == loops.back() ? std::ceil(knownExtent(extents[loop], unknown) / tile)
+                                   : knownExtent(extents[loop], unknown);
   return blocks;
 }
 
@@ -172,18 +172,19 @@ followFromRoots(Operation *op, const llvm::SetVector<Operation *> &group,
 }
 
 double graph::countRepetitions(Operation *op, const llvm::SetVector<Operation *> &group,
-                               double columns) {
+                               double columns, double unknown) {
   double most = 1;
   followFromRoots(op, group, [&](OpResult result, OpResult value, const Followed &followed) {
     auto root = cast<RankedTensorType>(result.getType());
     unsigned rank = root.getRank();
-    double elements = std::max(1.0, countElements(cast<RankedTensorType>(value.getType())));
+    double elements =
+        std::max(1.0, countElements(cast<RankedTensorType>(value.getType()), unknown));
     llvm::SmallBitVector dims(rank);
     for (const llvm::SmallBitVector &dim : followed)
       dims |= dim;
     double others = 1, last = 1;
     for (unsigned dim : dims.set_bits())
-      (dim + 1 == rank ? last : others) *= knownExtent(root.getDimSize(dim));
+      (dim + 1 == rank ? last : others) *= knownExtent(root.getDimSize(dim), unknown);
     // Elements side by side share a tile's computation only if they are all that needs it there.
     double run = std::max(1.0, last * others / elements);
     double shared = elements < others ? 1 : std::min(columns, run);
