@@ -105,6 +105,41 @@ FailureOr<Value> KernelEmitter::countOperations(Block &block) {
   return total;
 }
 
+/// Operations of all blocks whose coordinates in grid dimensions before `dim` are bound. Along each
+/// dimension all blocks but the last are alike: two are counted, the first as often as there are
+/// others.
+FailureOr<Value> KernelEmitter::countOperationsOfGrid(unsigned dim) {
+  BlockIdOp ids = kernel.getBlockId();
+  if (!ids || dim == ids.getGrid().size()) {
+    if (ids)
+      emitted.insert(ids);
+    return countOperations(kernel.getBody().front());
+  }
+  Value extent = builder.emit(loc, polyOf(ids.getGrid()[dim]));
+  Value zero = builder.constant(loc, 0), one = builder.constant(loc, 1);
+  Value last = arith::SubIOp::create(builder, loc, extent, one);
+  auto loop = scf::ForOp::create(builder, loc, zero, builder.constant(loc, 2), one, zero);
+  loop.getBody()->clear();
+  builder.pushScope(loop.getBody());
+  Value isLast =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, loop.getInductionVar(), one);
+  Tile tile = makeTile(ids.getIds()[dim].getType());
+  tile.parts = {arith::SelectOp::create(builder, loc, isLast, last, zero)};
+  setTile(ids.getIds()[dim], std::move(tile));
+  FailureOr<Value> operations = countOperationsOfGrid(dim + 1);
+  if (failed(operations))
+    return failure();
+  // An empty grid has neither.
+  Value times = arith::SelectOp::create(
+      builder, loc, isLast, arith::MinSIOp::create(builder, loc, extent, one).getResult(),
+      arith::MaxSIOp::create(builder, loc, last, zero).getResult());
+  Value total = arith::AddIOp::create(builder, loc, loop.getRegionIterArg(0),
+                                      arith::MulIOp::create(builder, loc, *operations, times));
+  scf::YieldOp::create(builder, loc, total);
+  builder.popScope();
+  return loop.getResult(0);
+}
+
 LogicalResult KernelEmitter::emitInfo() {
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
   builder.setInsertionPoint(kernel);
@@ -120,15 +155,6 @@ LogicalResult KernelEmitter::emitInfo() {
     for (Value extent : ids.getGrid())
       blocks = blocks * polyOf(extent);
   }
-  // The first block stands for all: it is as large as any.
-  if (BlockIdOp ids = kernel.getBlockId()) {
-    for (Value id : ids.getIds()) {
-      Tile tile = makeTile(id.getType());
-      tile.parts = {builder.constant(loc, 0)};
-      setTile(id, std::move(tile));
-    }
-    emitted.insert(ids);
-  }
   FailureOr<Poly> scratchBytes = layOutScratch();
   if (failed(scratchBytes))
     return failure();
@@ -140,7 +166,9 @@ LogicalResult KernelEmitter::emitInfo() {
         size = size * extent;
       bytes += size;
     }
-  FailureOr<Value> operations = countOperations(kernel.getBody().front());
+  Value numBlocks = builder.emit(loc, blocks), numScratchBytes = builder.emit(loc, *scratchBytes),
+        numBytes = builder.emit(loc, bytes);
+  FailureOr<Value> operations = countOperationsOfGrid(0);
   if (failed(operations))
     return failure();
   auto store = [&](size_t offset, Value value) {
@@ -149,12 +177,10 @@ LogicalResult KernelEmitter::emitInfo() {
                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
     LLVM::StoreOp::create(builder, loc, value, place, 8);
   };
-  Value numBlocks = builder.emit(loc, blocks);
   store(offsetof(sectile_abi_launch_info, blocks), numBlocks);
-  store(offsetof(sectile_abi_launch_info, scratch_bytes), builder.emit(loc, *scratchBytes));
-  store(offsetof(sectile_abi_launch_info, bytes), builder.emit(loc, bytes));
-  store(offsetof(sectile_abi_launch_info, operations),
-        arith::MulIOp::create(builder, loc, *operations, numBlocks));
+  store(offsetof(sectile_abi_launch_info, scratch_bytes), numScratchBytes);
+  store(offsetof(sectile_abi_launch_info, bytes), numBytes);
+  store(offsetof(sectile_abi_launch_info, operations), *operations);
   func::ReturnOp::create(builder, loc);
   builder.popScope();
   return success();

@@ -80,6 +80,7 @@ private:
   llvm::LogicalResult emitInfo();
   /// Lays out the kernel's allocs and returns the bytes they take.
   llvm::FailureOr<Poly> layOutScratch();
+  llvm::FailureOr<mlir::Value> countOperationsOfGrid(unsigned dim);
   llvm::FailureOr<mlir::Value> countOperations(mlir::Block &block);
 
   // Control.cpp

@@ -516,3 +516,42 @@ tile.kernel @k(%i: !tile.view<?xi32>, %n: index) {
     EXPECT_EQ(kernel->run({idx.data()}, {100, 61}), 1);
   }
 }
+
+TEST(Info, CountsEachBlockAsLargeAsItIs) {
+  // Blocks of 4 x 3 rows and columns of tiles; those at the ends are smaller.
+  const char *text = R"(
+tile.kernel @k(%x: !tile.view<?x?x16xf32>, %y: !tile.view<?x?x16xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tile.dim %x, 0 : !tile.view<?x?x16xf32>
+  %n = tile.dim %x, 1 : !tile.view<?x?x16xf32>
+  %rows = affine.apply affine_map<()[s0] -> (s0 ceildiv 4)>()[%m]
+  %columns = affine.apply affine_map<()[s0] -> (s0 ceildiv 3)>()[%n]
+  %i, %j = tile.block_id grid [%rows, %columns]
+  %r = affine.min affine_map<()[i, m] -> (4, m - i * 4)>()[%i, %m]
+  %c = affine.min affine_map<()[j, n] -> (3, n - j * 3)>()[%j, %n]
+  scf.for %a = %c0 to %r step %c1 {
+    scf.for %b = %c0 to %c step %c1 {
+      %t = tile.load %x at affine_map<(t)[i, a, j, b] -> (i * 4 + a, j * 3 + b, t)>[%i, %a, %j, %b]
+           : !tile.view<?x?x16xf32> -> tensor<16xf32>
+      %s = arith.addf %t, %t : tensor<16xf32>
+      tile.store %s, %y at affine_map<(t)[i, a, j, b] -> (i * 4 + a, j * 3 + b, t)>[%i, %a, %j, %b]
+            : tensor<16xf32>, !tile.view<?x?x16xf32>
+    }
+  }
+  tile.return
+}
+)";
+  for (const CpuLevel *level : presentLevels()) {
+    auto kernel = LoadedKernel::compile(text, "k", *level);
+    ASSERT_TRUE(kernel);
+    for (int64_t m : {0, 1, 4, 7, 10})
+      for (int64_t n : {0, 1, 3, 8}) {
+        std::vector<float> x(m * n * 16), y(m * n * 16);
+        sectile_abi_launch_info info = kernel->info({x.data(), y.data()}, {m, n, m, n});
+        EXPECT_EQ(info.operations, static_cast<decltype(info.operations)>(m * n * 16))
+            << m << " x " << n;
+        EXPECT_EQ(info.blocks, (m + 3) / 4 * ((n + 2) / 3));
+      }
+  }
+}
