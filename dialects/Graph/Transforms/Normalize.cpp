@@ -120,12 +120,12 @@ struct GraphNormalizePass : graph::impl::GraphNormalizePassBase<GraphNormalizePa
     (void)applyPatternsGreedily(getOperation(), std::move(patterns));
   }
 
-  /// A fill belongs to whoever uses it. One that the model returns, or that is a choice, is
-  /// computed like any result.
+  /// A fill belongs to whoever uses it. One that the model returns, that is a choice or that a loop
+  /// begins with or reads is computed like any result.
   void computeReturnedFills() {
     IRRewriter rewriter(&getContext());
     getOperation().walk([&](Operation *op) {
-      if (!isa<func::ReturnOp, graph::ChooseOp>(op))
+      if (!isa<func::ReturnOp, graph::ChooseOp, graph::LoopOp>(op))
         return;
       for (OpOperand &operand : op->getOpOperands())
         if (auto fill = operand.get().getDefiningOp<linalg::FillOp>()) {
