@@ -408,7 +408,9 @@ Value Emitter::atomValue(const SymAtom *atom) {
     return known;
   Value result;
   if (atom->kind == SymAtom::Kind::Symbol && capture) {
-    result = capture(atom);
+    // It goes to another frame, and takes the member along.
+    auto ask = capture;
+    result = ask(atom);
     return atomValues[atom] = result;
   }
   if (atom->kind == SymAtom::Kind::Symbol) {

@@ -24,6 +24,7 @@ struct LoopBody {
   SymExpr iteration;    ///< the number of iterations made before
   mlir::SmallVector<Tensor *> state; ///< what is carried, as the body sees it
   mlir::SmallVector<mlir::Value> captured; ///< values around it that are arguments
+  mlir::SmallVector<mlir::DictionaryAttr> arguments; ///< what is said of each, so far
   llvm::DenseMap<Tensor *, Tensor *> known;
   /// To be restored: what was assumed, and tensors of which that was put in.
   SymContext::Assumptions assumptions;
@@ -32,7 +33,7 @@ struct LoopBody {
     Shape shape;
     mlir::Value value;
   };
-  mlir::SmallVector<Touched> touched;
+  std::vector<Touched> touched;
 };
 
 /// One import of one model. Nodes that cannot be imported are collected in `gaps` and the walk

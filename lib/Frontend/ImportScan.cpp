@@ -19,7 +19,7 @@ using namespace sectile::frontend;
 
 /// Part `number` of `tensor` along `axis`, without that dimension.
 static Tensor *takePart(Emitter &emit, Tensor *tensor, int64_t axis, const SymExpr &number) {
-  SmallVector<SymExpr> offsets(tensor->rank(), SymExpr(0)), sizes(tensor->shape);
+  Shape offsets(tensor->rank(), SymExpr(0)), sizes(tensor->shape);
   offsets[axis] = number;
   sizes[axis] = SymExpr(1);
   SmallVector<int64_t> strides(tensor->rank(), 1);

@@ -23,13 +23,11 @@ using namespace sectile;
 using namespace sectile::frontend;
 
 /// Says which symbols the extents of an argument are.
-static void describeArgument(OpBuilder &b, func::FuncOp func, BlockArgument argument,
-                             ArrayRef<SymExpr> shape) {
+static DictionaryAttr describeArgument(OpBuilder &b, ArrayRef<SymExpr> shape) {
   SmallVector<Attribute> dims;
   for (const SymExpr &extent : shape)
     dims.push_back(b.getStringAttr(extent.str()));
-  func.setFunctionType(b.getFunctionType(func.getBody().front().getArgumentTypes(), {}));
-  func.setArgAttr(argument.getArgNumber(), graph::kDimsAttr, b.getArrayAttr(dims));
+  return b.getDictionaryAttr(b.getNamedAttr(graph::kDimsAttr, b.getArrayAttr(dims)));
 }
 
 std::optional<Tensor *> GraphImporter::find(const Scope &scope, const std::string &name) {
@@ -62,7 +60,8 @@ Tensor *GraphImporter::captureTensor(LoopBody &body, Tensor *tensor) {
     Block &block = body.func.getBody().front();
     BlockArgument added = block.addArgument(outer.getType(), outer.getLoc());
     body.captured.push_back(outer);
-    describeArgument(emit.b, body.func, added, tensor->shape);
+    body.arguments.resize(added.getArgNumber(), emit.b.getDictionaryAttr({}));
+    body.arguments.push_back(describeArgument(emit.b, tensor->shape));
     argument = added;
   }
   inside = emit.make(tensor->dtype, tensor->shape, argument);
@@ -100,7 +99,8 @@ void GraphImporter::enterBody(LoopBody &body, ArrayRef<Tensor *> carried, int64_
       extent = syms.simplify(extent);
     BlockArgument argument =
         block->addArgument(emit.type(tensor->dtype, tensor->shape), emit.loc);
-    describeArgument(b, body.func, argument, tensor->shape);
+    body.arguments.resize(argument.getArgNumber(), b.getDictionaryAttr({}));
+    body.arguments.push_back(describeArgument(b, tensor->shape));
     body.state.push_back(emit.make(tensor->dtype, tensor->shape, argument));
     for (auto [dim, extent] : llvm::enumerate(tensor->shape))
       if (const SymAtom *atom = extent.asAtom(); atom && atom->kind == SymAtom::Kind::Symbol)
@@ -183,7 +183,7 @@ GraphImporter::LoopResults GraphImporter::makeLoop(LoopBody &body, const LoopBou
   }
   for (auto [tensor, before] : llvm::zip_equal(state, body.state))
     results.push_back(typed(emit.value(tensor), before->value.getType()));
-  SmallVector<Shape> shapes;
+  std::vector<Shape> shapes;
   for (Tensor *row : rows) {
     results.push_back(emit.value(row));
     shapes.push_back(row->shape);
@@ -193,6 +193,8 @@ GraphImporter::LoopResults GraphImporter::makeLoop(LoopBody &body, const LoopBou
       body.state, [](Tensor *tensor) { return tensor->value.getType(); });
   body.func.setFunctionType(b.getFunctionType(body.func.getBody().front().getArgumentTypes(),
                                               ValueRange(results).getTypes()));
+  body.arguments.resize(body.func.getNumArguments(), b.getDictionaryAttr({}));
+  body.func.setAllArgAttrs(body.arguments);
   leaveBody(body, /*keep=*/true);
 
   Value trips, condition;
