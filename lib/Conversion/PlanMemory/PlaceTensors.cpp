@@ -156,9 +156,10 @@ private:
           copy(read);
       }
       for (OpResult result : loop->getResults()) {
-        // Iterations know no other strides than their own.
+        // Iterations know no other strides than their own, and begin where their memory does. What
+        // a body returns may be a row of something larger.
         Placement placement(model);
-        if (placement.isContiguous(result))
+        if (model.isPublic() && placement.isContiguous(result))
           continue;
         SmallVector<OpOperand *> uses;
         for (OpOperand &use : result.getUses())
@@ -355,6 +356,16 @@ private:
         << ("result " + std::to_string(result) + " is written over input " + std::to_string(input));
   }
 
+  /// Whether `tensor` lies where a loop's iterations write.
+  static bool isOfLoop(Value tensor) {
+    while (std::optional<Window> window = getWindow(tensor)) {
+      if (isa<graph::LoopOp>(window->op))
+        return true;
+      tensor = window->parent;
+    }
+    return false;
+  }
+
   /// Lets results take the memory of inputs that die.
   void overwriteInputs() {
     for (auto launch : block.getOps<graph::LaunchOp>())
@@ -368,6 +379,9 @@ private:
           Value owner = Placement::getOwner(read.get());
           bool isOurs = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(owner.getDefiningOp()) &&
                         !placement.getAlias(owner);
+          // Where a body's result was copied out of a loop, it stays out.
+          if (model.isPrivate() && isReturned(result) && isOfLoop(read.get()))
+            continue;
           if (!isOurs || lifetimes.getEnd(owner) > lifetimes.getStep(launch) ||
               !isOneToOne(result, read))
             continue;

@@ -529,44 +529,43 @@ private:
     llvm::append_range(starts, other);
     body.arena = arena;
     body.constants = constants;
-    LogicalResult written = success();
-    auto whileOp = scf::WhileOp::create(
-        builder, loc, ValueRange(starts).getTypes(), starts,
-        [&](OpBuilder &before, Location, ValueRange args) {
-          Value holds = args[1];
-          if (trips) {
-            Value isLess =
-                arith::CmpIOp::create(before, loc, arith::CmpIPredicate::slt, args[0], trips);
-            holds = arith::AndIOp::create(before, loc, isLess, holds);
-          }
-          scf::ConditionOp::create(before, loc, holds, args);
-        },
-        [&](OpBuilder &after, Location, ValueRange args) {
-          ValueRange here = args.slice(2, numCarried), there = args.drop_front(2 + numCarried);
-          body.builder.restoreInsertionPoint(after.saveInsertionPoint());
-          ofBody.bindIndex(body.model.getArgument(0), args[0]);
-          for (auto [argument, buffer] : llvm::zip_equal(body.getCarriedArguments(), here))
-            body.bufferOf[argument] = buffer;
-          if (loop.getCondition())
-            body.outputs.push_back(next);
-          llvm::append_range(body.outputs, there);
-          for (auto [buffer, elements] : rows) {
-            body.outputs.push_back(buffer);
-            body.outputOffsets[buffer] =
-                arith::MulIOp::create(body.builder, loc, args[0], elements);
-          }
-          written = body.writeIteration(ofBody);
-          after.restoreInsertionPoint(body.builder.saveInsertionPoint());
-          SmallVector<Value> yields = {arith::AddIOp::create(after, loc, args[0], one)};
-          yields.push_back(loop.getCondition()
-                               ? memref::LoadOp::create(after, loc, next, ValueRange()).getResult()
-                               : args[1]);
-          llvm::append_range(yields, there);
-          llvm::append_range(yields, here);
-          scf::YieldOp::create(after, loc, yields);
-        });
-    if (failed(written) || numCarried == 0)
-      return written;
+    TypeRange types = ValueRange(starts).getTypes();
+    SmallVector<Location> locs(starts.size(), loc);
+    auto whileOp = scf::WhileOp::create(builder, loc, types, starts);
+    OpBuilder inside(builder.getContext());
+    ValueRange before =
+        inside.createBlock(&whileOp.getBefore(), {}, types, locs)->getArguments();
+    Value holds = before[1];
+    if (trips) {
+      Value isLess = arith::CmpIOp::create(inside, loc, arith::CmpIPredicate::slt, before[0], trips);
+      holds = arith::AndIOp::create(inside, loc, isLess, holds);
+    }
+    scf::ConditionOp::create(inside, loc, holds, before);
+
+    ValueRange args =
+        body.builder.createBlock(&whileOp.getAfter(), {}, types, locs)->getArguments();
+    ValueRange here = args.slice(2, numCarried), there = args.drop_front(2 + numCarried);
+    ofBody.bindIndex(body.model.getArgument(0), args[0]);
+    for (auto [argument, buffer] : llvm::zip_equal(body.getCarriedArguments(), here))
+      body.bufferOf[argument] = buffer;
+    if (loop.getCondition())
+      body.outputs.push_back(next);
+    llvm::append_range(body.outputs, there);
+    for (auto [buffer, elements] : rows) {
+      body.outputs.push_back(buffer);
+      body.outputOffsets[buffer] = arith::MulIOp::create(body.builder, loc, args[0], elements);
+    }
+    if (failed(body.writeIteration(ofBody)))
+      return failure();
+    SmallVector<Value> yields = {arith::AddIOp::create(body.builder, loc, args[0], one)};
+    yields.push_back(loop.getCondition()
+                         ? memref::LoadOp::create(body.builder, loc, next, ValueRange()).getResult()
+                         : args[1]);
+    llvm::append_range(yields, there);
+    llvm::append_range(yields, here);
+    scf::YieldOp::create(body.builder, loc, yields);
+    if (numCarried == 0)
+      return success();
     Value isOdd = arith::TruncIOp::create(
         builder, loc, builder.getI1Type(),
         arith::IndexCastOp::create(builder, loc, builder.getI64Type(), whileOp.getResult(0)));
