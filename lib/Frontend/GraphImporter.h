@@ -22,8 +22,8 @@ struct LoopBody {
   mlir::func::FuncOp func;
   Emitter::Frame frame; ///< of the body until that is entered, then of the function around it
   SymExpr iteration;    ///< the number of iterations made before
-  mlir::SmallVector<Tensor *> state; ///< what is carried, as the body sees it
-  mlir::SmallVector<mlir::Value> captured; ///< values around it that are arguments
+  mlir::SmallVector<Tensor *> state;                 ///< what is carried, as the body sees it
+  mlir::SmallVector<mlir::Value> captured;           ///< values around it that are arguments
   mlir::SmallVector<mlir::DictionaryAttr> arguments; ///< what is said of each, so far
   llvm::DenseMap<Tensor *, Tensor *> known;
   /// To be restored: what was assumed, and tensors of which that was put in.
@@ -89,7 +89,8 @@ private:
   void enterBody(LoopBody &body, llvm::ArrayRef<Tensor *> carried, int64_t most);
   /// Goes on in the function around it. `keep`: else the body is erased.
   void leaveBody(LoopBody &body, bool keep);
-  /// Imports `graph` with `inputs` for its inputs and returns its outputs; null where a node failed.
+  /// Imports `graph` with `inputs` for its inputs and returns its outputs; null where a node
+  /// failed.
   mlir::FailureOr<llvm::SmallVector<Tensor *>> importBody(Node &node, const onnx::GraphProto &graph,
                                                           const Scope &scope, LoopBody *body,
                                                           llvm::ArrayRef<Tensor *> inputs,

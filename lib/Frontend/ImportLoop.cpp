@@ -66,8 +66,8 @@ GraphImporter::unrollLoop(Node &node, const onnx::GraphProto &graph, const Scope
     SmallVector<Tensor *> inputs = {emit.known(DType::I64, {}, {SymExpr(number)}),
                                     emit.known(DType::Bool, {}, {SymExpr(1)})};
     llvm::append_range(inputs, results.carried);
-    FailureOr<SmallVector<Tensor *>> iteration = importBody(
-        node, graph, scope, nullptr, inputs, name + "/" + std::to_string(number) + "/");
+    FailureOr<SmallVector<Tensor *>> iteration =
+        importBody(node, graph, scope, nullptr, inputs, name + "/" + std::to_string(number) + "/");
     if (failed(iteration))
       return failure();
     // A node of the body failed, and was reported: nothing is known of the results.
@@ -217,14 +217,13 @@ LogicalResult GraphImporter::importLoop(Node &node, Scope &scope, std::string na
       return node.fail("expects scan outputs of a rank below " + Twine(kMaxRank));
     }
     looped = whyNoFunction(emit, body.state, ArrayRef(*results).slice(1, numCarried),
-                           bounds.trips.has_value(),
-                           goesOn || bounds.condition || bounds.tripCount, !rows.empty());
+                           bounds.trips.has_value(), goesOn || bounds.condition || bounds.tripCount,
+                           !rows.empty());
   }
 
   // Copies, if it is known how many.
   trips = bounds.trips ? bounds.trips->constant() : std::nullopt;
-  int64_t most =
-      looped.empty() && !isPoisoned ? kMostCopiedNodes / nodes : kMostIterations;
+  int64_t most = looped.empty() && !isPoisoned ? kMostCopiedNodes / nodes : kMostIterations;
   bool isCounted = trips && next && !isPoisoned;
   bool mayCopy = begins && !bounds.tripCount && (isCounted ? *trips <= most : most > 0) &&
                  (!trips || *trips > 0 || rows.empty());
@@ -243,8 +242,7 @@ LogicalResult GraphImporter::importLoop(Node &node, Scope &scope, std::string na
     inside.depth = scope.depth;
     SmallVector<Tensor *> start =
         llvm::map_to_vector(carried, [&](Tensor *tensor) { return captureTensor(trial, tensor); });
-    FailureOr<LoopResults> copies =
-        unrollLoop(node, *graph, inside, name, start, trips, most);
+    FailureOr<LoopResults> copies = unrollLoop(node, *graph, inside, name, start, trips, most);
     leaveBody(trial, /*keep=*/false);
     if (failed(copies) && node.reason.empty()) {
       body.func.erase();
@@ -261,8 +259,7 @@ LogicalResult GraphImporter::importLoop(Node &node, Scope &scope, std::string na
     body.touched.clear();
     emit.swap(body.frame);
   } else if (!mayCopy && !looped.empty() && begins && isCounted) {
-    looped = describeReason("it makes more than " + std::to_string(kMostIterations) +
-                                " iterations",
+    looped = describeReason("it makes more than " + std::to_string(kMostIterations) + " iterations",
                             looped);
   }
 

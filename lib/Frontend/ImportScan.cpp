@@ -69,9 +69,8 @@ GraphImporter::scanParts(Node &node, const ScanPlan &plan, const Scope &scope, s
   SmallVector<Tensor *> parts(body.state);
   for (auto [number, input] : llvm::enumerate(inputs))
     parts.push_back(takePart(emit, captureTensor(body, input), axes[number],
-                             plan.inputsBackward[number] != 0
-                                 ? length - SymExpr(1) - body.iteration
-                                 : body.iteration));
+                             plan.inputsBackward[number] != 0 ? length - SymExpr(1) - body.iteration
+                                                              : body.iteration));
   FailureOr<SmallVector<Tensor *>> results =
       importBody(node, *plan.graph, scope, &body, parts, std::move(prefix));
   auto refuse = [&](const Twine &why) -> LogicalResult {
@@ -97,8 +96,8 @@ GraphImporter::scanParts(Node &node, const ScanPlan &plan, const Scope &scope, s
       return refuse("state " + Twine(number) + " changes its shape from " +
                     Node::text(before->shape) + " to " + Node::text(after->shape));
     if (before->dtype != after->dtype)
-      return refuse("expects state " + Twine(number) + " to stay of type " +
-                    nameOf(before->dtype) + ", but got " + nameOf(after->dtype));
+      return refuse("expects state " + Twine(number) + " to stay of type " + nameOf(before->dtype) +
+                    ", but got " + nameOf(after->dtype));
   }
   ArrayRef<Tensor *> rows = ArrayRef(*results).drop_front(numStates);
   if (llvm::any_of(rows, [](Tensor *row) { return row->rank() >= kMaxRank; }))
@@ -131,17 +130,16 @@ LogicalResult GraphImporter::importScan(Node &node, Scope &scope, std::string na
     return node.fail("expects graphs to nest at most " + Twine(options.maxNesting) + " deep");
   int64_t numInputs = node.proto.input_size() - (isBatched ? 1 : 0);
   if (*count < 1 || *count > numInputs)
-    return node.fail("expects 1 to " + Twine(numInputs) + " scan inputs, but got " +
-                     Twine(*count));
+    return node.fail("expects 1 to " + Twine(numInputs) + " scan inputs, but got " + Twine(*count));
   unsigned numStates = numInputs - *count;
   if (plan.graph->input_size() != numInputs)
     return node.fail("expects " + Twine(numInputs) + " inputs of the body, but got " +
                      Twine(plan.graph->input_size()));
   if (static_cast<unsigned>(plan.graph->output_size()) != node.numResults() ||
       node.numResults() < numStates)
-    return node.fail("expects as many results of the body as of the node, and " +
-                     Twine(numStates) + " states among them, but got " +
-                     Twine(plan.graph->output_size()) + " and " + Twine(node.numResults()));
+    return node.fail("expects as many results of the body as of the node, and " + Twine(numStates) +
+                     " states among them, but got " + Twine(plan.graph->output_size()) + " and " +
+                     Twine(node.numResults()));
   unsigned numRows = node.numResults() - numStates;
   auto read = [&](SmallVector<int64_t> &numbers, StringRef attribute, unsigned many) {
     FailureOr<SmallVector<int64_t>> given = readNumbers(node, attribute, many);

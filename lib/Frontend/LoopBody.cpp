@@ -97,8 +97,7 @@ void GraphImporter::enterBody(LoopBody &body, ArrayRef<Tensor *> carried, int64_
   for (Tensor *tensor : carried) {
     for (SymExpr &extent : tensor->shape)
       extent = syms.simplify(extent);
-    BlockArgument argument =
-        block->addArgument(emit.type(tensor->dtype, tensor->shape), emit.loc);
+    BlockArgument argument = block->addArgument(emit.type(tensor->dtype, tensor->shape), emit.loc);
     body.arguments.resize(argument.getArgNumber(), b.getDictionaryAttr({}));
     body.arguments.push_back(describeArgument(b, tensor->shape));
     body.state.push_back(emit.make(tensor->dtype, tensor->shape, argument));
@@ -175,8 +174,7 @@ GraphImporter::LoopResults GraphImporter::makeLoop(LoopBody &body, const LoopBou
   if (isConditional) {
     Tensor *condition = goesOn ? emit.reshape(goesOn, {}) : nullptr;
     if (bounds.tripCount) {
-      Tensor *hasNext =
-          isBelow(body.iteration + SymExpr(1), captureTensor(body, bounds.tripCount));
+      Tensor *hasNext = isBelow(body.iteration + SymExpr(1), captureTensor(body, bounds.tripCount));
       condition = condition ? both(condition, hasNext) : hasNext;
     }
     results.push_back(emit.value(condition ? condition : yes));
@@ -189,8 +187,8 @@ GraphImporter::LoopResults GraphImporter::makeLoop(LoopBody &body, const LoopBou
     shapes.push_back(row->shape);
   }
   func::ReturnOp::create(b, emit.loc, results);
-  SmallVector<Type> states = llvm::map_to_vector(
-      body.state, [](Tensor *tensor) { return tensor->value.getType(); });
+  SmallVector<Type> states =
+      llvm::map_to_vector(body.state, [](Tensor *tensor) { return tensor->value.getType(); });
   body.func.setFunctionType(b.getFunctionType(body.func.getBody().front().getArgumentTypes(),
                                               ValueRange(results).getTypes()));
   body.arguments.resize(body.func.getNumArguments(), b.getDictionaryAttr({}));

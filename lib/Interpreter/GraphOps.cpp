@@ -126,8 +126,8 @@ static LogicalResult executeLoop(Machine &machine, Frame &frame, const Step &ste
     trips = *known;
   }
   auto goesOn = [&](const Datum &condition) -> FailureOr<bool> {
-    auto known = machine.getInteger(op, makeDatum(getTensor(condition).data.front()),
-                                    "a loop's condition");
+    auto known =
+        machine.getInteger(op, makeDatum(getTensor(condition).data.front()), "a loop's condition");
     return failed(known) ? FailureOr<bool>(failure()) : FailureOr<bool>(*known != 0);
   };
   SmallVector<Datum> arguments(1 + numInputs);

@@ -23,13 +23,14 @@ LogicalResult LoopOp::verify() {
     return emitOpError("expects ")
            << dynamic << " sizes, one per dynamic extent, but got " << getSizes().size();
   TypeRange carried = getCarried().getTypes();
-  if (carried.size() > getNumResults() || 
+  if (carried.size() > getNumResults() ||
       TypeRange(getResultTypes()).take_front(carried.size()) != carried)
     return emitOpError("expects results that begin with the types of what is carried");
   if (getRows().empty())
     return success();
   if (!getTrips() || getCondition())
-    return emitOpError("expects a number of trips and no condition, to know how many rows there are");
+    return emitOpError(
+        "expects a number of trips and no condition, to know how many rows there are");
   for (Type type : getRows().getTypes())
     if (cast<RankedTensorType>(type).getRank() == 0)
       return emitOpError("expects rows to have a dimension");

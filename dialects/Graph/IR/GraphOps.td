@@ -284,8 +284,8 @@ def Graph_LoopOp : Graph_Op<"loop", [
       return %y : tensor<4xf32>
     }
     func.func @main(%x: tensor<4xf32>, %half: tensor<f32>, %n: index) -> tensor<4xf32> {
-      %y = graph.loop @halve trips %n carried(%x) captured(%half) sizes []
-           : (tensor<4xf32>), (tensor<f32>) -> (tensor<4xf32>)
+      %y = graph.loop @halve trips %n carried(%x : tensor<4xf32>) captured(%half : tensor<f32>)
+           sizes [] -> tensor<4xf32>
       return %y : tensor<4xf32>
     }
     ```
@@ -302,9 +302,10 @@ def Graph_LoopOp : Graph_Op<"loop", [
                        Variadic<Index>:$sizes);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
-    $body (`trips` $trips^)? (`while` $condition^ `:` type($condition))? `carried` `(` $carried `)`
-    `captured` `(` $captured `)` `sizes` `[` $sizes `]` attr-dict `:` `(` type($carried) `)` `,`
-    `(` type($captured) `)` `->` `(` type($results) `)`
+    $body (`trips` $trips^)? (`while` $condition^ `:` type($condition))?
+    (`carried` `(` $carried^ `:` type($carried) `)`)?
+    (`captured` `(` $captured^ `:` type($captured) `)`)?
+    `sizes` `[` $sizes `]` attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{
     /// The results that are rows of all iterations.

@@ -77,8 +77,7 @@ struct SizesToGeneric : OpRewritePattern<tensor::FromElementsOp> {
       return rewriter.notifyMatchFailure(op, "has no elements");
     if (type.getRank() > 1) {
       auto flat = RankedTensorType::get({type.getNumElements()}, type.getElementType());
-      Value vector =
-          tensor::FromElementsOp::create(rewriter, op.getLoc(), flat, op.getElements());
+      Value vector = tensor::FromElementsOp::create(rewriter, op.getLoc(), flat, op.getElements());
       ReassociationIndices all = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
       rewriter.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, type, vector,
                                                          ArrayRef<ReassociationIndices>{all});

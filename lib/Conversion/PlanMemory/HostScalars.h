@@ -24,7 +24,8 @@ mlir::Value getLaunchSize(mlir::Value tensor, int64_t dim);
 class HostScalars {
 public:
   HostScalars(mlir::OpBuilder &builder, mlir::Location loc) : builder(builder), loc(loc) {}
-  /// Of a loop's body, whose arguments are values of the function around it where bindOuter says so.
+  /// Of a loop's body, whose arguments are values of the function around it where bindOuter says
+  /// so.
   HostScalars(HostScalars &outer, mlir::Location loc)
       : builder(outer.builder), loc(loc), outer(&outer) {}
 

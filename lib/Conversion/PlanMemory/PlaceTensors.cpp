@@ -163,7 +163,8 @@ private:
           continue;
         SmallVector<OpOperand *> uses;
         for (OpOperand &use : result.getUses())
-          if (isReturned(result) && (isReshape(use.getOwner()) || isa<func::ReturnOp>(use.getOwner())))
+          if (isReturned(result) &&
+              (isReshape(use.getOwner()) || isa<func::ReturnOp>(use.getOwner())))
             uses.push_back(&use);
         for (OpOperand *use : uses)
           copy(*use);
@@ -202,15 +203,16 @@ private:
         if ((it != placement.getAliases().end()) != aliased)
           continue;
         Value owner = Placement::getOwner(use.get());
-        bool isOwn = isa_and_nonnull<graph::LaunchOp, graph::LoopOp, tensor::ConcatOp,
-                                     graph::ChooseOp>(owner.getDefiningOp()) &&
-                     Placement::isWhole(use.get());
+        bool isOwn =
+            isa_and_nonnull<graph::LaunchOp, graph::LoopOp, tensor::ConcatOp, graph::ChooseOp>(
+                owner.getDefiningOp()) &&
+            Placement::isWhole(use.get());
         bool isThere =
             aliased && owner == model.getArgument(it->input) && Placement::isWhole(use.get());
         bool isFirst = placed.insert(owner).second;
         // A body leaves every result where its loop wants it.
-        bool isPlain = model.isPublic() && Placement::isWhole(use.get()) &&
-                       placement.isContiguous(use.get());
+        bool isPlain =
+            model.isPublic() && Placement::isWhole(use.get()) && placement.isContiguous(use.get());
         if ((!isOwn || !isFirst) && !(aliased ? isThere : isPlain))
           copy(use);
       }
@@ -436,7 +438,8 @@ struct GraphPlaceTensorsPass : sectile::impl::GraphPlaceTensorsPassBase<GraphPla
     for (bool isDone = false; !isDone;) {
       isDone = true;
       for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-        if (func.isPrivate() && !func.isExternal() && SymbolTable::symbolKnownUseEmpty(func, module)) {
+        if (func.isPrivate() && !func.isExternal() &&
+            SymbolTable::symbolKnownUseEmpty(func, module)) {
           func.erase();
           isDone = false;
         }

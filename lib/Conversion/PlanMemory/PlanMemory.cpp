@@ -516,13 +516,12 @@ private:
       if (!buffer)
         return failure();
       for (int64_t dim = 1; dim < cast<RankedTensorType>(result.getType()).getRank(); ++dim)
-        elements =
-            arith::MulIOp::create(builder, loc, elements, scalars.getExtent(result, dim));
+        elements = arith::MulIOp::create(builder, loc, elements, scalars.getExtent(result, dim));
       rows.emplace_back(buffer, elements);
     }
-    Value next = memref::ViewOp::create(
-        builder, loc, MemRefType::get({}, builder.getI1Type()), arena,
-        body.slotOffsets[body.numSlots + numCarried], ValueRange());
+    Value next =
+        memref::ViewOp::create(builder, loc, MemRefType::get({}, builder.getI1Type()), arena,
+                               body.slotOffsets[body.numSlots + numCarried], ValueRange());
     Value one = scalars.constantIndex(1);
     SmallVector<Value> starts = {scalars.constantIndex(0), *goes ? *goes : boolean(true)};
     llvm::append_range(starts, state);
@@ -533,11 +532,11 @@ private:
     SmallVector<Location> locs(starts.size(), loc);
     auto whileOp = scf::WhileOp::create(builder, loc, types, starts);
     OpBuilder inside(builder.getContext());
-    ValueRange before =
-        inside.createBlock(&whileOp.getBefore(), {}, types, locs)->getArguments();
+    ValueRange before = inside.createBlock(&whileOp.getBefore(), {}, types, locs)->getArguments();
     Value holds = before[1];
     if (trips) {
-      Value isLess = arith::CmpIOp::create(inside, loc, arith::CmpIPredicate::slt, before[0], trips);
+      Value isLess =
+          arith::CmpIOp::create(inside, loc, arith::CmpIPredicate::slt, before[0], trips);
       holds = arith::AndIOp::create(inside, loc, isLess, holds);
     }
     scf::ConditionOp::create(inside, loc, holds, before);
@@ -668,8 +667,7 @@ private:
     // An output has those of the result that is returned.
     const auto *output = llvm::find(outputs, base);
     return output == outputs.end() ||
-           Placement::hasOwnersExtents(
-               block.getTerminator()->getOperand(output - outputs.begin()));
+           Placement::hasOwnersExtents(block.getTerminator()->getOperand(output - outputs.begin()));
   }
 
   /// The window of `tensor` on `base`, which begins where the owner's memory does.
