@@ -270,6 +270,27 @@ bool Emitter::same(const SymExpr &a, const SymExpr &b) {
   return syms.simplify(a) == syms.simplify(b);
 }
 
+Emitter::Frame Emitter::makeFrame(Block *block) {
+  Frame frame;
+  frame.namedSizes = namedSizes;
+  frame.namedValues = namedValues;
+  frame.checked = checked;
+  frame.point = OpBuilder::InsertPoint(block, block->end());
+  return frame;
+}
+
+void Emitter::swap(Frame &frame) {
+  std::swap(atomValues, frame.atomValues);
+  std::swap(exprValues, frame.exprValues);
+  std::swap(namedSizes, frame.namedSizes);
+  std::swap(namedValues, frame.namedValues);
+  std::swap(checked, frame.checked);
+  std::swap(capture, frame.capture);
+  OpBuilder::InsertPoint point = b.saveInsertionPoint();
+  b.restoreInsertionPoint(frame.point);
+  frame.point = point;
+}
+
 void Emitter::bind(const SymAtom *symbol, Value tensor, int64_t dim) {
   atomValues[symbol] = tensor::DimOp::create(b, loc, tensor, dim);
 }
@@ -386,6 +407,12 @@ Value Emitter::atomValue(const SymAtom *atom) {
   if (Value known = atomValues.lookup(atom))
     return known;
   Value result;
+  if (atom->kind == SymAtom::Kind::Symbol && capture) {
+    // It goes to another frame, and takes the member along.
+    auto ask = capture;
+    result = ask(atom);
+    return atomValues[atom] = result;
+  }
   if (atom->kind == SymAtom::Kind::Symbol) {
     // Every symbol is bound at import; only an expression of a refused model gets here.
     overflowed = true;

@@ -29,6 +29,7 @@
 #include "llvm/ADT/DenseMap.h"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -99,6 +100,8 @@ public:
   bool same(const SymExpr &a, const SymExpr &b);
   /// Where a symbol's value is found: extent `dim` of `tensor`.
   void bind(const SymAtom *symbol, mlir::Value tensor, int64_t dim);
+  /// Where a symbol's value is found: an index.
+  void bindIndex(const SymAtom *symbol, mlir::Value value) { atomValues[symbol] = value; }
   /// Gives `tensor`, an input of integers of known number, its elements as values of the run:
   /// `name[0]`, ... Beyond +-kMostValue they are cut off.
   void readElements(Tensor *tensor, llvm::StringRef name);
@@ -121,6 +124,22 @@ public:
   /// Ends the run with `message` unless `condition` (0 or 1) holds. "%0".. stand for `values`.
   void check(const SymExpr &condition, const llvm::Twine &message, llvm::ArrayRef<SymExpr> values);
   static SymExpr product(llvm::ArrayRef<SymExpr> shape);
+
+  //===--- Functions ---------------------------------------------------------------------===//
+  /// What has been emitted into a function: values of one mean nothing in another.
+  struct Frame {
+    llvm::DenseMap<const SymAtom *, mlir::Value> atomValues;
+    std::map<std::string, mlir::Value> exprValues;
+    std::map<std::string, SymExpr> namedSizes, namedValues;
+    std::set<std::string> checked;
+    mlir::OpBuilder::InsertPoint point;
+    /// The value of a symbol of the function around it.
+    std::function<mlir::Value(const SymAtom *)> capture;
+  };
+  /// A frame for the end of `block`, with what is named so far.
+  Frame makeFrame(mlir::Block *block);
+  /// Goes on in `frame`, which then holds where it was.
+  void swap(Frame &frame);
 
   //===--- Computation ---------------------------------------------------------------------===//
   /// result[i..] = body(inputs[i..]...). Each extent of an input, aligned at the last dimension,
@@ -192,6 +211,7 @@ private:
   /// By the text of what they stand for.
   std::map<std::string, SymExpr> namedSizes, namedValues;
   std::set<std::string> checked; ///< conditions that a check has made sure of
+  std::function<mlir::Value(const SymAtom *)> capture;
   /// Large constants are stored once: a hash of their bytes -> those that have it.
   struct StoredConstant {
     llvm::ArrayRef<char> bytes;

@@ -137,9 +137,10 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
 static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
   // Which inputs of an operator say the shape of its result, or where its elements come from.
   static const std::map<StringRef, SmallVector<int>> shapes = {
-      {"ConstantOfShape", {0}}, {"CumSum", {1}},  {"Expand", {1}}, {"Pad", {1, 3}},
-      {"Range", {0, 1, 2}},     {"Reshape", {1}}, {"Split", {1}},  {"Slice", {1, 2, 3, 4}},
-      {"Squeeze", {1}},         {"Tile", {1}},    {"Trilu", {1}},  {"Unsqueeze", {1}}};
+      {"ConstantOfShape", {0}}, {"CumSum", {1}},      {"Expand", {1}},  {"Loop", {0}},
+      {"Pad", {1, 3}},          {"Range", {0, 1, 2}}, {"Reshape", {1}}, {"Split", {1}},
+      {"Slice", {1, 2, 3, 4}},  {"Squeeze", {1}},     {"Tile", {1}},    {"Trilu", {1}},
+      {"Unsqueeze", {1}}};
   static const llvm::StringSet<> arithmetic = {
       "Add", "Cast", "Concat", "Div",     "Flatten", "Gather",  "Identity", "Max",
       "Min", "Mul",  "Neg",    "Reshape", "Slice",   "Squeeze", "Sub",      "Unsqueeze"};
@@ -238,7 +239,7 @@ LogicalResult GraphImporter::importInputs(Scope &scope, Block *entry) {
 }
 
 LogicalResult GraphImporter::importOutputs(Scope &scope) {
-  auto main = *module->getOps<func::FuncOp>().begin();
+  auto main = module->lookupSymbol<func::FuncOp>("main");
   SmallVector<Value> values;
   SmallVector<Type> types;
   SmallVector<Attribute> attrs;
@@ -370,13 +371,11 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
   for (const std::string &input : proto.input()) {
     Tensor *tensor = nullptr;
     if (!input.empty()) {
-      const Scope *at = &scope;
-      while (at && !at->values.count(input))
-        at = at->outer;
-      if (!at)
+      std::optional<Tensor *> found = find(scope, input);
+      if (!found)
         return error("node '" + Twine(name) + "' (" + proto.op_type() + ") uses '" + input +
                      "', which nothing before it defines");
-      tensor = at->values.lookup(input);
+      tensor = *found;
       isPoisoned |= !tensor;
     }
     inputs.push_back(tensor);
@@ -403,7 +402,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return node.fail("the model imports no opset of domain '" + domain + "'");
     bool isIf = domain.empty() && proto.op_type() == "If";
     bool isLoop = domain.empty() && proto.op_type() == "Loop";
-    bool hasGraphs = isIf || isLoop;
+    bool isScan = domain.empty() && proto.op_type() == "Scan";
+    bool hasGraphs = isIf || isLoop || isScan;
     const Operator *op = domain.empty() && !hasGraphs ? findOperator(proto.op_type()) : nullptr;
     if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
@@ -420,6 +420,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return importIf(node, scope, name);
     if (isLoop)
       return importLoop(node, scope, name);
+    if (isScan)
+      return importScan(node, scope, name);
     unsigned most = op->maxInputs, count = node.numInputs();
     if (count < op->minInputs || count > most)
       return node.fail("expects " + Twine(op->minInputs) +

@@ -80,12 +80,10 @@ FailureOr<SmallVector<Tensor *>> GraphImporter::importBranch(Node &node,
                      Twine(body.output_size()));
   SmallVector<Tensor *> results;
   for (const onnx::ValueInfoProto &output : body.output()) {
-    const Scope *at = &inner;
-    while (at && !at->values.count(output.name()))
-      at = at->outer;
-    if (!at)
+    std::optional<Tensor *> found = find(inner, output.name());
+    if (!found)
       return node.fail("the branch does not define '" + output.name() + "'");
-    results.push_back(at->values.lookup(output.name())); // Null if its node failed, and said so.
+    results.push_back(*found); // Null if its node failed, and said so.
   }
   return results;
 }

@@ -110,6 +110,87 @@ static LogicalResult executeChoose(Machine &machine, Frame &frame, const Step &s
   return machine.charge(step.op, 1);
 }
 
+static LogicalResult executeLoop(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::LoopOp>(step.op);
+  auto body = SymbolTable::lookupNearestSymbolFrom(op, op.getBodyAttr());
+  auto function = machine.getFunction(body);
+  if (failed(function))
+    return failure();
+  unsigned first = op.getFirstCarried(), numCarried = op.getCarried().size();
+  unsigned numInputs = numCarried + op.getCaptured().size();
+  std::optional<int64_t> trips;
+  if (op.getTrips()) {
+    auto known = machine.getInteger(op, frame[step.operands[0]], "a number of trips");
+    if (failed(known))
+      return failure();
+    trips = *known;
+  }
+  auto goesOn = [&](const Datum &condition) -> FailureOr<bool> {
+    auto known =
+        machine.getInteger(op, makeDatum(getTensor(condition).data.front()), "a loop's condition");
+    return failed(known) ? FailureOr<bool>(failure()) : FailureOr<bool>(*known != 0);
+  };
+  SmallVector<Datum> arguments(1 + numInputs);
+  for (unsigned i = 0; i < numInputs; ++i)
+    arguments[1 + i] = frame[step.operands[first + i]];
+  Shape sizes;
+  if (failed(getIntegers(machine, frame, step, first + numInputs, op.getSizes().size(), sizes)))
+    return failure();
+  SmallVector<TensorRef> rows;
+  ArrayRef<int64_t> rest = sizes;
+  for (auto [number, type] : llvm::enumerate(op.getResultTypes())) {
+    auto tensor = cast<RankedTensorType>(type);
+    Shape shape = resolveShape(tensor.getShape(), rest);
+    rest = rest.drop_front(tensor.getNumDynamicDims());
+    if (number < numCarried) {
+      if (shape != getTensor(arguments[1 + number]).shape)
+        return machine.fault(op, "result " + Twine(number) + " has another shape than its sizes");
+      continue;
+    }
+    if (shape[0] != std::max<int64_t>(*trips, 0))
+      return machine.fault(op, "result " + Twine(number) + " has " + Twine(shape[0]) +
+                                   " rows, but there are " + Twine(*trips) + " trips");
+    rows.push_back(makeTensor(getNumberFormat(tensor.getElementType()), shape));
+  }
+  bool goes = true;
+  if (op.getCondition()) {
+    FailureOr<bool> known = goesOn(frame[step.operands[first - 1]]);
+    if (failed(known))
+      return failure();
+    goes = *known;
+  }
+  for (int64_t i = 0; goes && (!trips || i < *trips); ++i) {
+    arguments[0] = makeIndex(i);
+    std::vector<Datum> results;
+    if (failed(machine.charge(op, 1)) || failed(machine.callKernel(**function, arguments, results)))
+      return failure();
+    ArrayRef<Datum> yields = results;
+    if (op.getCondition()) {
+      FailureOr<bool> known = goesOn(yields.front());
+      if (failed(known))
+        return failure();
+      goes = *known;
+      yields = yields.drop_front();
+    }
+    for (unsigned number = 0; number < numCarried; ++number) {
+      if (getTensor(yields[number]).shape != getTensor(arguments[1 + number]).shape)
+        return machine.fault(op, "carried value " + Twine(number) + " changes its shape");
+      arguments[1 + number] = yields[number];
+    }
+    for (auto [stack, row] : llvm::zip_equal(rows, yields.drop_front(numCarried))) {
+      const TensorObject &tensor = getTensor(row);
+      if (ArrayRef(tensor.shape) != ArrayRef(stack->shape).drop_front())
+        return machine.fault(op, "a row has another shape than the result's sizes say");
+      llvm::copy(tensor.data, stack->data.begin() + i * tensor.data.size());
+    }
+  }
+  for (unsigned number = 0; number < numCarried; ++number)
+    frame[step.results[number]] = arguments[1 + number];
+  for (auto [number, stack] : llvm::enumerate(rows))
+    frame[step.results[numCarried + number]] = makeDatum(stack);
+  return success();
+}
+
 static LogicalResult executeGather(Machine &machine, Frame &frame, const Step &step) {
   auto op = cast<graph::GatherOp>(step.op);
   const TensorObject &source = getTensor(frame[step.operands[0]]);
@@ -202,5 +283,6 @@ void interp::addGraphHandlers(HandlerTable &table) {
   table["graph.check"] = {executeCheck};
   table["graph.choose"] = {executeChoose};
   table["graph.gather"] = {executeGather};
+  table["graph.loop"] = {executeLoop};
   table["graph.scatter"] = {executeScatter};
 }

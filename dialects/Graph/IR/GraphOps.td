@@ -252,6 +252,70 @@ def Graph_ChooseOp : Graph_Op<"choose", [
   }];
 }
 
+def Graph_LoopOp : Graph_Op<"loop", [
+    Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "repeats a function on tensors";
+  let description = [{
+        state = carried
+        for (i = 0; i < trips and condition; ++i)
+          condition, state, rows[i] = body(i, state, captured)
+        results = state, rows
+
+    `body` is a private function: what is repeated has places in memory of its own, sized once, and
+    goes through the same passes as the model. Without `trips` the condition alone ends the loop;
+    without `condition` the body yields none. A number of trips below 0 counts as 0. `captured`
+    are read only. `sizes` are the dynamic extents of the results, in order; the first extent of
+    rows is that of `trips`, or 0.
+
+    `scf.while` would hold the body as a region, to whose edges every pass on tensors would have
+    to attend.
+
+    ```mlir
+    func.func private @halve(%i: index, %x: tensor<4xf32>, %half: tensor<f32>) -> tensor<4xf32> {
+      %empty = tensor.empty() : tensor<4xf32>
+      %y = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> ()>,
+                                            affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+           ins(%x, %half : tensor<4xf32>, tensor<f32>) outs(%empty : tensor<4xf32>) {
+      ^bb0(%a: f32, %b: f32, %out: f32):
+        %product = arith.mulf %a, %b : f32
+        linalg.yield %product : f32
+      } -> tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
+    func.func @main(%x: tensor<4xf32>, %half: tensor<f32>, %n: index) -> tensor<4xf32> {
+      %y = graph.loop @halve trips %n carried(%x : tensor<4xf32>) captured(%half : tensor<f32>)
+           sizes [] -> tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
+    ```
+    Constraints: 1. there are `trips` or a `condition`; 2. one size per dynamic extent; 3. the first
+    results have the types of `carried`; 4. further ones, rows, need `trips` and no `condition`, and
+    a dimension; 5. `body` names a private function from an index, `carried` and `captured` to the
+    condition, if there is one, the state and one row for each of the other results; 6. `captured` are
+    ranked tensors or index.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$body, Optional<Index>:$trips,
+                       Optional<0DTensorOf<[I1]>>:$condition,
+                       Variadic<AnyRankedTensor>:$carried,
+                       Variadic<AnyTypeOf<[AnyRankedTensor, Index]>>:$captured,
+                       Variadic<Index>:$sizes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $body (`trips` $trips^)? (`while` $condition^ `:` type($condition))?
+    (`carried` `(` $carried^ `:` type($carried) `)`)?
+    (`captured` `(` $captured^ `:` type($captured) `)`)?
+    `sizes` `[` $sizes `]` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// The results that are rows of all iterations.
+    ::mlir::ResultRange getRows() { return getResults().drop_front(getCarried().size()); }
+    /// The first operand that the body takes as its argument number 1.
+    unsigned getFirstCarried() { return (getTrips() ? 1 : 0) + (getCondition() ? 1 : 0); }
+  }];
+  let hasVerifier = 1;
+}
+
 def Graph_ScatterOp : Graph_Op<"scatter", [
     Pure, SingleBlock, AllTypesMatch<["data", "result"]>,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {

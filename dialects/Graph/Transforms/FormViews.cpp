@@ -41,7 +41,7 @@ static bool hasMemory(Value tensor) {
   Operation *def = tensor.getDefiningOp();
   return !def || def->hasAttr(graph::kGroupAttr) || def->hasTrait<OpTrait::ConstantLike>() ||
          isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractSliceOp,
-             tensor::ConcatOp, graph::ChooseOp>(def);
+             tensor::ConcatOp, graph::ChooseOp, graph::LoopOp>(def);
 }
 
 static bool isReshape(Operation *op) {

@@ -73,8 +73,16 @@ struct SizesToGeneric : OpRewritePattern<tensor::FromElementsOp> {
   LogicalResult matchAndRewrite(tensor::FromElementsOp op,
                                 PatternRewriter &rewriter) const override {
     RankedTensorType type = op.getType();
-    if (type.getRank() > 1 || op.getElements().empty())
-      return rewriter.notifyMatchFailure(op, "is not a vector or a scalar");
+    if (op.getElements().empty())
+      return rewriter.notifyMatchFailure(op, "has no elements");
+    if (type.getRank() > 1) {
+      auto flat = RankedTensorType::get({type.getNumElements()}, type.getElementType());
+      Value vector = tensor::FromElementsOp::create(rewriter, op.getLoc(), flat, op.getElements());
+      ReassociationIndices all = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+      rewriter.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, type, vector,
+                                                         ArrayRef<ReassociationIndices>{all});
+      return success();
+    }
     // Kernels take sizes, so a conversion from one happens inside.
     SmallVector<Value> sizes;
     for (Value element : op.getElements()) {
@@ -120,12 +128,12 @@ struct GraphNormalizePass : graph::impl::GraphNormalizePassBase<GraphNormalizePa
     (void)applyPatternsGreedily(getOperation(), std::move(patterns));
   }
 
-  /// A fill belongs to whoever uses it. One that the model returns, or that is a choice, is
-  /// computed like any result.
+  /// A fill belongs to whoever uses it. One that the model returns, that is a choice or that a loop
+  /// begins with or reads is computed like any result.
   void computeReturnedFills() {
     IRRewriter rewriter(&getContext());
     getOperation().walk([&](Operation *op) {
-      if (!isa<func::ReturnOp, graph::ChooseOp>(op))
+      if (!isa<func::ReturnOp, graph::ChooseOp, graph::LoopOp>(op))
         return;
       for (OpOperand &operand : op->getOpOperands())
         if (auto fill = operand.get().getDefiningOp<linalg::FillOp>()) {

@@ -90,14 +90,16 @@ std::string makeName(ArrayRef<Operation *> ops, unsigned number) {
 
 class Outliner {
 public:
-  Outliner(ModuleOp module, func::FuncOp func) : module(module), func(func) {}
+  /// Kernels are numbered from `next`, across the module's functions. Equal ones of different
+  /// functions stay apart: what is known of their arguments' memory may differ.
+  Outliner(ModuleOp module, func::FuncOp func, unsigned &next)
+      : module(module), func(func), next(next) {}
 
   LogicalResult run() {
     llvm::MapVector<int64_t, SmallVector<Operation *>> groups;
     for (Operation &op : func.getBody().front())
       if (auto number = op.getAttrOfType<IntegerAttr>(graph::kGroupAttr))
         groups[number.getInt()].push_back(&op);
-    unsigned next = 0;
     for (auto &[number, ops] : groups)
       if (failed(outline(ops, number, next++)))
         return failure();
@@ -304,6 +306,7 @@ private:
 
   ModuleOp module;
   func::FuncOp func;
+  unsigned &next;
   /// Kernels by the hash of their bodies.
   std::map<size_t, SmallVector<graph::KernelOp>> kernels;
 };
@@ -311,8 +314,9 @@ private:
 struct GraphOutlinePass : graph::impl::GraphOutlinePassBase<GraphOutlinePass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    unsigned next = 0;
     for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-      if (!func.isExternal() && failed(Outliner(module, func).run()))
+      if (!func.isExternal() && failed(Outliner(module, func, next).run()))
         return signalPassFailure();
   }
 };

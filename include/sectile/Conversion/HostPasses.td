@@ -136,7 +136,8 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::affine::AffineDialect", "::sectile::graph::GraphDialect"];
+                           "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
+                           "::sectile::graph::GraphDialect"];
 }
 
 def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {

@@ -147,6 +147,13 @@ public:
 
   /// Records that `atom` equals `value` from here on (a check has made sure).
   void assume(const SymAtom *atom, const SymExpr &value);
+  /// What was assumed, to be forgotten again.
+  using Assumptions = std::map<unsigned, SymExpr>;
+  Assumptions saveAssumptions() const { return assumptions; }
+  void restoreAssumptions(Assumptions saved) {
+    assumptions = std::move(saved);
+    simplified.clear();
+  }
   /// `expr` with what was assumed put in.
   SymExpr simplify(const SymExpr &expr);
 

@@ -19,6 +19,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -26,6 +27,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 #include <cstddef>
@@ -217,9 +219,10 @@ private:
     ret.erase();
     // What can fail ends its block.
     SmallVector<Operation *> fallible;
-    for (Operation &op : func.getBody().front())
+    func.walk([&](Operation *op) {
       if (isa<graph::CheckOp, graph::DispatchOp>(op))
-        fallible.push_back(&op);
+        fallible.push_back(op);
+    });
     for (Operation *op : fallible) {
       loc = op->getLoc();
       if (auto check = dyn_cast<graph::CheckOp>(op))
@@ -375,6 +378,14 @@ struct HostToLLVMPass : sectile::impl::HostToLLVMPassBase<HostToLLVMPass> {
           << kPrepareFunction << " and @" << kRunFunction;
       return signalPassFailure();
     }
+    // What can fail ends its block: loops must be blocks by then.
+    RewritePatternSet loops(context);
+    populateSCFToControlFlowConversionPatterns(loops);
+    ConversionTarget flat(*context);
+    flat.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+    flat.addIllegalDialect<scf::SCFDialect>();
+    if (failed(applyPartialConversion({prepare, run}, flat, std::move(loops))))
+      return signalPassFailure();
     LowerToLLVMOptions options(context);
     LLVMTypeConverter converter(context, options);
     HostEmitter emitter(module, converter);

@@ -22,15 +22,17 @@ int64_t sectile::getElementBytes(Type element) {
 }
 
 Value sectile::getLaunchSize(Value tensor, int64_t dim) {
-  auto launch = tensor.getDefiningOp<graph::LaunchOp>();
+  Operation *op = tensor.getDefiningOp();
+  auto loop = dyn_cast<graph::LoopOp>(op);
+  ValueRange sizes = loop ? ValueRange(loop.getSizes()) : cast<graph::LaunchOp>(op).getSizes();
   unsigned position = 0;
-  for (Value result : launch.getResults()) {
+  for (Value result : op->getResults()) {
     auto type = cast<RankedTensorType>(result.getType());
     for (int64_t i = 0; i < type.getRank(); ++i) {
       if (!type.isDynamicDim(i))
         continue;
       if (result == tensor && i == dim)
-        return launch.getSizes()[position];
+        return sizes[position];
       ++position;
     }
   }
@@ -40,6 +42,11 @@ Value sectile::getLaunchSize(Value tensor, int64_t dim) {
 Value HostScalars::clone(Value value) {
   if (Value known = mapping.lookupOrNull(value))
     return known;
+  if (Value operand = operands.lookup(value)) {
+    Value known = outer->clone(operand);
+    mapping.map(value, known);
+    return known;
+  }
   Operation *op = value.getDefiningOp();
   if (auto dim = dyn_cast_if_present<tensor::DimOp>(op)) {
     Value extent = getExtent(dim.getSource(), *dim.getConstantIndex());
@@ -70,8 +77,10 @@ Value HostScalars::getExtent(Value tensor, int64_t dim) {
     return constantIndex(type.getDimSize(dim));
   if (auto it = extents.find({tensor, dim}); it != extents.end())
     return it->second;
+  if (Value operand = operands.lookup(tensor))
+    return outer->getExtent(operand, dim);
   Operation *op = tensor.getDefiningOp();
-  if (isa<graph::LaunchOp>(op))
+  if (isa<graph::LaunchOp, graph::LoopOp>(op))
     return clone(getLaunchSize(tensor, dim));
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
     OpFoldResult size = expand.getMixedOutputShape()[dim];

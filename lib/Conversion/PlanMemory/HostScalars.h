@@ -16,7 +16,7 @@ namespace sectile {
 /// Bytes of an element in memory; i1 takes one.
 int64_t getElementBytes(mlir::Type element);
 
-/// The dynamic size of dimension `dim` of a launch result.
+/// The dynamic size of dimension `dim` of a result of a launch or loop.
 mlir::Value getLaunchSize(mlir::Value tensor, int64_t dim);
 
 /// Computes in a new function what the model's function computes of sizes. Everything is written
@@ -24,9 +24,19 @@ mlir::Value getLaunchSize(mlir::Value tensor, int64_t dim);
 class HostScalars {
 public:
   HostScalars(mlir::OpBuilder &builder, mlir::Location loc) : builder(builder), loc(loc) {}
+  /// Of a loop's body, whose arguments are values of the function around it where bindOuter says
+  /// so.
+  HostScalars(HostScalars &outer, mlir::Location loc)
+      : builder(outer.builder), loc(loc), outer(&outer) {}
 
   /// Makes `extent` the extent of an input's dimension.
   void bind(mlir::Value input, int64_t dim, mlir::Value extent) { extents[{input, dim}] = extent; }
+
+  /// Makes `value` what an argument of type index stands for.
+  void bindIndex(mlir::Value argument, mlir::Value value) { mapping.map(argument, value); }
+
+  /// Makes `argument` of the body the same as `operand` of the function around it.
+  void bindOuter(mlir::Value argument, mlir::Value operand) { operands[argument] = operand; }
 
   /// Makes `buffer` what elements of an input are read from.
   void bindBuffer(mlir::Value input, mlir::Value buffer) { buffers[input] = buffer; }
@@ -51,6 +61,8 @@ private:
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> extents; // of inputs
   llvm::DenseMap<mlir::Value, mlir::Value> buffers;                     // of inputs
   mlir::IRMapping mapping;
+  HostScalars *outer = nullptr;
+  llvm::DenseMap<mlir::Value, mlir::Value> operands; // by argument
 };
 
 } // namespace sectile

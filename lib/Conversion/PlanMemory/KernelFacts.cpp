@@ -81,11 +81,14 @@ void sectile::recordKernelFacts(ModuleOp module, func::FuncOp model, const Place
     }
     it->launches.push_back(launch);
   }
+  llvm::DenseSet<StringAttr> isLaunched;
+  module.walk([&](graph::LaunchOp launch) { isLaunched.insert(launch.getKernelAttr().getAttr()); });
   SymbolTable symbols(module);
   for (auto kernel : llvm::make_early_inc_range(module.getOps<graph::KernelOp>())) {
     auto it = variants.find(kernel.getSymNameAttr());
     if (it == variants.end()) {
-      kernel.erase();
+      if (!isLaunched.contains(kernel.getSymNameAttr()))
+        kernel.erase();
       continue;
     }
     ArrayRef<Variant> known = it->second;

@@ -20,14 +20,14 @@ Lifetimes::Lifetimes(func::FuncOp model) {
   graph::Guards guards(model.getBody().front());
   for (Operation &op : model.getBody().front()) {
     stepOf[&op] = step;
-    if (isa<graph::LaunchOp>(op))
+    if (isa<graph::LaunchOp, graph::LoopOp>(op))
       for (Value result : op.getResults()) {
         Memory &memory = memories[Placement::getOwner(result)];
         if (memory.begin < 0)
           memory.begin = step;
         memory.end = step;
       }
-    if (isa<graph::LaunchOp, func::ReturnOp>(op))
+    if (isa<graph::LaunchOp, graph::LoopOp, func::ReturnOp>(op))
       for (OpOperand &operand : op.getOpOperands())
         if (isa<RankedTensorType>(operand.get().getType())) {
           Memory &memory = memories[Placement::getOwner(operand.get())];
@@ -35,7 +35,7 @@ Lifetimes::Lifetimes(func::FuncOp model) {
           memory.end = step;
         }
     // The host reads the conditions that a launch waits for in front of it.
-    if (isa<graph::LaunchOp>(op))
+    if (isa<graph::LaunchOp, graph::LoopOp>(op))
       for (const graph::Literal &literal : guards.getGuard(&op)) {
         Memory &memory = memories[Placement::getOwner(literal.condition)];
         memory.end = step;

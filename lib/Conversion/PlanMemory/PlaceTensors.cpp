@@ -41,6 +41,7 @@ public:
 
   LogicalResult run() {
     copyChosen();
+    copyRepeated();
     for (Operation &op : llvm::make_early_inc_range(block))
       if (auto concat = dyn_cast<tensor::ConcatOp>(op))
         copyOperands(concat);
@@ -140,6 +141,37 @@ private:
       }
   }
 
+  /// Leaves what every loop begins with to launches that write it and nothing else: the loop goes
+  /// on in its memory. Outer values that it reads begin where their memory does.
+  void copyRepeated() {
+    SmallVector<graph::LoopOp> loops(block.getOps<graph::LoopOp>());
+    for (graph::LoopOp loop : loops) {
+      for (OpOperand &start : loop.getCarriedMutable())
+        if (!isLoopStart(start))
+          copy(start);
+      for (OpOperand &read : loop.getCapturedMutable()) {
+        Placement placement(model);
+        if (isa<RankedTensorType>(read.get().getType()) &&
+            (!Placement::isWhole(read.get()) || !placement.isContiguous(read.get())))
+          copy(read);
+      }
+      for (OpResult result : loop->getResults()) {
+        // Iterations know no other strides than their own, and begin where their memory does. What
+        // a body returns may be a row of something larger.
+        Placement placement(model);
+        if (model.isPublic() && placement.isContiguous(result))
+          continue;
+        SmallVector<OpOperand *> uses;
+        for (OpOperand &use : result.getUses())
+          if (isReturned(result) &&
+              (isReshape(use.getOwner()) || isa<func::ReturnOp>(use.getOwner())))
+            uses.push_back(&use);
+        for (OpOperand *use : uses)
+          copy(*use);
+      }
+    }
+  }
+
   bool isAppend(tensor::ConcatOp concat, const graph::Alias &alias) {
     return block.getTerminator()->getOperand(alias.output) == concat.getResult() &&
            static_cast<int64_t>(concat.getDim()) == alias.dim;
@@ -171,13 +203,16 @@ private:
         if ((it != placement.getAliases().end()) != aliased)
           continue;
         Value owner = Placement::getOwner(use.get());
-        bool isOwn = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp, graph::ChooseOp>(
-                         owner.getDefiningOp()) &&
-                     Placement::isWhole(use.get());
+        bool isOwn =
+            isa_and_nonnull<graph::LaunchOp, graph::LoopOp, tensor::ConcatOp, graph::ChooseOp>(
+                owner.getDefiningOp()) &&
+            Placement::isWhole(use.get());
         bool isThere =
             aliased && owner == model.getArgument(it->input) && Placement::isWhole(use.get());
         bool isFirst = placed.insert(owner).second;
-        bool isPlain = Placement::isWhole(use.get()) && placement.isContiguous(use.get());
+        // A body leaves every result where its loop wants it.
+        bool isPlain =
+            model.isPublic() && Placement::isWhole(use.get()) && placement.isContiguous(use.get());
         if ((!isOwn || !isFirst) && !(aliased ? isThere : isPlain))
           copy(use);
       }
@@ -323,6 +358,16 @@ private:
         << ("result " + std::to_string(result) + " is written over input " + std::to_string(input));
   }
 
+  /// Whether `tensor` lies where a loop's iterations write.
+  static bool isOfLoop(Value tensor) {
+    while (std::optional<Window> window = getWindow(tensor)) {
+      if (isa<graph::LoopOp>(window->op))
+        return true;
+      tensor = window->parent;
+    }
+    return false;
+  }
+
   /// Lets results take the memory of inputs that die.
   void overwriteInputs() {
     for (auto launch : block.getOps<graph::LaunchOp>())
@@ -336,6 +381,9 @@ private:
           Value owner = Placement::getOwner(read.get());
           bool isOurs = isa_and_nonnull<graph::LaunchOp, tensor::ConcatOp>(owner.getDefiningOp()) &&
                         !placement.getAlias(owner);
+          // Where a body's result was copied out of a loop, it stays out.
+          if (model.isPrivate() && isReturned(result) && isOfLoop(read.get()))
+            continue;
           if (!isOurs || lifetimes.getEnd(owner) > lifetimes.getStep(launch) ||
               !isOneToOne(result, read))
             continue;
@@ -377,9 +425,46 @@ private:
 
 struct GraphPlaceTensorsPass : sectile::impl::GraphPlaceTensorsPassBase<GraphPlaceTensorsPass> {
   void runOnOperation() override {
-    for (auto func : getOperation().getOps<func::FuncOp>())
-      if (func.isPublic() && !func.isExternal() && failed(Placer(getOperation(), func).run()))
+    ModuleOp module = getOperation();
+    eraseUnusedBodies(module);
+    separateKernels(module);
+    for (auto func : module.getOps<func::FuncOp>())
+      if (!func.isExternal() && failed(Placer(module, func).run()))
         return signalPassFailure();
+  }
+
+  /// Bodies of loops that are no longer there.
+  static void eraseUnusedBodies(ModuleOp module) {
+    for (bool isDone = false; !isDone;) {
+      isDone = true;
+      for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+        if (func.isPrivate() && !func.isExternal() &&
+            SymbolTable::symbolKnownUseEmpty(func, module)) {
+          func.erase();
+          isDone = false;
+        }
+    }
+  }
+
+  /// Gives each function kernels of its own: what is known of their arguments' memory differs.
+  static void separateKernels(ModuleOp module) {
+    SymbolTable symbols(module);
+    llvm::DenseMap<StringAttr, func::FuncOp> launchers;
+    for (auto func : module.getOps<func::FuncOp>()) {
+      llvm::DenseMap<StringAttr, FlatSymbolRefAttr> own;
+      func.walk([&](graph::LaunchOp launch) {
+        StringAttr name = launch.getKernelAttr().getAttr();
+        if (launchers.try_emplace(name, func).first->second == func)
+          return;
+        FlatSymbolRefAttr &clone = own[name];
+        if (!clone) {
+          Operation *kernel = symbols.lookup(name);
+          clone = FlatSymbolRefAttr::get(
+              symbols.insert(kernel->clone(), std::next(kernel->getIterator())));
+        }
+        launch.setKernelAttr(clone);
+      });
+    }
   }
 };
 

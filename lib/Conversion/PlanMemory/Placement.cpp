@@ -16,6 +16,14 @@ bool sectile::isReshape(Operation *op) {
   return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
 }
 
+bool sectile::isLoopStart(OpOperand &start) {
+  auto isOther = [&](OpOperand &use) {
+    return &use != &start && !isa<tensor::DimOp>(use.getOwner());
+  };
+  return start.get().getDefiningOp<graph::LaunchOp>() &&
+         llvm::none_of(start.get().getUses(), isOther);
+}
+
 std::optional<Window> sectile::getWindow(Value tensor) {
   Operation *op = tensor.getDefiningOp();
   if (!op)
@@ -31,6 +39,11 @@ std::optional<Window> sectile::getWindow(Value tensor) {
       if (input >= 0)
         return Window{Window::InPlace, launch.getInputs()[input], op};
     }
+  // What a loop carries ends where it began.
+  if (auto loop = dyn_cast<graph::LoopOp>(op))
+    if (unsigned number = cast<OpResult>(tensor).getResultNumber();
+        number < loop.getCarried().size())
+      return Window{Window::InPlace, loop.getCarried()[number], op};
   // Both sides of a choice are written where its result lies.
   if (launch)
     for (OpOperand &use : tensor.getUses())

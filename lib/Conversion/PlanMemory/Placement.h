@@ -32,7 +32,7 @@ namespace sectile {
 struct Window {
   enum Kind { Reshape, Slice, Operand, InPlace, Choice } kind;
   mlir::Value parent;
-  mlir::Operation *op; // the reshape, slice, concat, launch or choice
+  mlir::Operation *op; // the reshape, slice, concat, launch, loop or choice
   unsigned number = 0; // of the operand
   /// Whether it covers all of the parent.
   bool isWhole() const { return kind == Reshape || kind == InPlace || kind == Choice; }
@@ -40,6 +40,10 @@ struct Window {
 
 /// Whether `op` shows the elements of its operand with other extents.
 bool isReshape(mlir::Operation *op);
+
+/// Whether a loop can go on in the memory of what it begins with, `start`: a launch wrote it, for
+/// the loop alone.
+bool isLoopStart(mlir::OpOperand &start);
 
 /// How `tensor` lies in the memory of another one; none if it owns memory.
 std::optional<Window> getWindow(mlir::Value tensor);

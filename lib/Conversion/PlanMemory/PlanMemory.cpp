@@ -22,10 +22,13 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/MapVector.h"
+
+#include <memory>
 
 namespace sectile {
 #define GEN_PASS_DEF_GRAPHPLANMEMORYPASS
@@ -48,22 +51,38 @@ namespace {
 
 class Planner {
 public:
-  Planner(ModuleOp module, func::FuncOp model)
+  Planner(ModuleOp module, func::FuncOp model, ConstantSection &section)
       : module(module), model(model), block(model.getBody().front()), builder(module.getContext()),
-        placement(model), guards(block) {}
+        placement(model), guards(block), section(section) {}
 
   LogicalResult run() {
-    if (failed(checkChoices()) || failed(collectBuffers()))
+    if (failed(analyze()))
       return failure();
     recordInterface(module, model);
     writePrepare();
-    if (failed(writeRun()))
-      return failure();
-    model.erase();
-    return success();
+    return writeRun();
   }
 
 private:
+  /// Of the body of `loop`, which `parent` runs.
+  Planner(Planner &parent, graph::LoopOp loop, func::FuncOp body)
+      : Planner(parent.module, body, parent.section) {
+    this->parent = &parent;
+    this->loop = loop;
+  }
+
+  LogicalResult analyze() {
+    for (auto inner : block.getOps<graph::LoopOp>()) {
+      auto body = module.lookupSymbol<func::FuncOp>(inner.getBody());
+      auto *child = new Planner(*this, inner, body);
+      children[inner].reset(child);
+      if (failed(child->analyze()))
+        return failure();
+    }
+    return success(succeeded(checkChoices()) && succeeded(checkLoops()) &&
+                   succeeded(collectBuffers()) && succeeded(checkSizes()));
+  }
+
   /// What holds the memory of an owner (see Placement.h) that is no input and no constant.
   struct Buffer {
     std::optional<unsigned> output; // this output of the model
@@ -86,9 +105,48 @@ private:
     return success();
   }
 
+  /// Iterations begin in the memory of what the loop begins with, and end there.
+  LogicalResult checkLoops() {
+    for (auto &[inner, child] : children)
+      for (OpOperand &start : inner.getCarriedMutable())
+        if (!isLoopStart(start))
+          return inner.emitOpError("expects to begin with results of launches that nothing else "
+                                   "uses; run graph-place-tensors first");
+    return success();
+  }
+
+  /// Whether a number of a body follows from how many iterations were made.
+  bool dependsOnIteration(Value scalar) {
+    if (auto argument = dyn_cast<BlockArgument>(scalar)) {
+      if (!parent || !argument.getType().isIndex())
+        return false; // extents
+      unsigned number = argument.getArgNumber();
+      return number == 0 ||
+             parent->dependsOnIteration(loop->getOperand(loop.getFirstCarried() + number - 1));
+    }
+    return llvm::any_of(scalar.getDefiningOp()->getOperands(), [&](Value operand) {
+      return !isa<RankedTensorType>(operand.getType()) && dependsOnIteration(operand);
+    });
+  }
+
+  /// The places of a body are laid out before it runs.
+  LogicalResult checkSizes() {
+    for (Operation &op : block) {
+      ValueRange sizes;
+      if (auto launch = dyn_cast<graph::LaunchOp>(op))
+        sizes = launch.getSizes();
+      else if (auto inner = dyn_cast<graph::LoopOp>(op))
+        sizes = inner.getSizes();
+      if (llvm::any_of(sizes, [&](Value size) { return dependsOnIteration(size); }))
+        return op.emitOpError("has a size that differs from iteration to iteration of the loop it "
+                              "is in: expects sizes that are known in front of the loop");
+    }
+    return success();
+  }
+
   LogicalResult collectBuffers() {
     for (Operation &op : block) {
-      if (isa<graph::LaunchOp, tensor::ConcatOp, graph::ChooseOp>(op)) {
+      if (isa<graph::LaunchOp, graph::LoopOp, tensor::ConcatOp, graph::ChooseOp>(op)) {
         for (Value result : op.getResults()) {
           if (getWindow(result))
             continue;
@@ -102,7 +160,7 @@ private:
                     isa<tensor::DimOp, tensor::EmptyOp, graph::CheckOp, func::ReturnOp>(op);
       // Numbers that sizes are made of, read where the user keeps them.
       if (auto extract = dyn_cast<tensor::ExtractOp>(op))
-        isHost = isa<BlockArgument>(extract.getTensor());
+        isHost = !parent && isa<BlockArgument>(extract.getTensor());
       if (!isReshape(&op) && !isa<tensor::ExtractSliceOp>(op) && !isHost)
         return op.emitOpError("is left in the host program: expects every op on tensors to be "
                               "part of a kernel");
@@ -136,22 +194,33 @@ private:
       lifetimes.push_back(lifetime);
       inArena.push_back(&buffer);
     }
-    for (auto [buffer, slot] : llvm::zip_equal(inArena, assignSlots(lifetimes))) {
-      buffer->slot = slot;
-      numSlots = std::max(numSlots, slot + 1);
+    // The places of a body are one place of the function around it.
+    for (auto &[inner, child] : children) {
+      Lifetime lifetime;
+      lifetime.begin = lifetime.end = uses.getStep(inner);
+      lifetime.sizeClass = llvm::hash_value(inner.getOperation());
+      lifetimes.push_back(lifetime);
     }
+    SmallVector<unsigned> slots = assignSlots(lifetimes);
+    for (auto [buffer, slot] : llvm::zip(inArena, slots))
+      buffer->slot = slot;
+    for (auto [entry, slot] : llvm::zip_equal(children, ArrayRef(slots).drop_front(inArena.size())))
+      entry.second->slotInParent = slot;
+    for (unsigned slot : slots)
+      numSlots = std::max(numSlots, slot + 1);
     return success();
   }
 
   /// Something that equal sizes have in common: the size value of a launch result's dynamic
   /// dimension; of a concatenation's, what no other tensor has.
   static void *getSizeKey(Value tensor, int64_t dim) {
-    bool isLaunched = tensor.getDefiningOp<graph::LaunchOp>() != nullptr;
+    bool isLaunched = isa<graph::LaunchOp, graph::LoopOp>(tensor.getDefiningOp());
     return (isLaunched ? getLaunchSize(tensor, dim) : tensor).getAsOpaquePointer();
   }
 
-  /// Offsets of all slots and, last, the size of the arena.
-  SmallVector<Value> layOutSlots(HostScalars &scalars) {
+  /// Computes where slots begin in the function's part of the arena; returns its size. A body has
+  /// a second place for everything it carries, and one for its condition.
+  Value layOutSlots(HostScalars &scalars, OpBuilder &at) {
     Location loc = model.getLoc();
     SmallVector<Value> sizes(numSlots);
     for (auto &[tensor, buffer] : buffers) {
@@ -159,20 +228,51 @@ private:
         continue;
       Value bytes = scalars.getBytes(tensor);
       Value &size = sizes[buffer.slot];
-      size = size ? Value(arith::MaxUIOp::create(builder, loc, size, bytes)) : bytes;
+      size = size ? Value(arith::MaxUIOp::create(at, loc, size, bytes)) : bytes;
     }
-    SmallVector<Value> offsets;
+    for (auto &[inner, child] : children) {
+      HostScalars ofBody(scalars, loc);
+      child->bindOuter(ofBody);
+      Value bytes = child->layOutSlots(ofBody, at);
+      Value &size = sizes[child->slotInParent];
+      size = size ? Value(arith::MaxUIOp::create(at, loc, size, bytes)) : bytes;
+    }
+    if (parent) {
+      for (Value state : getCarriedArguments())
+        sizes.push_back(scalars.getBytes(state));
+      sizes.push_back(scalars.constantIndex(1));
+    }
+    slotOffsets.clear();
     Value offset = scalars.constantIndex(0);
     AffineExpr symbol = builder.getAffineSymbolExpr(0);
     for (Value size : sizes) {
-      offsets.push_back(offset);
+      if (!size) // of a tensor that is an output
+        size = scalars.constantIndex(0);
+      slotOffsets.push_back(offset);
       Value padded = affine::AffineApplyOp::create(
-          builder, loc, AffineMap::get(0, 1, symbol.ceilDiv(kAlignment) * kAlignment),
-          ValueRange{size});
-      offset = arith::AddIOp::create(builder, loc, offset, padded);
+          at, loc, AffineMap::get(0, 1, symbol.ceilDiv(kAlignment) * kAlignment), ValueRange{size});
+      offset = arith::AddIOp::create(at, loc, offset, padded);
     }
-    offsets.push_back(offset);
-    return offsets;
+    return offset;
+  }
+
+  /// Makes offsets of slots count from the start of the arena, in bodies too.
+  void moveSlots(Value base, OpBuilder &at) {
+    if (base)
+      for (Value &offset : slotOffsets)
+        offset = arith::AddIOp::create(at, model.getLoc(), base, offset);
+    for (auto &[inner, child] : children)
+      child->moveSlots(slotOffsets[child->slotInParent], at);
+  }
+
+  ArrayRef<BlockArgument> getCarriedArguments() {
+    return model.getArguments().slice(1, loop.getCarried().size());
+  }
+
+  /// Makes arguments of the body what the function around it has there.
+  void bindOuter(HostScalars &scalars) {
+    for (auto [number, argument] : llvm::enumerate(model.getArguments().drop_front()))
+      scalars.bindOuter(argument, loop->getOperand(loop.getFirstCarried() + number));
   }
 
   void writePrepare() {
@@ -223,19 +323,36 @@ private:
         graph::CheckOp::create(builder, loc, equal, message, ValueRange{extent, it->second.first});
       }
     }
-    for (auto check : block.getOps<graph::CheckOp>()) {
-      IRMapping mapping;
-      for (Value operand : check->getOperands())
-        mapping.map(operand, scalars.clone(operand));
-      builder.clone(*check, mapping);
-    }
+    writeChecks(scalars, builder, /*ofIterations=*/false);
     for (Value output : block.getTerminator()->getOperands())
       for (int64_t dim = 0; dim < cast<RankedTensorType>(output.getType()).getRank(); ++dim)
         results.push_back(scalars.getExtent(output, dim));
-    results.push_back(layOutSlots(scalars).back());
+    results.push_back(layOutSlots(scalars, builder));
     func::ReturnOp::create(builder, loc, results);
     prepare.setFunctionType(
         builder.getFunctionType(inputs, SmallVector<Type>(results.size(), builder.getIndexType())));
+  }
+
+  /// Writes what is checked before the model runs, in bodies too, or what only an iteration can
+  /// tell.
+  void writeChecks(HostScalars &scalars, OpBuilder &at, bool ofIterations) {
+    for (auto check : block.getOps<graph::CheckOp>()) {
+      bool isOfIterations = llvm::any_of(
+          check->getOperands(), [&](Value operand) { return dependsOnIteration(operand); });
+      if (isOfIterations != ofIterations)
+        continue;
+      IRMapping mapping;
+      for (Value operand : check->getOperands())
+        mapping.map(operand, scalars.clone(operand));
+      at.clone(*check, mapping);
+    }
+    if (ofIterations)
+      return;
+    for (auto &[inner, child] : children) {
+      HostScalars ofBody(scalars, inner.getLoc());
+      child->bindOuter(ofBody);
+      child->writeChecks(ofBody, at, false);
+    }
   }
 
   LogicalResult writeRun() {
@@ -261,6 +378,7 @@ private:
     unsigned numInputs = model.getNumArguments(), numOutputs = model.getNumResults();
     arena = entry->getArgument(numInputs + numOutputs);
     constants = entry->getArgument(numInputs + numOutputs + 1);
+    llvm::append_range(outputs, entry->getArguments().slice(numInputs, numOutputs));
 
     HostScalars scalars(builder, loc);
     for (auto [tensor, buffer] : llvm::zip(model.getArguments(), entry->getArguments())) {
@@ -271,10 +389,10 @@ private:
         if (type.isDynamicDim(dim))
           scalars.bind(tensor, dim, memref::DimOp::create(builder, loc, buffer, dim));
     }
-    slotOffsets = layOutSlots(scalars);
-    for (auto launch : block.getOps<graph::LaunchOp>())
-      if (failed(writeDispatch(launch, scalars)))
-        return failure();
+    layOutSlots(scalars, builder);
+    moveSlots({}, builder);
+    if (failed(writeSteps(scalars)))
+      return failure();
 
     // Outputs that no kernel wrote in place.
     for (auto [number, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
@@ -296,6 +414,18 @@ private:
     return success();
   }
 
+  LogicalResult writeSteps(HostScalars &scalars) {
+    for (Operation &op : block) {
+      auto launch = dyn_cast<graph::LaunchOp>(op);
+      if (launch && failed(writeDispatch(launch, scalars)))
+        return failure();
+      auto inner = dyn_cast<graph::LoopOp>(op);
+      if (inner && failed(writeLoop(inner, *children[inner], scalars)))
+        return failure();
+    }
+    return success();
+  }
+
   LogicalResult writeDispatch(graph::LaunchOp launch, HostScalars &scalars) {
     auto kernel = module.lookupSymbol<graph::KernelOp>(launch.getKernel());
     SmallVector<Value> args;
@@ -313,16 +443,149 @@ private:
     for (Value result : launch.getResults())
       if (failed(add(result, {})))
         return failure();
+    FailureOr<Value> when = readGuard(launch, scalars);
+    if (failed(when))
+      return failure();
+    graph::DispatchOp::create(builder, launch.getLoc(), launch.getKernelAttr(), args, *when,
+                              builder.getI64IntegerAttr(launch.getInputs().size()));
+    return success();
+  }
+
+  /// Whether all holds that `op` waits for; null if it waits for nothing.
+  FailureOr<Value> readGuard(Operation *op, HostScalars &scalars) {
     Value when;
-    for (const graph::Literal &literal : guards.getGuard(launch)) {
+    for (const graph::Literal &literal : guards.getGuard(op)) {
       Value holds = readCondition(literal, scalars);
       if (!holds)
         return failure();
-      when = when ? arith::AndIOp::create(builder, launch.getLoc(), when, holds) : holds;
+      when = when ? arith::AndIOp::create(builder, op->getLoc(), when, holds) : holds;
     }
-    graph::DispatchOp::create(builder, launch.getLoc(), launch.getKernelAttr(), args, when,
-                              builder.getI64IntegerAttr(launch.getInputs().size()));
+    return when;
+  }
+
+  /// What is carried changes between two places: the memory of the result, where the loop begins,
+  /// and one of the body's. If it ends in the latter, it is copied.
+  LogicalResult writeLoop(graph::LoopOp loop, Planner &body, HostScalars &scalars) {
+    Location loc = loop.getLoc();
+    unsigned numCarried = loop.getCarried().size();
+    auto boolean = [&](bool value) -> Value {
+      return arith::ConstantOp::create(builder, loc, builder.getBoolAttr(value));
+    };
+    FailureOr<Value> goes = readGuard(loop, scalars);
+    if (failed(goes))
+      return failure();
+    if (loop.getCondition()) {
+      Value buffer = getBuffer(loop.getCondition(), scalars);
+      if (!buffer)
+        return failure();
+      Value first = memref::LoadOp::create(builder, loc, buffer, ValueRange());
+      *goes = *goes ? arith::AndIOp::create(builder, loc, *goes, first) : first;
+    }
+    Value trips = loop.getTrips() ? scalars.clone(loop.getTrips()) : Value();
+    // Everything from outside is made in front of the loop.
+    HostScalars ofBody(body.builder, loc);
+    SmallVector<Value> state, other;
+    for (auto [number, argument] : llvm::enumerate(body.model.getArguments().drop_front())) {
+      Value operand = loop->getOperand(loop.getFirstCarried() + number);
+      auto type = dyn_cast<RankedTensorType>(operand.getType());
+      if (!type) {
+        ofBody.bindIndex(argument, scalars.clone(operand));
+        continue;
+      }
+      for (int64_t dim = 0; dim < type.getRank(); ++dim)
+        if (type.isDynamicDim(dim))
+          ofBody.bind(argument, dim, scalars.getExtent(operand, dim));
+      Value buffer = getBuffer(number < numCarried ? loop.getResult(number) : operand, scalars);
+      if (!buffer)
+        return failure();
+      if (number >= numCarried) {
+        body.bufferOf[argument] = buffer;
+        continue;
+      }
+      state.push_back(buffer);
+      SmallVector<Value> sizes;
+      for (int64_t dim = 0; dim < type.getRank(); ++dim)
+        if (type.isDynamicDim(dim))
+          sizes.push_back(scalars.getExtent(operand, dim));
+      other.push_back(memref::ViewOp::create(builder, loc, getBufferType(type), arena,
+                                             body.slotOffsets[body.numSlots + number], sizes));
+    }
+    SmallVector<std::pair<Value, Value>> rows; // and how many elements each has
+    for (Value result : loop.getRows()) {
+      Value elements = scalars.constantIndex(1), buffer = getBuffer(result, scalars);
+      if (!buffer)
+        return failure();
+      for (int64_t dim = 1; dim < cast<RankedTensorType>(result.getType()).getRank(); ++dim)
+        elements = arith::MulIOp::create(builder, loc, elements, scalars.getExtent(result, dim));
+      rows.emplace_back(buffer, elements);
+    }
+    Value next =
+        memref::ViewOp::create(builder, loc, MemRefType::get({}, builder.getI1Type()), arena,
+                               body.slotOffsets[body.numSlots + numCarried], ValueRange());
+    Value one = scalars.constantIndex(1);
+    SmallVector<Value> starts = {scalars.constantIndex(0), *goes ? *goes : boolean(true)};
+    llvm::append_range(starts, state);
+    llvm::append_range(starts, other);
+    body.arena = arena;
+    body.constants = constants;
+    TypeRange types = ValueRange(starts).getTypes();
+    SmallVector<Location> locs(starts.size(), loc);
+    auto whileOp = scf::WhileOp::create(builder, loc, types, starts);
+    OpBuilder inside(builder.getContext());
+    ValueRange before = inside.createBlock(&whileOp.getBefore(), {}, types, locs)->getArguments();
+    Value holds = before[1];
+    if (trips) {
+      Value isLess =
+          arith::CmpIOp::create(inside, loc, arith::CmpIPredicate::slt, before[0], trips);
+      holds = arith::AndIOp::create(inside, loc, isLess, holds);
+    }
+    scf::ConditionOp::create(inside, loc, holds, before);
+
+    ValueRange args =
+        body.builder.createBlock(&whileOp.getAfter(), {}, types, locs)->getArguments();
+    ValueRange here = args.slice(2, numCarried), there = args.drop_front(2 + numCarried);
+    ofBody.bindIndex(body.model.getArgument(0), args[0]);
+    for (auto [argument, buffer] : llvm::zip_equal(body.getCarriedArguments(), here))
+      body.bufferOf[argument] = buffer;
+    if (loop.getCondition())
+      body.outputs.push_back(next);
+    llvm::append_range(body.outputs, there);
+    for (auto [buffer, elements] : rows) {
+      body.outputs.push_back(buffer);
+      body.outputOffsets[buffer] = arith::MulIOp::create(body.builder, loc, args[0], elements);
+    }
+    if (failed(body.writeIteration(ofBody)))
+      return failure();
+    SmallVector<Value> yields = {arith::AddIOp::create(body.builder, loc, args[0], one)};
+    yields.push_back(loop.getCondition()
+                         ? memref::LoadOp::create(body.builder, loc, next, ValueRange()).getResult()
+                         : args[1]);
+    llvm::append_range(yields, there);
+    llvm::append_range(yields, here);
+    scf::YieldOp::create(body.builder, loc, yields);
+    if (numCarried == 0)
+      return success();
+    Value isOdd = arith::TruncIOp::create(
+        builder, loc, builder.getI1Type(),
+        arith::IndexCastOp::create(builder, loc, builder.getI64Type(), whileOp.getResult(0)));
+    scf::IfOp::create(builder, loc, isOdd, [&](OpBuilder &then, Location) {
+      for (auto [from, to] : llvm::zip_equal(other, state))
+        memref::CopyOp::create(then, loc, from, to);
+      scf::YieldOp::create(then, loc);
+    });
     return success();
+  }
+
+  /// One run of a body, whose arguments and outputs are known.
+  LogicalResult writeIteration(HostScalars &scalars) {
+    for (auto [number, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
+      auto it = buffers.find(Placement::getOwner(value));
+      if (it == buffers.end() || it->second.output != number)
+        return model.emitError("expects each result of a loop's body to have a launch of its own; "
+                               "run graph-place-tensors first");
+    }
+    writeChecks(scalars, builder, /*ofIterations=*/true);
+    return writeSteps(scalars);
   }
 
   /// Whether a condition is what a launch waits for; null after an error. What computed it has run:
@@ -348,7 +611,6 @@ private:
 
   /// The memory of an owner, with its offset 0 where it begins; null after an error.
   Value getMemory(Value owner, HostScalars &scalars) {
-    Block *entry = arena.getParentBlock();
     auto it = buffers.find(owner);
     if (it == buffers.end()) {
       emitError(owner.getLoc(), "host program: a tensor has no memory");
@@ -356,7 +618,7 @@ private:
     }
     const Buffer &buffer = it->second;
     if (buffer.output)
-      return entry->getArgument(model.getNumArguments() + *buffer.output);
+      return outputs[*buffer.output];
     auto type = getBufferType(cast<RankedTensorType>(owner.getType()));
     SmallVector<Value> sizes;
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
@@ -383,10 +645,17 @@ private:
       return buffer;
     }
     Value owner = Placement::getOwner(tensor);
-    Value base = owner == tensor ? getMemory(owner, scalars) : getBuffer(owner, scalars);
+    // Offsets count from where the memory begins, of which an owner that is a row shows a part.
+    auto it = buffers.find(owner);
+    bool isRow = it != buffers.end() && it->second.output &&
+                 outputOffsets.contains(outputs[*it->second.output]);
+    Value base = owner == tensor || isRow ? getMemory(owner, scalars) : getBuffer(owner, scalars);
     if (!base)
       return {};
-    Value buffer = showPlace(base, tensor, getPlace(placement, scalars, tensor), scalars);
+    Place place = getPlace(placement, scalars, tensor);
+    if (isRow)
+      place.offset = scalars.add(place.offset, outputOffsets.lookup(base));
+    Value buffer = showPlace(base, tensor, place, scalars);
     bufferOf[tensor] = buffer;
     return buffer;
   }
@@ -396,11 +665,9 @@ private:
     if (!Placement::hasOwnersExtents(tensor))
       return false;
     // An output has those of the result that is returned.
-    auto argument = dyn_cast<BlockArgument>(base);
-    unsigned numInputs = model.getNumArguments();
-    return !argument || argument.getArgNumber() < numInputs ||
-           Placement::hasOwnersExtents(
-               block.getTerminator()->getOperand(argument.getArgNumber() - numInputs));
+    const auto *output = llvm::find(outputs, base);
+    return output == outputs.end() ||
+           Placement::hasOwnersExtents(block.getTerminator()->getOperand(output - outputs.begin()));
   }
 
   /// The window of `tensor` on `base`, which begins where the owner's memory does.
@@ -436,14 +703,24 @@ private:
   llvm::DenseMap<Value, Value> conditions; // read already, by tensor
   llvm::MapVector<Value, Buffer> buffers;  // by owner
   unsigned numSlots = 0;
+  llvm::MapVector<graph::LoopOp, std::unique_ptr<Planner>> children; // of its loops
+  /// Of a body.
+  Planner *parent = nullptr;
+  graph::LoopOp loop;
+  unsigned slotInParent = 0;
   /// Of the function that runs the model.
   Value arena, constants;
+  SmallVector<Value> outputs;
+  llvm::DenseMap<Value, Value> outputOffsets; // in elements, of rows in their memory
   SmallVector<Value> slotOffsets;
-  ConstantSection section;
+  ConstantSection &section;
   llvm::DenseMap<Value, Value> bufferOf; // by tensor
 };
 
 struct GraphPlanMemoryPass : sectile::impl::GraphPlanMemoryPassBase<GraphPlanMemoryPass> {
+  /// Of the functions that are left: bodies are private, what was written is not.
+  static bool isBody(func::FuncOp func) { return func.isPrivate() && !func.isExternal(); }
+
   void runOnOperation() override {
     SmallVector<func::FuncOp> models;
     for (auto func : getOperation().getOps<func::FuncOp>())
@@ -453,8 +730,12 @@ struct GraphPlanMemoryPass : sectile::impl::GraphPlanMemoryPassBase<GraphPlanMem
       getOperation().emitError("expects one public function, the model, but got ") << models.size();
       return signalPassFailure();
     }
-    if (failed(Planner(getOperation(), models.front()).run()))
-      signalPassFailure();
+    ConstantSection section;
+    if (failed(Planner(getOperation(), models.front(), section).run()))
+      return signalPassFailure();
+    for (auto func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (func == models.front() || isBody(func))
+        func.erase();
   }
 };
 

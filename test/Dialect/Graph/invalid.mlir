@@ -490,3 +490,87 @@ func.func @f(%x: tensor<4x8xf32>) {
   }
   return
 }
+
+// -----
+
+// graph.loop 1: something ends it.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects a number of trips or a condition}}
+  %y = graph.loop @body carried(%x : tensor<4xf32>) sizes [] -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// graph.loop 2: one size per dynamic extent.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects 0 sizes, one per dynamic extent, but got 1}}
+  %y = graph.loop @body trips %n carried(%x : tensor<4xf32>) sizes [%n] -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// graph.loop 3: results begin with what is carried.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects results that begin with the types of what is carried}}
+  %y = graph.loop @body trips %n carried(%x : tensor<4xf32>) sizes [] -> tensor<5xf32>
+  return
+}
+
+// -----
+
+// graph.loop 4: rows are counted.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects a number of trips and no condition, to know how many rows there are}}
+  %y, %r = graph.loop @body while %c : tensor<i1> carried(%x : tensor<4xf32>) sizes [%n] -> tensor<4xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// graph.loop 4: rows have a dimension.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects rows to have a dimension}}
+  %y, %r = graph.loop @body trips %n carried(%x : tensor<4xf32>) sizes [] -> tensor<4xf32>, tensor<f32>
+  return
+}
+
+// -----
+
+// graph.loop 5: the body is a private function.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects a private function with a body named @gone, but found none}}
+  %y = graph.loop @gone trips %n carried(%x : tensor<4xf32>) sizes [] -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// graph.loop 5: the body has the types.
+func.func private @body(%i: index, %x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
+  // expected-error @+1 {{expects a body of type '(index, tensor<4xf32>, index) -> tensor<4xf32>', but got '(index, tensor<4xf32>) -> tensor<4xf32>'}}
+  %y = graph.loop @body trips %n carried(%x : tensor<4xf32>) captured(%n : index) sizes [] -> tensor<4xf32>
+  return
+}

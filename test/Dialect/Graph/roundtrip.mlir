@@ -71,3 +71,21 @@ func.func @topk(%x: tensor<?x?xf32>) {
   }
   return
 }
+
+func.func private @step(%i: index, %x: tensor<?xf32>, %w: tensor<4xf32>) -> (tensor<i1>, tensor<?xf32>) {
+  %true = arith.constant dense<true> : tensor<i1>
+  return %true, %x : tensor<i1>, tensor<?xf32>
+}
+
+func.func private @row(%i: index, %w: tensor<4xf32>, %n: index) -> tensor<4xf32> {
+  return %w : tensor<4xf32>
+}
+
+// CHECK-LABEL: @loop
+func.func @loop(%c: tensor<i1>, %x: tensor<?xf32>, %w: tensor<4xf32>, %n: index) -> (tensor<?xf32>, tensor<?x4xf32>) {
+  // CHECK: graph.loop @step trips %{{.*}} while %{{.*}} : tensor<i1> carried(%{{.*}} : tensor<?xf32>) captured(%{{.*}} : tensor<4xf32>) sizes[%{{.*}}] -> tensor<?xf32>
+  %y = graph.loop @step trips %n while %c : tensor<i1> carried(%x : tensor<?xf32>) captured(%w : tensor<4xf32>) sizes [%n] -> tensor<?xf32>
+  // CHECK: graph.loop @row trips %{{.*}} captured(%{{.*}}, %{{.*}} : tensor<4xf32>, index) sizes[%{{.*}}] -> tensor<?x4xf32>
+  %r = graph.loop @row trips %n captured(%w, %n : tensor<4xf32>, index) sizes [%n] -> tensor<?x4xf32>
+  return %y, %r : tensor<?xf32>, tensor<?x4xf32>
+}
