@@ -25,6 +25,7 @@ static const HandlerTable &getHandlers() {
     addHostHandlers(handlers);
     addDispatchHandlers(handlers);
     addTensorHandlers(handlers);
+    addNumberHandlers(handlers);
     addScanHandlers(handlers);
     addTileHandlers(handlers);
     addTopKHandlers(handlers);

@@ -12,7 +12,7 @@
 //   Elementwise.cpp  arith, math            TensorOps.cpp  tensor
 //   Linalg.cpp       linalg                 GraphOps.cpp   graph
 //   Control.cpp      scf, affine, func, cf  Tile*.cpp      tile
-//   Host.cpp         memref, graph.dispatch   Scan.cpp, TopK.cpp  both levels
+//   Host.cpp         memref, graph.dispatch   Scan.cpp, TopK.cpp, Numbers.cpp  both levels
 //
 // To teach the interpreter an op, add it to the table of its dialect's file.
 //
@@ -107,6 +107,7 @@ void addElementwiseHandlers(HandlerTable &table);
 void addGraphHandlers(HandlerTable &table);
 void addHostHandlers(HandlerTable &table);
 void addDispatchHandlers(HandlerTable &table);
+void addNumberHandlers(HandlerTable &table);
 void addScanHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addTileHandlers(HandlerTable &table);

@@ -1,7 +1,7 @@
 """Checks that every error a dialect reports has a test: check_error_sites.py SOURCE
 
-An error site is a statement with `emitOpError(`, `emitError(` or `emitError()` in dialects/*/IR. Its
-literals, in order and with anything between them, must match an expected-error under test/Dialect.
+An error site is a statement with `emitOpError(`, `emitError(` or `emitError()` in dialects/*/IR
+or lib/Numbers, which verifiers share. Its literals, in order and with anything between them, must match an expected-error under test/Dialect.
 """
 
 import re
@@ -21,7 +21,7 @@ def main():
     expected = [text for path in root.glob("test/Dialect/**/*.mlir")
                 for text in EXPECTED.findall(path.read_text(encoding="utf-8"))]
     sites, missing = 0, []
-    for path in sorted(root.glob("dialects/*/IR/*.cpp")):
+    for path in sorted([*root.glob("dialects/*/IR/*.cpp"), *root.glob("lib/Numbers/*.cpp")]):
         text = path.read_text(encoding="utf-8")
         for site in SITE.finditer(text):
             # Of a choice between two words, either will do.

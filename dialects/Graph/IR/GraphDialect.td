@@ -18,7 +18,8 @@ def Graph_Dialect : Dialect {
     The graph level is `linalg`, `tensor`, `arith` and `math` on tensors. This dialect adds
     fused regions (`graph.kernel`, `graph.launch`), data-dependent access (`graph.gather`,
     `graph.scatter`), recurrences and selections along a dimension
-    (`graph.scan`, `graph.topk`), broadcasting decided at run time (`graph.broadcast`) and checks on sizes (`graph.check`).
+    (`graph.scan`, `graph.topk`), numbers of any width (`graph.dequantize`, `graph.quantize`), broadcasting decided at
+    run time (`graph.broadcast`) and checks on sizes (`graph.check`).
 
     A model is the public `func.func` of a module. Attributes on its arguments and results:
     * `graph.name` (string): the name of the input or output;

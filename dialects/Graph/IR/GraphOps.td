@@ -497,4 +497,6 @@ def Graph_YieldOp : Graph_Op<"yield", [
   let assemblyFormat = "$values attr-dict `:` type($values)";
 }
 
+include "dialects/Graph/IR/GraphNumbers.td"
+
 #endif // SECTILE_GRAPH_OPS_TD

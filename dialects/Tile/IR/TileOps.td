@@ -725,4 +725,6 @@ def Tile_AssertOp : Tile_Op<"assert", [MemoryEffects<[MemWrite]>]> {
   let hasVerifier = 1;
 }
 
+include "dialects/Tile/IR/TileNumbers.td"
+
 #endif // SECTILE_TILE_OPS_TD

@@ -100,6 +100,8 @@ public:
   double getLowest() const;
   /// Whether the numbers are consecutive integers.
   bool isInteger() const;
+  /// The integer's parameters; null for other kinds.
+  const IntegerLayout *getInteger() const { return std::get_if<IntegerLayout>(&layout); }
   /// The float's tuple; null for other kinds.
   const FloatLayout *getFloat() const { return std::get_if<FloatLayout>(&layout); }
 

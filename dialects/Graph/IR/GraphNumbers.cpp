@@ -1,0 +1,98 @@
+//===- GraphNumbers.cpp - verifiers of ops on numbers of any width -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Graph/IR/Graph.h"
+#include "sectile/Numbers/Codes.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::graph;
+
+static SmallVector<int64_t> readBlock(std::optional<ArrayAttr> block, Type tensor) {
+  if (!block)
+    return SmallVector<int64_t>(cast<RankedTensorType>(tensor).getRank(), 0);
+  return llvm::map_to_vector(block->getAsValueRange<IntegerAttr>(),
+                             [](const APInt &size) { return size.getSExtValue(); });
+}
+
+SmallVector<int64_t> DequantizeOp::getBlockSizes() {
+  return readBlock(getBlock(), getCodes().getType());
+}
+
+SmallVector<int64_t> QuantizeOp::getBlockSizes() {
+  return readBlock(getBlock(), getCodes().getType());
+}
+
+/// Checks that scales or zero points of type `type` have an element for each block.
+static LogicalResult verifyBlocks(Operation *op, Type type, RankedTensorType codes,
+                                  ArrayRef<int64_t> block, StringRef what) {
+  auto tensor = cast<RankedTensorType>(type);
+  SmallVector<int64_t> expected;
+  for (auto [extent, size] : llvm::zip_equal(codes.getShape(), block))
+    expected.push_back(size == 0                       ? 1
+                       : ShapedType::isDynamic(extent) ? ShapedType::kDynamic
+                                                       : llvm::divideCeil(extent, size));
+  if (failed(verifyCompatibleShape(tensor.getShape(), expected)))
+    return op->emitOpError("expects ") << what << " compatible with "
+                                       << RankedTensorType::get(expected, tensor.getElementType())
+                                       << ", one for each block, but got " << tensor;
+  return success();
+}
+
+/// The constraints that both ops share: of the tensors of codes and of values, and of what they
+/// share in blocks.
+template <typename Op>
+static LogicalResult verifyQuantization(Op op, Value codes, Value values) {
+  auto codesType = cast<RankedTensorType>(codes.getType());
+  auto valuesType = cast<RankedTensorType>(values.getType());
+  Type scale = op.getScale().getType(), zero = op.getZero() ? op.getZero().getType() : Type();
+  if (failed(numbers::verifyFormat(op, op.getFormat())) ||
+      failed(numbers::verifyCodes(op, codesType.getElementType(), op.getFormat())) ||
+      failed(numbers::verifyParameters(op, getElementTypeOrSelf(scale),
+                                       zero ? getElementTypeOrSelf(zero) : Type(),
+                                       codesType.getElementType())) ||
+      failed(numbers::verifyFloat(op, valuesType.getElementType(), "values")))
+    return failure();
+  if (failed(verifyCompatibleShape(codesType.getShape(), valuesType.getShape())))
+    return op.emitOpError("expects codes and values of one shape, but got ")
+           << codesType << " and " << valuesType;
+  SmallVector<int64_t> block = op.getBlockSizes();
+  if (static_cast<int64_t>(block.size()) != codesType.getRank())
+    return op.emitOpError("expects a block size for each of ")
+           << codesType.getRank() << " dimensions, but got " << block.size();
+  for (int64_t size : block)
+    if (size < 0)
+      return op.emitOpError("expects block sizes of at least 0, but got ") << size;
+  if (failed(verifyBlocks(op, scale, codesType, block, "scales")) ||
+      (zero && failed(verifyBlocks(op, zero, codesType, block, "zero points"))))
+    return failure();
+  return success();
+}
+
+LogicalResult DequantizeOp::verify() { return verifyQuantization(*this, getCodes(), getResult()); }
+
+LogicalResult QuantizeOp::verify() {
+  if (std::optional<Type> precision = getPrecision(); precision && !isa<FloatType>(*precision))
+    return emitOpError("expects precision to be a float type, but got ") << *precision;
+  return verifyQuantization(*this, getCodes(), getValues());
+}
+
+LogicalResult DequantizeOp::reifyResultShapes(OpBuilder &builder,
+                                              ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getCodes()));
+  return success();
+}
+
+LogicalResult QuantizeOp::reifyResultShapes(OpBuilder &builder,
+                                            ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getValues()));
+  return success();
+}

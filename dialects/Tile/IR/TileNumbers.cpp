@@ -1,0 +1,93 @@
+//===- TileNumbers.cpp - verifiers of ops on numbers of any width -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Tile/IR/Tile.h"
+#include "sectile/Numbers/Codes.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::tile;
+
+/// Extents of a tile; none of a scalar.
+static ArrayRef<int64_t> getShape(Type type) {
+  auto tile = dyn_cast<RankedTensorType>(type);
+  return tile ? tile.getShape() : ArrayRef<int64_t>();
+}
+
+static LogicalResult verifySide(Operation *op, Type type, std::optional<StringRef> format,
+                                StringRef what) {
+  Type element = getElementTypeOrSelf(type);
+  if (!format)
+    return numbers::verifyFloat(op, element, what);
+  if (failed(numbers::verifyFormat(op, *format)))
+    return failure();
+  return numbers::verifyCodes(op, element, *format);
+}
+
+LogicalResult ConvertOp::verify() {
+  if (!getFrom() && !getTo())
+    return emitOpError("expects a format to convert from or to");
+  if (failed(verifySide(*this, getSource().getType(), getFrom(), "the source")) ||
+      failed(verifySide(*this, getType(), getTo(), "results")))
+    return failure();
+  if (getShape(getSource().getType()) != getShape(getType()))
+    return emitOpError("expects source and result of one shape, but got ")
+           << getSource().getType() << " and " << getType();
+  return success();
+}
+
+OpFoldResult ConvertOp::fold(FoldAdaptor) {
+  // Codes of a format are their own nearest: only where integers hold more bits they may change.
+  if (!getFrom() || !getTo() || getSource().getType() != getType() ||
+      !isa<FloatType>(getElementTypeOrSelf(getType())))
+    return {};
+  return getSource();
+}
+
+/// Checks that scales or zero points are scalars, or repeat along dimensions of extent 1.
+static LogicalResult verifyRepeats(Operation *op, Type type, Type codes, StringRef what) {
+  if (!isa<RankedTensorType>(type))
+    return success();
+  ArrayRef<int64_t> shape = getShape(type), whole = getShape(codes);
+  bool repeats = shape.size() == whole.size();
+  for (unsigned dim = 0; repeats && dim < shape.size(); ++dim)
+    repeats = shape[dim] == 1 || shape[dim] == whole[dim];
+  if (repeats)
+    return success();
+  return op->emitOpError("expects ")
+         << what << " with the extents of " << codes << " or 1, but got " << type;
+}
+
+template <typename Op>
+static LogicalResult verifyQuantization(Op op, Type codes, Type values) {
+  Type scale = op.getScale().getType(), zero = op.getZero() ? op.getZero().getType() : Type();
+  Type element = getElementTypeOrSelf(codes);
+  if (failed(numbers::verifyFormat(op, op.getFormat())) ||
+      failed(numbers::verifyCodes(op, element, op.getFormat())) ||
+      failed(numbers::verifyParameters(op, getElementTypeOrSelf(scale),
+                                       zero ? getElementTypeOrSelf(zero) : Type(), element)) ||
+      failed(numbers::verifyFloat(op, getElementTypeOrSelf(values), "values")))
+    return failure();
+  if (isa<RankedTensorType>(codes) != isa<RankedTensorType>(values) ||
+      getShape(codes) != getShape(values))
+    return op.emitOpError("expects codes and values of one shape, but got ")
+           << codes << " and " << values;
+  if (failed(verifyRepeats(op, scale, codes, "scales")) ||
+      (zero && failed(verifyRepeats(op, zero, codes, "zero points"))))
+    return failure();
+  return success();
+}
+
+LogicalResult DequantizeOp::verify() {
+  return verifyQuantization(*this, getCodes().getType(), getType());
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (std::optional<Type> precision = getPrecision(); precision && !isa<FloatType>(*precision))
+    return emitOpError("expects precision to be a float type, but got ") << *precision;
+  return verifyQuantization(*this, getCodes().getType(), getValues().getType());
+}
