@@ -33,7 +33,9 @@ OUTPUT = 1 << 16
 CRASHES = ("Assertion", "LLVM ERROR", "Stack dump", "terminate called", "Sanitizer", "bad_alloc")
 
 
-def run(command: Sequence[str], file_bytes: Optional[int] = None) -> Tuple[Optional[int], str, str]:
+def run(
+    command: Sequence[str], file_bytes: Optional[int] = None, seconds: float = SECONDS
+) -> Tuple[Optional[int], str, str]:
     """Exit status (None: no end in time), standard output and standard error of a command."""
 
     def limit() -> None:
@@ -46,7 +48,7 @@ def run(command: Sequence[str], file_bytes: Optional[int] = None) -> Tuple[Optio
 
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=SECONDS, preexec_fn=limit, check=False,
+            command, capture_output=True, timeout=seconds, preexec_fn=limit, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
