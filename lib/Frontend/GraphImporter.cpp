@@ -336,6 +336,16 @@ static bool takesSmallFloats(StringRef op) {
   return names.contains(op);
 }
 
+LogicalResult GraphImporter::checkSizes(Node &node) {
+  if (emit.overflowed)
+    return node.fail("sizes are negative or overflow 64 bits");
+  if (emit.checkedInBranch)
+    return node.fail("its sizes need a check at run time, which a branch that the data chooses "
+                     "cannot have",
+                     "make the sizes static, or check them in front of the If");
+  return success();
+}
+
 LogicalResult GraphImporter::checkResult(Node &node, unsigned i) {
   Tensor *result = node.resultAt(i);
   if (result->rank() > kMaxRank)
@@ -451,13 +461,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       if (failed(checkResult(node, i)))
         return failure();
     }
-    if (emit.overflowed)
-      return node.fail("sizes are negative or overflow 64 bits");
-    if (emit.checkedInBranch)
-      return node.fail("its sizes need a check at run time, which a branch that the data chooses "
-                       "cannot have",
-                       "make the sizes static, or check them in front of the If");
-    return success();
+    return checkSizes(node);
   };
   size_t gapsBefore = gaps.size();
   bool isImported = succeeded(attempt());

@@ -128,6 +128,9 @@ private:
                                           std::optional<int64_t> trips, int64_t most);
   /// Names the sizes of result `i`, which is there, and refuses it if it is too large.
   mlir::LogicalResult checkResult(Node &node, unsigned i);
+  /// Refuses a node whose import computed sizes that cannot be, or that would need a check where
+  /// none can stand.
+  mlir::LogicalResult checkSizes(Node &node);
   mlir::LogicalResult define(Scope &scope, const std::string &name, Tensor *tensor);
   /// What the model declares of a value whose node failed, or null.
   Tensor *declared(const std::string &name);

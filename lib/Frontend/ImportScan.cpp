@@ -229,11 +229,5 @@ LogicalResult GraphImporter::importScan(Node &node, Scope &scope, std::string na
     if (failed(checkResult(node, i)))
       return failure();
   }
-  if (emit.overflowed)
-    return node.fail("sizes are negative or overflow 64 bits");
-  if (emit.checkedInBranch)
-    return node.fail("its sizes need a check at run time, which a branch that the data chooses "
-                     "cannot have",
-                     "make the sizes static, or check them in front of the If");
-  return success();
+  return checkSizes(node);
 }

@@ -8,6 +8,7 @@
 #include "sectile/Numbers/Codes.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -59,6 +60,15 @@ LogicalResult numbers::verifyParameters(Operation *op, Type scale, Type zero, Ty
     return op->emitOpError("expects zero points to be floats or codes in ")
            << codes << ", but got " << zero;
   return success();
+}
+
+LogicalResult numbers::verifyElements(Operation *op, StringRef format, Type codes, Type values,
+                                      Type scale, Type zero) {
+  Type held = getElementTypeOrSelf(codes);
+  return success(succeeded(verifyFormat(op, format)) && succeeded(verifyCodes(op, held, format)) &&
+                 succeeded(verifyParameters(op, getElementTypeOrSelf(scale),
+                                            zero ? getElementTypeOrSelf(zero) : Type(), held)) &&
+                 succeeded(verifyFloat(op, getElementTypeOrSelf(values), "values")));
 }
 
 FloatType numbers::getComputeType(ArrayRef<Type> types) {

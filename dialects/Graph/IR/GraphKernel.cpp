@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/IR/Graph.h"
+#include "dialects/Graph/IR/ResultSizes.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
@@ -86,15 +87,7 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult LaunchOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
-  auto size = getSizes().begin();
-  for (Type type : getResultTypes()) {
-    SmallVector<OpFoldResult> &shape = shapes.emplace_back();
-    for (int64_t extent : cast<RankedTensorType>(type).getShape())
-      if (ShapedType::isDynamic(extent))
-        shape.push_back(*size++);
-      else
-        shape.push_back(builder.getIndexAttr(extent));
-  }
+  shapes = getResultShapes(builder, getResultTypes(), getSizes());
   return success();
 }
 

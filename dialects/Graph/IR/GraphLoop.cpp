@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/IR/Graph.h"
+#include "dialects/Graph/IR/ResultSizes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
@@ -62,14 +63,6 @@ LogicalResult LoopOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult LoopOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
-  auto size = getSizes().begin();
-  for (Type type : getResultTypes()) {
-    SmallVector<OpFoldResult> &shape = shapes.emplace_back();
-    for (int64_t extent : cast<RankedTensorType>(type).getShape())
-      if (ShapedType::isDynamic(extent))
-        shape.push_back(*size++);
-      else
-        shape.push_back(builder.getIndexAttr(extent));
-  }
+  shapes = getResultShapes(builder, getResultTypes(), getSizes());
   return success();
 }

@@ -54,12 +54,7 @@ static LogicalResult verifyQuantization(Op op, Value codes, Value values) {
   auto codesType = cast<RankedTensorType>(codes.getType());
   auto valuesType = cast<RankedTensorType>(values.getType());
   Type scale = op.getScale().getType(), zero = op.getZero() ? op.getZero().getType() : Type();
-  if (failed(numbers::verifyFormat(op, op.getFormat())) ||
-      failed(numbers::verifyCodes(op, codesType.getElementType(), op.getFormat())) ||
-      failed(numbers::verifyParameters(op, getElementTypeOrSelf(scale),
-                                       zero ? getElementTypeOrSelf(zero) : Type(),
-                                       codesType.getElementType())) ||
-      failed(numbers::verifyFloat(op, valuesType.getElementType(), "values")))
+  if (failed(numbers::verifyElements(op, op.getFormat(), codesType, valuesType, scale, zero)))
     return failure();
   if (failed(verifyCompatibleShape(codesType.getShape(), valuesType.getShape())))
     return op.emitOpError("expects codes and values of one shape, but got ")

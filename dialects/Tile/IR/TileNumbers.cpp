@@ -41,9 +41,11 @@ LogicalResult ConvertOp::verify() {
 }
 
 OpFoldResult ConvertOp::fold(FoldAdaptor) {
-  // Codes of a format are their own nearest: only where integers hold more bits they may change.
-  if (!getFrom() || !getTo() || getSource().getType() != getType() ||
-      !isa<FloatType>(getElementTypeOrSelf(getType())))
+  // Codes of a format are their own nearest, but for infinities that become the largest number, and
+  // where integers hold more bits than the codes have.
+  auto element = dyn_cast<FloatType>(getElementTypeOrSelf(getType()));
+  if (!getFrom() || !getTo() || getSource().getType() != getType() || !element ||
+      (!getSpecial() && APFloat::semanticsHasInf(element.getFloatSemantics())))
     return {};
   return getSource();
 }
@@ -65,12 +67,7 @@ static LogicalResult verifyRepeats(Operation *op, Type type, Type codes, StringR
 template <typename Op>
 static LogicalResult verifyQuantization(Op op, Type codes, Type values) {
   Type scale = op.getScale().getType(), zero = op.getZero() ? op.getZero().getType() : Type();
-  Type element = getElementTypeOrSelf(codes);
-  if (failed(numbers::verifyFormat(op, op.getFormat())) ||
-      failed(numbers::verifyCodes(op, element, op.getFormat())) ||
-      failed(numbers::verifyParameters(op, getElementTypeOrSelf(scale),
-                                       zero ? getElementTypeOrSelf(zero) : Type(), element)) ||
-      failed(numbers::verifyFloat(op, getElementTypeOrSelf(values), "values")))
+  if (failed(numbers::verifyElements(op, op.getFormat(), codes, values, scale, zero)))
     return failure();
   if (isa<RankedTensorType>(codes) != isa<RankedTensorType>(values) ||
       getShape(codes) != getShape(values))

@@ -39,6 +39,11 @@ mlir::LogicalResult verifyFloat(mlir::Operation *op, mlir::Type type, llvm::Stri
 mlir::LogicalResult verifyParameters(mlir::Operation *op, mlir::Type scale, mlir::Type zero,
                                      mlir::Type codes);
 
+/// Checks all of these of an op that quantizes `values` to `codes` or back, types with or without
+/// extents. `zero` may be null.
+mlir::LogicalResult verifyElements(mlir::Operation *op, llvm::StringRef format, mlir::Type codes,
+                                   mlir::Type values, mlir::Type scale, mlir::Type zero);
+
 /// Whether a zero point of elements `zero` is made of codes, like those held in `codes`.
 inline bool isCode(mlir::Type zero, mlir::Type codes) { return zero == codes; }
 

@@ -22,3 +22,13 @@ func.func @nothing(%q: tensor<8xf8E4M3FN>) -> tensor<8xf8E4M3FN> {
   %c = tile.convert %q {from = "e4m3fn", to = "e4m3fn"} : tensor<8xf8E4M3FN> -> tensor<8xf8E4M3FN>
   return %c : tensor<8xf8E4M3FN>
 }
+
+// Without `special` an infinity becomes the largest number.
+// FOLD-LABEL: func.func @infinities
+// FOLD-NEXT: %[[C:.*]] = tile.convert %arg0
+// FOLD-NEXT: return %[[C]], %arg0
+func.func @infinities(%q: tensor<8xf8E5M2>) -> (tensor<8xf8E5M2>, tensor<8xf8E5M2>) {
+  %c = tile.convert %q {from = "e5m2", to = "e5m2"} : tensor<8xf8E5M2> -> tensor<8xf8E5M2>
+  %d = tile.convert %q {from = "e5m2", to = "e5m2", special} : tensor<8xf8E5M2> -> tensor<8xf8E5M2>
+  return %c, %d : tensor<8xf8E5M2>, tensor<8xf8E5M2>
+}
