@@ -60,6 +60,9 @@ def GraphPlaceTensorsPass : Pass<"graph-place-tensors", "::mlir::ModuleOp"> {
     }
     ```
 
+    A `graph.loop` begins in the memory of what it starts with: results of launches that nobody else
+    uses, copies where that is not so. In its body each result is of a launch of its own.
+
     Precondition: `graph-outline`. No other pass may move or remove launches afterwards.
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::sectile::graph::GraphDialect"];
@@ -113,6 +116,10 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
 
     Constants are laid out one after the other, 64-byte aligned, in the section of constants; the
     module attribute `graph.constants` lists them in that order (see `PlannedConstant`).
+
+    The body of a `graph.loop` becomes an `scf.while` of the run; its places are one place of the
+    function around it. What is carried changes between the memory where the loop begins and a
+    second place of the body's.
 
     Precondition: `graph-place-tensors`.
 
