@@ -25,11 +25,11 @@ def Graph_DequantizeOp : Graph_Op<"dequantize", [
     blocks, the last one maybe shorter.
 
     A code is the low bits of an integer of `codes`, or an element of the float type of the same
-    format. Integers beyond the last code (ternary, codebooks) stand for the last. A code's number
-    is rounded to f32: entries of codebooks may be, and numbers beyond its range become infinite. A `zero` of the type of
-    `codes` holds codes, one of another type floats. The difference and the product are each rounded
-    to f32 (f64 where scale or result is), then the product to the result's type. NaN and infinity
-    propagate; nothing traps.
+    format. Integers beyond the last code (ternary, codebooks) stand for the last. A code's number is
+    rounded to f32, which changes entries of codebooks only; numbers beyond its range become
+    infinite. A `zero` of the type of `codes` holds codes, one of another type floats. The difference
+    and the product are each rounded to f32 (f64 where scale or result is), then the product to the
+    result's type. NaN and infinity propagate; nothing traps.
 
     ```mlir
     func.func @weights(%q: tensor<8x64xi8>, %s: tensor<8x2xf16>, %z: tensor<8x2xi8>) -> tensor<8x64xf32> {

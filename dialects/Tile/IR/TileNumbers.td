@@ -81,8 +81,8 @@ def Tile_DequantizeOp : Tile_Op<"dequantize", [Pure]> {
 def Tile_QuantizeOp : Tile_Op<"quantize", [Pure]> {
   let summary = "the codes nearest to numbers, by scales and zero points";
   let description = [{
-    codes = code of `values` / `scale` + `zero`, element by element, with scales and zero points like those of
-    `tile.dequantize`. `format`, `special`, `precision` and all roundings are those of
+    codes = code of `values` / `scale` + `zero`, element by element, with scales and zero points like
+    those of `tile.dequantize`. `format`, `special`, `precision` and all roundings are those of
     `graph.quantize`.
 
     ```mlir
