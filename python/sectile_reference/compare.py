@@ -5,7 +5,8 @@
 There is no global tolerance. An output is good when its largest error against the float64 reference
 is at most twice the best peer's own, plus one rounding of the output's type at the output's scale.
 Where no peer is at hand, the reference's own evaluation in the model's types stands in for it.
-Outputs of few elements are compared over several draws of the inputs.
+Outputs of few elements are compared over several draws of the inputs, and a verdict that few draws
+give against a result is tried on the most of them (MOST_DRAWS, see judge_draws).
 
     python3 -m sectile_reference.compare MODEL.onnx --inputs DIR --outputs DIR [--peer DIR]
 """
