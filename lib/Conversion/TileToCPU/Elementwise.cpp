@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelEmitter.h"
+#include "Numbers.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -104,29 +105,6 @@ Value KernelEmitter::emitDivision(Operation *op, Value lhs, Value rhs) {
     return result;
   Value negated = arith::SubIOp::create(builder, loc, constant(0), lhs);
   return arith::SelectOp::create(builder, loc, isMinusOne, negated, result);
-}
-
-/// Rounds f64 to f32 so that rounding on to a narrower format is as if from f64: where bits are
-/// lost the last bit is set ("round to odd").
-static Value truncateToOdd(OpBuilder &builder, Location loc, Value value) {
-  Type f32 = withLanesOf(value, builder.getF32Type()),
-       i32 = withLanesOf(value, builder.getI32Type());
-  auto constant = [&](int64_t bits) {
-    return makeConstant(builder, loc, i32, builder.getI32IntegerAttr(bits));
-  };
-  Value near = arith::TruncFOp::create(builder, loc, f32, value);
-  Value back = arith::ExtFOp::create(builder, loc, value.getType(), near);
-  // NaN compares as exact, and keeps its bits.
-  Value isInexact = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::ONE, back, value);
-  Value isBeyond = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT,
-                                         math::AbsFOp::create(builder, loc, back),
-                                         math::AbsFOp::create(builder, loc, value));
-  Value bits = arith::BitcastOp::create(builder, loc, i32, near);
-  Value towardZero = arith::SubIOp::create(builder, loc, bits, constant(1));
-  Value chopped = arith::SelectOp::create(builder, loc, isBeyond, towardZero, bits);
-  Value odd = arith::OrIOp::create(builder, loc, chopped, constant(1));
-  Value result = arith::SelectOp::create(builder, loc, isInexact, odd, bits);
-  return arith::BitcastOp::create(builder, loc, f32, result);
 }
 
 FailureOr<Value> KernelEmitter::emitPartOp(Operation *op, ArrayRef<Value> given,

@@ -39,6 +39,8 @@ static int64_t countOwnOperations(Operation *op) {
   if (auto scan = dyn_cast<ScanOp>(op))
     return elements(scan.getInputs()[0].getType()) *
            llvm::range_size(scan.getStep().front().without_terminator());
+  if (isa<ConvertOp, DequantizeOp, QuantizeOp>(op)) // an operation for each operand
+    return elements(op->getResult(0).getType()) * op->getNumOperands();
   if (op->hasTrait<OpTrait::ConstantLike>() || !OpTrait::hasElementwiseMappableTraits(op) ||
       op->getNumResults() != 1)
     return 0;

@@ -250,6 +250,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
           .Case<ScatterOp>([&](ScatterOp scatter) { return emitScatter(scatter); })
           .Case<SortOp>([&](SortOp sort) { return emitSort(sort); })
           .Case<TopKOp>([&](TopKOp topk) { return emitTopK(topk); })
+          .Case<ConvertOp, DequantizeOp, QuantizeOp>([&](Operation *) { return emitNumbers(op); })
           .Case<DotOp>([&](DotOp dot) { return emitDot(dot); })
           .Case<ReduceOp>([&](ReduceOp reduce) { return emitReduce(reduce); })
           .Case<ScanOp>([&](ScanOp scan) { return emitScan(scan); })

@@ -13,6 +13,7 @@
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
 //   Scatter.cpp        scatter                         TopK.cpp       topk, sort
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
+//   EmitNumbers.cpp    quantize, dequantize, convert
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
 //   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
@@ -102,6 +103,19 @@ private:
   /// f32 rounded to f16 or bf16 and back; the value itself for other elements.
   mlir::Value roundTo(mlir::Value value, mlir::Type element);
   mlir::Value emitDivision(mlir::Operation *op, mlir::Value lhs, mlir::Value rhs);
+
+  // EmitNumbers.cpp
+  /// Emits a convert, dequantize or quantize.
+  llvm::LogicalResult emitNumbers(mlir::Operation *op);
+  mlir::Value emitConvertPart(tile::ConvertOp op, llvm::ArrayRef<mlir::Value> operands);
+  mlir::Value emitDequantizePart(tile::DequantizeOp op, llvm::ArrayRef<mlir::Value> operands);
+  mlir::Value emitQuantizePart(tile::QuantizeOp op, llvm::ArrayRef<mlir::Value> operands);
+  /// A part of f32 or f64 rounded to elements of a float type, in the registers of that type.
+  mlir::Value toElement(mlir::Value value, mlir::Type element);
+  /// Codes, given as i32, in the registers of what holds them.
+  mlir::Value holdCodes(mlir::Value codes, mlir::Type element);
+  /// What belongs to a part of `whole` in a tile that repeats along dimensions of extent 1.
+  mlir::Value getRepeatedPart(const Tile &tile, const Tile &whole, int64_t row, int64_t part);
 
   // Formats.cpp
   /// The type that elements of type `element` have in memory.
