@@ -111,7 +111,8 @@ private:
       return dim.getConstantIndex() ? "" : "expects a constant dimension";
     if (isa<tensor::EmptyOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp,
             tensor::ConcatOp, tensor::CastOp, graph::BroadcastOp, graph::CheckOp, graph::GatherOp,
-            graph::ScanOp, graph::ScatterOp, graph::TopKOp>(op))
+            graph::DequantizeOp, graph::QuantizeOp, graph::ScanOp, graph::ScatterOp, graph::TopKOp>(
+            op))
       return "";
     if (isa_and_nonnull<arith::ArithDialect, affine::AffineDialect>(op->getDialect())) {
       bool isOfSizes =
@@ -178,7 +179,8 @@ private:
           return ("its body reads a run-time value of type " +
                   llvm::Twine(print(operand.getType())) + " from outside, in '" + name + "'")
               .str();
-      if (isa<linalg::IndexOp, linalg::YieldOp>(inner) || inner.hasTrait<OpTrait::ConstantLike>())
+      if (isa<linalg::IndexOp, linalg::YieldOp, graph::DequantizeOp, graph::QuantizeOp>(inner) ||
+          inner.hasTrait<OpTrait::ConstantLike>())
         continue;
       bool isScalar = isa_and_nonnull<arith::ArithDialect, math::MathDialect>(inner.getDialect()) &&
                       OpTrait::hasElementwiseMappableTraits(&inner) && inner.getNumResults() == 1;

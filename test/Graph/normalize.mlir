@@ -46,3 +46,35 @@ func.func @sizes(%x: tensor<?x4xf32>) -> tensor<2xi64> {
   %s = tensor.from_elements %m, %c4 : tensor<2xi64>
   return %s : tensor<2xi64>
 }
+
+// Numbers of any width are elementwise ops; a scale is repeated along its block by views, and what a shorter
+// last block does not reach is cut off. One scale for all elements of a dimension does not depend on it.
+// CHECK-LABEL: func.func @numbers
+// CHECK-SAME: %[[Q:.*]]: tensor<5x33xi8>, %[[S:.*]]: tensor<5x3xf32>, %[[Z:.*]]: tensor<1x1xi8>
+// CHECK: %[[R:.*]] = linalg.generic {{.*}} ins(%[[S]] : tensor<5x3xf32>) outs(%{{.*}} : tensor<5x3x16xf32>)
+// CHECK: %[[C:.*]] = tensor.collapse_shape %[[R]] {{\[\[}}0], [1, 2]] : tensor<5x3x16xf32> into tensor<5x48xf32>
+// CHECK: %[[W:.*]] = tensor.extract_slice %[[C]][0, 0] [5, 33] [1, 1]
+// CHECK: linalg.generic {{.*}} ins(%[[Q]], %[[W]] : tensor<5x33xi8>, tensor<5x33xf32>)
+// CHECK: graph.dequantize %{{.*}} scale %{{.*}} {format = "uint4"} : (i8, f32) -> f32
+// CHECK: %[[O:.*]] = tensor.collapse_shape %[[Z]] [] : tensor<1x1xi8> into tensor<i8>
+// CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}}, %[[O]] : tensor<5x33xf32>, tensor<f32>, tensor<i8>)
+// CHECK: graph.quantize %{{.*}} scale %{{.*}} zero %{{.*}} {format = "uint8", special} : (f32, f32, i8) -> i8
+// CHECK-NOT: graph.check
+func.func @numbers(%q: tensor<5x33xi8>, %s: tensor<5x3xf32>, %z: tensor<1x1xi8>) -> tensor<5x33xi8> {
+  %x = graph.dequantize %q scale %s {format = "uint4", block = [1, 16]}
+       : (tensor<5x33xi8>, tensor<5x3xf32>) -> tensor<5x33xf32>
+  %one = arith.constant dense<1.0> : tensor<1x1xf32>
+  %r = graph.quantize %x scale %one zero %z {format = "uint8", special}
+       : (tensor<5x33xf32>, tensor<1x1xf32>, tensor<1x1xi8>) -> tensor<5x33xi8>
+  return %r : tensor<5x33xi8>
+}
+
+// Where only the run knows how many blocks there are, it is checked.
+// CHECK-LABEL: func.func @blocks
+// CHECK: %[[N:.*]] = arith.ceildivui %{{.*}}, %c16
+// CHECK: %[[OK:.*]] = arith.cmpi eq, %[[B:.*]], %[[N]]
+// CHECK: graph.check %[[OK]], "{{.*}}expects scales and zero points for %1 blocks along dimension 0, but got %0"(%[[B]], %[[N]])
+func.func @blocks(%q: tensor<?xi8>, %s: tensor<?xf32>) -> tensor<?xf32> {
+  %x = graph.dequantize %q scale %s {format = "uint4", block = [16]} : (tensor<?xi8>, tensor<?xf32>) -> tensor<?xf32>
+  return %x : tensor<?xf32>
+}

@@ -16,9 +16,15 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::graph;
 
-static SmallVector<int64_t> readBlock(std::optional<ArrayAttr> block, Type tensor) {
+/// Extents of a tensor; none of a scalar.
+static ArrayRef<int64_t> getShape(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+}
+
+static SmallVector<int64_t> readBlock(std::optional<ArrayAttr> block, Type codes) {
   if (!block)
-    return SmallVector<int64_t>(cast<RankedTensorType>(tensor).getRank(), 0);
+    return SmallVector<int64_t>(getShape(codes).size(), 0);
   return llvm::map_to_vector(block->getAsValueRange<IntegerAttr>(),
                              [](const APInt &size) { return size.getSExtValue(); });
 }
@@ -32,18 +38,23 @@ SmallVector<int64_t> QuantizeOp::getBlockSizes() {
 }
 
 /// Checks that scales or zero points of type `type` have an element for each block.
-static LogicalResult verifyBlocks(Operation *op, Type type, RankedTensorType codes,
-                                  ArrayRef<int64_t> block, StringRef what) {
-  auto tensor = cast<RankedTensorType>(type);
+static LogicalResult verifyBlocks(Operation *op, Type type, Type codes, ArrayRef<int64_t> block,
+                                  StringRef what) {
+  if (!isa<RankedTensorType>(codes)) {
+    if (!isa<RankedTensorType>(type))
+      return success();
+    return op->emitOpError("expects ") << what << " that are scalars like codes, but got " << type;
+  }
   SmallVector<int64_t> expected;
-  for (auto [extent, size] : llvm::zip_equal(codes.getShape(), block))
+  for (auto [extent, size] : llvm::zip_equal(getShape(codes), block))
     expected.push_back(size == 0                       ? 1
                        : ShapedType::isDynamic(extent) ? ShapedType::kDynamic
                                                        : llvm::divideCeil(extent, size));
-  if (failed(verifyCompatibleShape(tensor.getShape(), expected)))
-    return op->emitOpError("expects ") << what << " compatible with "
-                                       << RankedTensorType::get(expected, tensor.getElementType())
-                                       << ", one for each block, but got " << tensor;
+  if (!isa<RankedTensorType>(type) || failed(verifyCompatibleShape(getShape(type), expected)))
+    return op->emitOpError("expects ")
+           << what << " compatible with "
+           << RankedTensorType::get(expected, getElementTypeOrSelf(type))
+           << ", one for each block, but got " << type;
   return success();
 }
 
@@ -51,18 +62,18 @@ static LogicalResult verifyBlocks(Operation *op, Type type, RankedTensorType cod
 /// share in blocks.
 template <typename Op>
 static LogicalResult verifyQuantization(Op op, Value codes, Value values) {
-  auto codesType = cast<RankedTensorType>(codes.getType());
-  auto valuesType = cast<RankedTensorType>(values.getType());
+  Type codesType = codes.getType(), valuesType = values.getType();
   Type scale = op.getScale().getType(), zero = op.getZero() ? op.getZero().getType() : Type();
   if (failed(numbers::verifyElements(op, op.getFormat(), codesType, valuesType, scale, zero)))
     return failure();
-  if (failed(verifyCompatibleShape(codesType.getShape(), valuesType.getShape())))
+  if (isa<RankedTensorType>(codesType) != isa<RankedTensorType>(valuesType) ||
+      failed(verifyCompatibleShape(getShape(codesType), getShape(valuesType))))
     return op.emitOpError("expects codes and values of one shape, but got ")
            << codesType << " and " << valuesType;
   SmallVector<int64_t> block = op.getBlockSizes();
-  if (static_cast<int64_t>(block.size()) != codesType.getRank())
+  if (block.size() != getShape(codesType).size())
     return op.emitOpError("expects a block size for each of ")
-           << codesType.getRank() << " dimensions, but got " << block.size();
+           << getShape(codesType).size() << " dimensions, but got " << block.size();
   for (int64_t size : block)
     if (size < 0)
       return op.emitOpError("expects block sizes of at least 0, but got ") << size;

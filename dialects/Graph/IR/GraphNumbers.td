@@ -12,6 +12,10 @@
 // Numbers of any width
 //===----------------------------------------------------------------------===//
 
+/// An element of a tensor, in the body of a linalg op.
+def Graph_TensorOrScalar : AnyTypeOf<[AnyRankedTensor, AnyFloat, AnySignlessInteger],
+                                     "a ranked tensor, a float or an integer">;
+
 def Graph_DequantizeOp : Graph_Op<"dequantize", [
     Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "the numbers that codes, scales and zero points stand for";
@@ -31,6 +35,9 @@ def Graph_DequantizeOp : Graph_Op<"dequantize", [
     and the product are each rounded to f32 (f64 where scale or result is), then the product to the
     result's type. NaN and infinity propagate; nothing traps.
 
+    On single elements, all operands scalars and without blocks, it is what the body of a
+    `linalg.generic` computes: the form that `graph-normalize` gives it.
+
     ```mlir
     func.func @weights(%q: tensor<8x64xi8>, %s: tensor<8x2xf16>, %z: tensor<8x2xi8>) -> tensor<8x64xf32> {
       %w = graph.dequantize %q scale %s zero %z {format = "uint4", block = [1, 32]}
@@ -42,14 +49,15 @@ def Graph_DequantizeOp : Graph_Op<"dequantize", [
     1. `format` names a format of at most 8 bits and of one number per code;
     2. `codes` are integers of at least its bits, or the float type of the same numbers;
     3. scales are floats, zero points floats or of the type of `codes`, results floats;
-    4. the result has the shape of `codes`;
-    5. `block` has a number of at least 0 for each dimension, and scales and zero points have an
+    4. the result has the shape of `codes`, and is a scalar where they are, as are scales and zero
+       points;
+    5. `block` has a number of at least 0 for each dimension (none of scalars), and scales and zero points have an
        element for each block.
   }];
-  let arguments = (ins AnyRankedTensor:$codes, AnyRankedTensor:$scale,
-                       Optional<AnyRankedTensor>:$zero, StrAttr:$format,
+  let arguments = (ins Graph_TensorOrScalar:$codes, Graph_TensorOrScalar:$scale,
+                       Optional<Graph_TensorOrScalar>:$zero, StrAttr:$format,
                        OptionalAttr<I64ArrayAttr>:$block);
-  let results = (outs AnyRankedTensor:$result);
+  let results = (outs Graph_TensorOrScalar:$result);
   let assemblyFormat = [{
     $codes `scale` $scale (`zero` $zero^)? attr-dict `:` functional-type(operands, results)
   }];
@@ -90,11 +98,11 @@ def Graph_QuantizeOp : Graph_Op<"quantize", [
     Constraints: 1. to 5. of `graph.dequantize`, the result being the codes and `values` floats;
     6. `precision` is a float type.
   }];
-  let arguments = (ins AnyRankedTensor:$values, AnyRankedTensor:$scale,
-                       Optional<AnyRankedTensor>:$zero, StrAttr:$format,
+  let arguments = (ins Graph_TensorOrScalar:$values, Graph_TensorOrScalar:$scale,
+                       Optional<Graph_TensorOrScalar>:$zero, StrAttr:$format,
                        OptionalAttr<I64ArrayAttr>:$block, UnitAttr:$special,
                        OptionalAttr<TypeAttr>:$precision);
-  let results = (outs AnyRankedTensor:$codes);
+  let results = (outs Graph_TensorOrScalar:$codes);
   let assemblyFormat = [{
     $values `scale` $scale (`zero` $zero^)? attr-dict `:` functional-type(operands, results)
   }];

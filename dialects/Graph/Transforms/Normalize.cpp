@@ -7,6 +7,8 @@
 
 #include "dialects/Graph/Transforms/Passes.h"
 
+#include "NumbersToGeneric.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -122,6 +124,7 @@ struct GraphNormalizePass : graph::impl::GraphNormalizePassBase<GraphNormalizePa
     patterns
         .add<GeneralizeNamedOp, DecomposeAggregate, SizesToGeneric, SplatToFill, GenerateToGeneric>(
             &getContext());
+    graph::populateNumbersToGenericPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     computeReturnedFills();
     // What the patterns do not know stays: whoever meets it says why it cannot be compiled.

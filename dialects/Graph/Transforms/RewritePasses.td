@@ -16,7 +16,9 @@ def GraphNormalizePass : Pass<"graph-normalize", "::mlir::func::FuncOp"> {
     Frontends say the same in many ops. Named ops of linalg become `linalg.generic` (a
     `linalg.fill` stays), aggregates such as `linalg.softmax` the ops they stand for, `arith` and
     `math` on tensors elementwise generics, `tensor.splat` a fill, `tensor.generate` and sizes in
-    `tensor.from_elements` generics on `linalg.index`. A fill that the function returns becomes a generic. Everything else is left alone. `graph-simplify` usually follows.
+    `tensor.from_elements` generics on `linalg.index`, `graph.dequantize` and `graph.quantize` elementwise generics
+    with the op on scalars in their body, their scales repeated by views and, where only the run
+    knows, counted by a `graph.check`. A fill that the function returns becomes a generic. Everything else is left alone. `graph-simplify` usually follows.
 
     ```mlir
     func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {

@@ -10,6 +10,7 @@
 #include "dialects/Graph/IR/Follow.h"
 
 #include "dialects/Graph/IR/Graph.h"
+#include "sectile/Numbers/Codes.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,7 +28,23 @@ static constexpr double kTileColumns = 64;
 /// Vector operations that an elementary function takes, about.
 static constexpr double kFunctionOps = 12;
 
+/// Those of a conversion from or to a number format: of integers, floats, and per entry of a table.
+static constexpr double kIntegerOps = 4, kFloatOps = 12, kEntryOps = 1;
+
 using graph::kTypicalExtent;
+
+/// Vector operations that an op in the body of a linalg op takes, about.
+static double countVectorOps(Operation &op) {
+  if (isa<math::MathDialect>(op.getDialect()))
+    return kFunctionOps;
+  auto format = op.getAttrOfType<StringAttr>("format");
+  if (!format || !isa<graph::DequantizeOp, graph::QuantizeOp>(op))
+    return 1;
+  formats::Format numbers = numbers::getFormat(format.getValue());
+  return numbers.getInteger() ? kIntegerOps
+         : numbers.getFloat() ? kFloatOps
+                              : kEntryOps * static_cast<double>(numbers.getCodeCount());
+}
 
 static double knownExtent(int64_t extent, double unknown = kTypicalExtent) {
   return ShapedType::isDynamic(extent) ? unknown : static_cast<double>(extent);
@@ -82,8 +99,7 @@ KernelWork graph::estimateWork(const llvm::SetVector<Operation *> &ops, double u
       continue;
     }
     for (Operation &inner : linalgOp.getBlock()->without_terminator())
-      work.elementOps +=
-          iterations * (isa<math::MathDialect>(inner.getDialect()) ? kFunctionOps : 1);
+      work.elementOps += iterations * countVectorOps(inner);
   }
   for (Value value : read)
     // Initial values are constants that are folded into the kernel.

@@ -36,14 +36,25 @@ void Materializer::allowContraction(Operation *op) const {
               arith::FastMathFlagsAttr::get(op->getContext(), flags));
 }
 
+/// The op that does on tiles what `op` does on elements: the same but for those of our own.
+static std::optional<OperationName> getTileOp(Operation *op) {
+  if (isa<graph::DequantizeOp>(op))
+    return OperationName(tile::DequantizeOp::getOperationName(), op->getContext());
+  if (isa<graph::QuantizeOp>(op))
+    return OperationName(tile::QuantizeOp::getOperationName(), op->getContext());
+  if (OpTrait::hasElementwiseMappableTraits(op) || isa<arith::ConstantOp>(op))
+    return op->getName();
+  return std::nullopt;
+}
+
 FailureOr<TileValue> Materializer::applyElementwise(Operation *op, ArrayRef<TileValue> operands) {
-  if (op->getNumResults() != 1 || op->getNumRegions() != 0 ||
-      (!OpTrait::hasElementwiseMappableTraits(op) && !isa<arith::ConstantOp>(op)))
+  std::optional<OperationName> name = getTileOp(op);
+  if (op->getNumResults() != 1 || op->getNumRegions() != 0 || !name)
     return op->emitOpError("cannot become part of a tile program: expects an elementwise op in the "
                            "body of a linalg op");
   TileValue result;
   SmallVector<Value> values = repeatAlike(op->getLoc(), operands, result.dims);
-  OperationState state(op->getLoc(), op->getName(), values,
+  OperationState state(op->getLoc(), *name, values,
                        {getTileType(op->getResult(0).getType(), result.dims)}, op->getAttrs());
   Operation *made = builder.create(state);
   allowContraction(made);

@@ -115,3 +115,28 @@ func.func @f(%x: tensor<4xf32>, %s: tensor<1xf32>) {
   %q = graph.quantize %x scale %s {format = "int8", precision = i8} : (tensor<4xf32>, tensor<1xf32>) -> tensor<4xi8>
   return
 }
+
+// -----
+
+// On scalars.
+func.func @f(%q: i8, %s: tensor<f32>) {
+  // expected-error @+1 {{'graph.dequantize' op expects scales that are scalars like codes, but got 'tensor<f32>'}}
+  %x = graph.dequantize %q scale %s {format = "uint4"} : (i8, tensor<f32>) -> f32
+  return
+}
+
+// -----
+
+func.func @f(%q: i8, %s: f32) {
+  // expected-error @+1 {{expects codes and values of one shape, but got 'i8' and 'tensor<f32>'}}
+  %x = graph.dequantize %q scale %s {format = "uint4"} : (i8, f32) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f(%q: i8, %s: f32) {
+  // expected-error @+1 {{expects a block size for each of 0 dimensions, but got 1}}
+  %x = graph.dequantize %q scale %s {format = "uint4", block = [4]} : (i8, f32) -> f32
+  return
+}
