@@ -96,7 +96,9 @@ typedef enum sectile_status {
 /** Name of a status, e.g. "invalid input"; "unknown status" for other values. */
 SECTILE_API const char *sectile_status_name(sectile_status status);
 
-/** Element types of tensors. Values are stable. */
+/** Element types of tensors. Values are stable. Elements of less than 8 bits and float8e8m0 come in
+ * bytes: integers as SECTILE_I8 or SECTILE_U8 with their value, float4e2m1 and float8e8m0 as
+ * SECTILE_U8 with their code. */
 typedef enum sectile_dtype {
   SECTILE_F32 = 1,
   SECTILE_F64 = 2,

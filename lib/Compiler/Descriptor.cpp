@@ -80,8 +80,9 @@ private:
 
 uint32_t getDtype(const PlannedTensor &tensor) {
   Type type = tensor.type.getElementType();
-  bool isUnsigned =
-      StringRef(tensor.dtype).starts_with("uint") || StringRef(tensor.dtype).starts_with("u");
+  // Floats whose elements are held as codes are bytes of no sign.
+  StringRef dtype = tensor.dtype;
+  bool isUnsigned = dtype.starts_with("u") || dtype.starts_with("float");
   if (type.isF32())
     return SECTILE_ABI_F32;
   if (type.isF64())

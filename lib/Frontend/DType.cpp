@@ -34,8 +34,8 @@ static constexpr Row kRows[] = {
     {17, "float8e4m3fn", 8, Class::Float}, {18, "float8e4m3fnuz", 8, Class::Float},
     {19, "float8e5m2", 8, Class::Float},   {20, "float8e5m2fnuz", 8, Class::Float},
     {21, "uint4", 4, Class::Unsigned},     {22, "int4", 4, Class::Signed},
-    {23, "float4e2m1", 4, Class::None},    {24, "float8e8m0", 8, Class::None},
-    {25, "uint2", 2, Class::None},         {26, "int2", 2, Class::None},
+    {23, "float4e2m1", 4, Class::Float},   {24, "float8e8m0", 8, Class::Float},
+    {25, "uint2", 2, Class::Unsigned},     {26, "int2", 2, Class::Signed},
 };
 
 static const Row *rowOf(int64_t number) {
@@ -64,6 +64,25 @@ bool sectile::frontend::isSigned(DType dtype) { return rowOf(dtype).kind == Clas
 bool sectile::frontend::isUnsigned(DType dtype) { return rowOf(dtype).kind == Class::Unsigned; }
 unsigned sectile::frontend::bitsOf(DType dtype) { return rowOf(dtype).bits; }
 
+llvm::StringRef sectile::frontend::formatOf(DType dtype) {
+  switch (dtype) {
+  case DType::F8E4M3FN:
+    return "e4m3fn";
+  case DType::F8E4M3FNUZ:
+    return "e4m3fnuz";
+  case DType::F8E5M2:
+    return "e5m2";
+  case DType::F8E5M2FNUZ:
+    return "e5m2fnuz";
+  case DType::F4E2M1:
+    return "e2m1";
+  case DType::F8E8M0:
+    return "e8m0fnu";
+  default: // names of integers are those of their formats
+    return isInteger(dtype) && bitsOf(dtype) <= 8 ? nameOf(dtype) : "";
+  }
+}
+
 mlir::Type sectile::frontend::mlirType(DType dtype, mlir::MLIRContext *context) {
   switch (dtype) {
   case DType::F32:
@@ -85,7 +104,7 @@ mlir::Type sectile::frontend::mlirType(DType dtype, mlir::MLIRContext *context) 
   case DType::Bool:
     return mlir::IntegerType::get(context, 1);
   default:
-    return mlir::IntegerType::get(context, bitsOf(dtype));
+    return mlir::IntegerType::get(context, std::max(8u, bitsOf(dtype)));
   }
 }
 

@@ -38,6 +38,10 @@ enum class DType : int32_t {
   F8E5M2FNUZ = 20,
   U4 = 21,
   I4 = 22,
+  F4E2M1 = 23,
+  F8E8M0 = 24,
+  U2 = 25,
+  I2 = 26,
 };
 
 /// The element type of that number; nothing for types that no tensor of ours has (strings,
@@ -56,14 +60,19 @@ inline bool isInteger(DType dtype) { return isSigned(dtype) || isUnsigned(dtype)
 inline bool isNarrowFloat(DType dtype) {
   return isFloat(dtype) && dtype != DType::F32 && dtype != DType::F64;
 }
-/// A float of 8 bits: it can be moved and converted.
+/// A float whose elements are codes in bytes, because no kernel computes in MLIR's type of it.
+inline bool isHeldAsCode(DType dtype) { return dtype == DType::F4E2M1 || dtype == DType::F8E8M0; }
+/// A float of at most 8 bits: it can be moved and converted.
 inline bool isSmallFloat(DType dtype) {
-  return dtype == DType::F8E4M3FN || dtype == DType::F8E4M3FNUZ || dtype == DType::F8E5M2 ||
-         dtype == DType::F8E5M2FNUZ;
+  return isHeldAsCode(dtype) || dtype == DType::F8E4M3FN || dtype == DType::F8E4M3FNUZ ||
+         dtype == DType::F8E5M2 || dtype == DType::F8E5M2FNUZ;
 }
-/// Width in bits; bool counts 8, as it is stored.
+/// Width in bits, as the standard packs elements; bool counts 8, as it is stored.
 unsigned bitsOf(DType dtype);
-/// Integers are signless, bool is i1.
+/// The number format (docs/formats.md) of integers and floats of at most 8 bits; else empty.
+llvm::StringRef formatOf(DType dtype);
+/// Integers are signless, bool is i1. What takes less than a byte is held in one: integers as their
+/// value, floats as their code.
 mlir::Type mlirType(DType dtype, mlir::MLIRContext *context);
 /// The type in which sums and transcendental functions of this type are computed.
 DType computeType(DType dtype);

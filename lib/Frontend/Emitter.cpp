@@ -8,6 +8,7 @@
 #include "Emitter.h"
 
 #include "dialects/Graph/IR/Graph.h"
+#include "sectile/Numbers/Codes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -78,7 +79,9 @@ Tensor *Emitter::scalar(DType dtype, double value) {
     bytes.bytes = bytes.bytes.take_front(bitsOf(dtype) / 8);
     return constant(dtype, {}, bytes, "");
   }
-  Constant bytes = bytesOf(static_cast<int64_t>(value));
+  int64_t held = isHeldAsCode(dtype) ? *numbers::getFormat(formatOf(dtype)).encode(value)
+                                     : static_cast<int64_t>(value);
+  Constant bytes = bytesOf(held);
   bytes.bytes = bytes.bytes.take_front((bitsOf(dtype) + 7) / 8);
   return constant(dtype, {}, bytes, "");
 }
@@ -136,9 +139,11 @@ int64_t Emitter::constantInteger(const Tensor *tensor, int64_t index) {
     return *(*tensor->elements)[index].constant();
   const char *bytes = tensor->constant->bytes.data();
   unsigned bits = bitsOf(tensor->dtype);
-  if (bits == 4) {
-    int64_t nibble = (static_cast<unsigned char>(bytes[index / 2]) >> (index % 2 * 4)) & 15;
-    return tensor->dtype == DType::I4 && nibble >= 8 ? nibble - 16 : nibble;
+  if (bits < 8) { // packed, the first in the low bits
+    int64_t perByte = 8 / bits;
+    uint64_t code = static_cast<unsigned char>(bytes[index / perByte]) >> (index % perByte * bits);
+    code &= (1u << bits) - 1;
+    return isSigned(tensor->dtype) ? llvm::SignExtend64(code, bits) : static_cast<int64_t>(code);
   }
   uint64_t raw = 0;
   std::memcpy(&raw, bytes + index * (bits / 8), bits / 8);
@@ -167,6 +172,9 @@ double Emitter::constantElement(const Tensor *tensor, int64_t index) {
     return tensor->dtype == DType::U64 ? static_cast<double>(static_cast<uint64_t>(value))
                                        : static_cast<double>(value);
   }
+  if (isHeldAsCode(tensor->dtype))
+    return numbers::getFormat(formatOf(tensor->dtype))
+        .decode(static_cast<uint32_t>(constantInteger(tensor, index)));
   auto type = cast<FloatType>(mlirType(tensor->dtype, b.getContext()));
   unsigned bits = bitsOf(tensor->dtype);
   uint64_t raw = 0;
@@ -209,11 +217,12 @@ DenseResourceElementsHandle Emitter::store(const Tensor *tensor, ArrayRef<char> 
 }
 
 /// One byte per element, as MLIR stores 4-bit integers.
-static std::shared_ptr<std::string> unpackNibbles(const Tensor *tensor, int64_t count) {
+/// A byte for each element of less bits.
+static std::shared_ptr<std::string> unpack(const Tensor *tensor, int64_t count) {
   auto bytes = std::make_shared<std::string>();
   bytes->reserve(count);
   for (int64_t i = 0; i < count; ++i)
-    bytes->push_back(static_cast<char>(Emitter::constantInteger(tensor, i) & 15));
+    bytes->push_back(static_cast<char>(Emitter::constantInteger(tensor, i)));
   return bytes;
 }
 
@@ -226,8 +235,8 @@ Value Emitter::constantValue(Tensor *tensor) {
   int64_t count = elementCount(tensor);
   ArrayRef<char> bytes = tensor->constant->bytes;
   std::shared_ptr<const void> owner = tensor->constant->owner;
-  if (bitsOf(tensor->dtype) == 4) {
-    auto unpacked = unpackNibbles(tensor, count);
+  if (bitsOf(tensor->dtype) < 8) {
+    auto unpacked = unpack(tensor, count);
     bytes = ArrayRef<char>(unpacked->data(), unpacked->size());
     owner = unpacked;
   }

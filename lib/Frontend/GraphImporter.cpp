@@ -128,7 +128,7 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
     dims.push_back(b.getStringAttr(extent.str()));
   SmallVector<NamedAttribute> attrs{{graph::kNameAttr, b.getStringAttr(name)},
                                     {graph::kDimsAttr, b.getArrayAttr(dims)}};
-  if (isUnsigned(dtype) || dtype == DType::I4)
+  if (isUnsigned(dtype) || bitsOf(dtype) < 8 || isHeldAsCode(dtype))
     attrs.push_back({graph::kDtypeAttr, b.getStringAttr(nameOf(dtype))});
   return b.getDictionaryAttr(attrs);
 }

@@ -72,7 +72,8 @@ static Constant pack(const Field &field, size_t width) {
 Expected<Constant> TensorReader::bytesOf(const onnx::TensorProto &proto, DType dtype,
                                          uint64_t count) {
   unsigned bits = bitsOf(dtype);
-  uint64_t expected = bits == 4 ? (count + 1) / 2 : count * (bits / 8);
+  bool isPacked = bits < 8;
+  uint64_t expected = isPacked ? llvm::divideCeil(count, 8 / bits) : count * (bits / 8);
   if (expected > options.maxConstantBytes - totalBytes)
     return refuse("expects at most " + Twine(options.maxConstantBytes) +
                   " bytes of constants in all");
@@ -112,10 +113,10 @@ Expected<Constant> TensorReader::bytesOf(const onnx::TensorProto &proto, DType d
     break;
   default:
     found = proto.int32_data_size();
-    bytes = pack(proto.int32_data(), bits == 4 ? 1 : bits / 8);
+    bytes = pack(proto.int32_data(), isPacked ? 1 : bits / 8);
     break;
   }
-  uint64_t wanted = bits == 4 ? expected : count;
+  uint64_t wanted = isPacked ? expected : count;
   if (static_cast<uint64_t>(found) != wanted)
     return refuse("expects " + Twine(wanted) + " values for its shape, but got " + Twine(found));
   return bytes;

@@ -7,6 +7,8 @@
 
 #include "Scalar.h"
 
+#include "dialects/Graph/IR/Graph.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -154,6 +156,24 @@ Value Scalar::convert(Value x, DType to) const {
   Type target = mlirType(to, b.getContext());
   if (dtype == to)
     return x;
+  if (isHeldAsCode(dtype)) {
+    Value number =
+        graph::DequantizeOp::create(b, loc, b.getF32Type(), x, as(DType::F32).constant(1),
+                                    /*zero=*/Value(), formatOf(dtype), ArrayAttr());
+    return as(DType::F32).convert(number, to);
+  }
+  if (isHeldAsCode(to))
+    return toSmallFloat(x, to, /*saturates=*/true);
+  if (bitsOf(to) < 8) {
+    // The low bits, as the value that they stand for.
+    Scalar bytes = as(isSigned(to) ? DType::I8 : DType::U8);
+    Value byte = convert(x, bytes.dtype);
+    if (!isSigned(to))
+      return arith::AndIOp::create(b, loc, byte, bytes.integer((1 << bitsOf(to)) - 1));
+    Value unused = bytes.integer(8 - bitsOf(to));
+    byte = arith::ShLIOp::create(b, loc, byte, unused);
+    return arith::ShRSIOp::create(b, loc, byte, unused);
+  }
   if (to == DType::Bool)
     return compare(Compare::NotEqual, x, integer(0));
   if (isFloat(dtype) && isFloat(to)) {
@@ -187,6 +207,13 @@ Value Scalar::convert(Value x, DType to) const {
 }
 
 Value Scalar::toSmallFloat(Value x, DType to, bool saturates) const {
+  if (isHeldAsCode(to)) {
+    DType wide = dtype == DType::F64 ? DType::F64 : DType::F32;
+    Scalar real = as(wide);
+    return graph::QuantizeOp::create(b, loc, mlirType(to, b.getContext()), convert(x, wide),
+                                     real.constant(1), /*zero=*/Value(), formatOf(to), ArrayAttr(),
+                                     /*special=*/!saturates, /*precision=*/TypeAttr());
+  }
   if (saturates) {
     auto type = cast<FloatType>(mlirType(to, b.getContext()));
     double most = APFloat::getLargest(type.getFloatSemantics()).convertToDouble();

@@ -85,7 +85,7 @@ static Value dropShared(OpBuilder &builder, Location loc, Value tensor, ArrayRef
       continue;
     }
     kept.push_back(full[dim]);
-    groups.push_back(std::move(leading));
+    groups.push_back(leading);
     leading.clear();
     groups.back().push_back(position);
   }

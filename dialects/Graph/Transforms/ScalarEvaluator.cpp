@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ScalarEvaluator.h"
+#include "NumberEvaluator.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -59,7 +59,7 @@ static APFloat toFormat(Type type, double value) {
   return result;
 }
 
-static double roundTo(Type type, double value) {
+double graph::roundTo(Type type, double value) {
   if (type.isF64())
     return value;
   if (type.isF32())
@@ -319,6 +319,8 @@ static bool isConversion(Operation *op) {
 bool graph::canEvaluateScalar(Operation *op) {
   if (op->getNumResults() != 1 || op->getNumRegions() != 0)
     return false;
+  if (canEvaluateNumbers(op))
+    return llvm::all_of(op->getOperandTypes(), hasWords) && hasWords(op->getResult(0).getType());
   // What an 8-bit float makes of values beyond its largest is for the lowering to say.
   for (Type type : op->getResultTypes())
     if (!hasWords(type) || (isa<FloatType>(type) && getBits(type) == 8))
@@ -335,6 +337,8 @@ bool graph::canEvaluateScalar(Operation *op) {
 
 FailureOr<Words> graph::evaluateScalar(Operation *op, ArrayRef<const Words *> operands) {
   Type type = op->getResult(0).getType();
+  if (canEvaluateNumbers(op))
+    return evaluateNumbers(op, operands);
   size_t count = operands[0]->size();
   Words results(count);
   const Words &a = *operands[0];

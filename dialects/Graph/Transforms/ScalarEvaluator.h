@@ -42,7 +42,11 @@ void writeWord(mlir::Type type, Word word, char *bytes);
 /// The element of a scalar attribute.
 Word getWord(mlir::TypedAttr value);
 
-/// Whether `evaluateScalar` knows the op: arith and math on scalars with words. Fused
+/// `value` rounded to a float type.
+double roundTo(mlir::Type type, double value);
+
+/// Whether `evaluateScalar` knows the op: arith and math on scalars with words, dequantization and
+/// quantization. Fused
 /// multiply-adds are left out, since double rounds them twice, and roundings to 8 bits.
 bool canEvaluateScalar(mlir::Operation *op);
 

@@ -147,7 +147,10 @@ LogicalResult sectile::frontend::importCast(Node &n) {
     return failure();
   // Of 8-bit floats only; the mode is that of scales.
   bool saturates = n.intAttr("saturate", 1) != 0;
-  n.ignoreAttr("round_mode");
+  std::string rounding = n.stringAttr("round_mode", "up");
+  if (*to == DType::F8E8M0 && rounding != "nearest")
+    return n.fail("a cast to " + nameOf(*to) + " that rounds '" + rounding + "' is not supported",
+                  "round_mode='nearest' is");
   Tensor *x = n.in(0);
   if (isSmallFloat(*to) && x->dtype != *to) {
     // By way of f32, which holds all narrow floats.
