@@ -324,10 +324,8 @@ private:
       return true;
     case OpKind::Pad:
     case OpKind::Elementwise:
-      if (feedsContraction) {
-        missed(op, "it would be computed again in the inner loop of a product");
+      if (feedsContraction && !gainsFromPrologue(op))
         return false;
-      }
       return true;
     case OpKind::Contraction:
       if (group.hasContraction || group.hasReduction || group.scan || feedsPad) {
@@ -406,6 +404,14 @@ private:
     std::string why;
     bool gains = pricer.gainsFromChain(op, group, sharer, why);
     if (!why.empty())
+      missed(op, why);
+    return gains;
+  }
+
+  bool gainsFromPrologue(Operation *op) {
+    std::string why = "it would be computed again in the inner loop of a product";
+    bool gains = pricer.gainsFromPrologue(op, why);
+    if (!gains)
       missed(op, why);
     return gains;
   }

@@ -76,6 +76,11 @@ public:
   bool gainsFromChain(mlir::Operation *op, const FusionGroup &group, mlir::Operation *sharer,
                       std::string &why) const;
 
+  /// Whether a product should compute its columns' operand `op` itself, element by element: weights
+  /// that are dequantized. A block of rows does so once, for all its rows. `why` is left alone for
+  /// ops of another kind.
+  bool gainsFromPrologue(mlir::Operation *op, std::string &why) const;
+
   /// Whether a kernel without products should compute reduction `op` itself: it then reads what
   /// both read once, but whatever the reduction's result does not follow is one block's work.
   bool gainsFromReduction(mlir::Operation *op, const FusionGroup &group, std::string &why) const;

@@ -21,6 +21,9 @@ using namespace sectile::graph;
 /// What a block of a kernel computes, about: rows and columns of a product, other elements.
 static constexpr double kBlockRows = 96, kBlockColumns = 64, kBlockElements = 8192;
 
+/// Depth of a product up to which a block of it may compute a panel of columns for itself: 4 MiB.
+static constexpr int64_t kMostPanelDepth = 16384;
+
 OpKind graph::classify(Operation *op) {
   if (isa<tensor::EmptyOp>(op))
     return OpKind::Free;
@@ -173,6 +176,78 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
   }
   remark::passed(op->getLoc(), remark::RemarkOpts::name("chain").category("graph-fuse"))
       << "joins the product that reads it: " << remarked;
+  return true;
+}
+
+/// The use of `op` as the columns of a product, if it has no other, and the product reads it a
+/// column by column of a depth that a block can hold.
+static OpOperand *findColumnUse(Operation *op) {
+  auto isRead = [](Operation *user) { return !isa<tensor::DimOp>(user); };
+  auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+      llvm::count_if(op->getUsers(), isRead) != 1)
+    return nullptr;
+  for (OpOperand &use : op->getUses()) {
+    auto product = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    if (!product || classify(product) != OpKind::Contraction || !product.isDpsInput(&use))
+      continue;
+    AffineMap map = product.getMatchingIndexingMap(&use);
+    AffineMap result = product.getMatchingIndexingMap(product.getDpsInitOperand(0));
+    if (!map.isProjectedPermutation() || result.getNumResults() == 0)
+      return nullptr;
+    AffineExpr columns = result.getResults().back();
+    std::optional<unsigned> position = map.getResultPosition(columns);
+    bool isShared = llvm::any_of(product.getDpsInputOperands(), [&](OpOperand *other) {
+      return other != &use && product.getMatchingIndexingMap(other).getResultPosition(columns);
+    });
+    return position && !isShared && type.getDimSize(1 - *position) <= kMostPanelDepth ? &use
+                                                                                      : nullptr;
+  }
+  return nullptr;
+}
+
+bool FusionPricer::gainsFromPrologue(Operation *op, std::string &why) const {
+  OpOperand *use = findColumnUse(op);
+  llvm::SetVector<Operation *> chain = collectChain(op);
+  if (!use || !llvm::all_of(chain, [](Operation *other) {
+        return classify(other) == OpKind::Elementwise || classify(other) == OpKind::Movement;
+      }))
+    return false;
+  auto product = cast<linalg::LinalgOp>(use->getOwner());
+  AffineMap map = product.getMatchingIndexingMap(use);
+  SmallVector<unsigned> rows, columns;
+  for (AffineExpr expr : product.getMatchingIndexingMap(product.getDpsInitOperand(0)).getResults())
+    if (auto loop = dyn_cast<AffineDimExpr>(expr))
+      (map.isFunctionOfDim(loop.getPosition()) ? columns : rows).push_back(loop.getPosition());
+  llvm::SetVector<Operation *> alone, joined(chain);
+  alone.insert(product);
+  joined.insert(product);
+  std::string remarked;
+  for (double unknown : {kTypicalExtent, 1.0}) {
+    double rowBlocks = rows.empty() ? 1 : countBlocks(product, rows, kBlockRows, unknown);
+    double blocks = rowBlocks * countBlocks(product, columns, kBlockColumns, unknown);
+    auto price = [&](const llvm::SetVector<Operation *> &ops, double blocks, double repetitions) {
+      KernelWork work = estimateWork(ops, unknown);
+      work.elementOps *= repetitions;
+      work.blocks = blocks;
+      return predictCycles(work, device);
+    };
+    auto elements =
+        static_cast<double>(cast<RankedTensorType>(op->getResult(0).getType()).getNumElements());
+    double together = price(joined, blocks, rowBlocks);
+    double apart =
+        price(chain, std::max(1.0, elements / kBlockElements), 1) + price(alone, blocks, 1);
+    std::string numbers =
+        llvm::formatv("predicted {0:e2} cycles together, {1:e2} apart", together, apart);
+    if (together > apart) {
+      why = "the product that reads it would be slower: " + numbers;
+      return false;
+    }
+    if (unknown == kTypicalExtent)
+      remarked = numbers;
+  }
+  remark::passed(op->getLoc(), remark::RemarkOpts::name("prologue").category("graph-fuse"))
+      << "is computed by the product whose columns it is: " << remarked;
   return true;
 }
 

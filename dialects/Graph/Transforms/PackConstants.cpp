@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Graph/Transforms/Passes.h"
+
+#include "dialects/Graph/IR/Contraction.h"
+#include "dialects/Graph/IR/Follow.h"
 #include "sectile/CostModel/Kernel.h"
 #include "sectile/Report/Remarks.h"
 
@@ -111,12 +114,28 @@ static Packing choosePacking(linalg::LinalgOp op, OpOperand *input, const CoreMo
                         panel.columns, panel.cycles)};
 }
 
-/// The layout that all uses of a kernel's argument agree on. Without a reason either, no product
-/// reads the argument.
-static Packing choosePacking(BlockArgument argument, const CoreModel &core) {
+/// Whether `op` computes from `use` a value whose elements lie in the same places.
+static bool isElementwiseInPlace(linalg::LinalgOp op, OpOperand &use) {
+  return op.getNumReductionLoops() == 0 && op->getNumResults() == 1 && op.isDpsInput(&use) &&
+         op.getMatchingIndexingMap(&use).isIdentity() &&
+         op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity();
+}
+
+/// The layout that all uses of a kernel's argument agree on, those of what is computed from it in
+/// place among them. Without a reason either, no product reads the argument.
+static Packing choosePacking(Value argument, const CoreModel &core) {
   Packing packing;
   for (OpOperand &use : argument.getUses()) {
     auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    if (op && isElementwiseInPlace(op, use)) {
+      Packing wanted = choosePacking(op->getResult(0), core);
+      if (!wanted.memory)
+        return {{}, packing.memory ? "not only products read it" : wanted.reason};
+      if (packing.memory && packing.memory != wanted.memory)
+        return {{}, "its products want different layouts"};
+      packing = wanted;
+      continue;
+    }
     if (!op || op.getNumReductionLoops() == 0 || !op.isDpsInput(&use) || op->getNumResults() != 1)
       return {{}, packing.memory ? "not only products read it" : ""};
     SmallVector<Operation *> combiners;
@@ -132,6 +151,44 @@ static Packing choosePacking(BlockArgument argument, const CoreModel &core) {
     packing = wanted;
   }
   return packing;
+}
+
+/// What belongs to the columns of a product along one of its dimensions (the scales of weights that
+/// the product dequantizes) is laid out with that dimension last, if it is not.
+static void packBesideColumns(graph::KernelOp kernel, Value value, const graph::Followed &dims,
+                              ArrayRef<bool> constant) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    unsigned number = argument.getArgNumber();
+    SmallVector<unsigned> along;
+    for (auto [dim, followed] : llvm::enumerate(dims))
+      if (followed.any())
+        along.push_back(dim);
+    if (!constant[number] || !argument.hasOneUse() || !type.hasStaticShape() ||
+        kernel.getArgAttr(number, graph::kMemoryAttr) || along.size() != 1 ||
+        along[0] + 1 == type.getRank())
+      return;
+    MLIRContext *context = kernel.getContext();
+    SmallVector<AffineExpr> physical;
+    for (int64_t dim = 0; dim < type.getRank(); ++dim)
+      if (dim != along[0])
+        physical.push_back(getAffineDimExpr(dim, context));
+    physical.push_back(getAffineDimExpr(along[0], context));
+    kernel.setArgAttr(
+        number, graph::kMemoryAttr,
+        tile::MemoryAttr::get(context, AffineMap::get(type.getRank(), 0, physical, context), {}));
+    remark::passed(kernel.getLoc(),
+                   remark::RemarkOpts::name("packs").category("graph-pack-constants"))
+        << remark::metric(kKernelRemarkKey, kernel.getSymName().str())
+        << remark::add("constant argument {0} with dimension {1} last, as the columns of its "
+                       "product lie",
+                       number, along[0]);
+    return;
+  }
+  graph::followOperands(cast<OpResult>(value), dims, 1,
+                        [&](OpOperand &operand, graph::Followed from) {
+                          packBesideColumns(kernel, operand.get(), from, constant);
+                        });
 }
 
 namespace {
@@ -164,6 +221,22 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
           kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
         explain(kernel, number, packing);
       }
+      kernel.walk([&](linalg::LinalgOp product) {
+        if (!graph::sumsProducts(product))
+          return;
+        AffineMap result = product.getMatchingIndexingMap(product.getDpsInitOperand(0));
+        for (OpOperand *input : product.getDpsInputOperands()) {
+          AffineMap map = product.getMatchingIndexingMap(input);
+          auto op = input->get().getDefiningOp<linalg::LinalgOp>();
+          if (!op || op.getNumReductionLoops() != 0 || result.getNumResults() == 0)
+            continue;
+          graph::Followed dims(map.getNumResults(), llvm::SmallBitVector(1));
+          for (auto [dim, expr] : llvm::enumerate(map.getResults()))
+            if (expr == result.getResults().back())
+              dims[dim].set(0);
+          packBesideColumns(kernel, input->get(), dims, it->second);
+        }
+      });
     }
   }
 

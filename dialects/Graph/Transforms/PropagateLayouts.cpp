@@ -7,6 +7,8 @@
 
 #include "dialects/Graph/Transforms/Passes.h"
 
+#include "AbsorbTransposes.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -326,7 +328,10 @@ private:
 
 struct GraphPropagateLayoutsPass
     : graph::impl::GraphPropagateLayoutsPassBase<GraphPropagateLayoutsPass> {
-  void runOnOperation() override { Propagator(getOperation()).run(); }
+  void runOnOperation() override {
+    Propagator(getOperation()).run();
+    graph::absorbTransposes(getOperation());
+  }
 };
 
 } // namespace

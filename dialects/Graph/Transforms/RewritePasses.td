@@ -256,6 +256,9 @@ def GraphPropagateLayoutsPass : Pass<"graph-propagate-layouts", "::mlir::func::F
     costs no transposition; a `linalg.transpose` is left where a tensor enters or leaves that part
     of the graph, to be fused into a neighbour.
 
+    Weights that are computed element by element from constants (dequantized, say) are read by their
+    products in the order in which they are, not transposed first.
+
     Reduction loops of convolutions are ordered kernel positions first, channels last, which is
     the order of memory. Each convolution or pooling rewritten, and each transposition left,
     is a remark.

@@ -151,10 +151,23 @@ bool isExpensive(linalg::LinalgOp op) {
   });
 }
 
-/// Whether the value is an argument that is laid out for its product already.
+/// Whether `op` computes elements from others, without a sum over any.
+bool isComputedElementwise(Value value) {
+  auto op = value.getDefiningOp<linalg::LinalgOp>();
+  return op && op.getNumReductionLoops() == 0 && !op.getDpsInputOperands().empty() &&
+         !op.getBlock()->without_terminator().empty();
+}
+
+/// Whether the value is an argument that is laid out for its product already, or computed from one
+/// in place.
 bool isPacked(graph::KernelOp kernel, Value value) {
-  auto argument = dyn_cast<BlockArgument>(value);
-  return argument && kernel.getArgAttr(argument.getArgNumber(), graph::kMemoryAttr);
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return static_cast<bool>(kernel.getArgAttr(argument.getArgNumber(), graph::kMemoryAttr));
+  auto op = value.getDefiningOp<linalg::LinalgOp>();
+  return isComputedElementwise(value) &&
+         llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+           return op.getMatchingIndexingMap(input).isIdentity() && isPacked(kernel, input->get());
+         });
 }
 
 /// Chooses residency. A value that holds a contraction must not be computed anew for every loop
@@ -183,8 +196,7 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
         reductions += user.getNumReductionLoops() != 0;
         products += graph::sumsProducts(user);
       }
-      bool isComputed = linalgOp && !isReduction && !linalgOp.getDpsInputOperands().empty() &&
-                        !linalgOp.getBlock()->without_terminator().empty();
+      bool isComputed = isComputedElementwise(value);
       bool keep = (isHeavy && reductions > 0) || (costs && reductions > 0 && uses > 1) ||
                   (isComputed && products > 0);
       unsigned last = std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
@@ -247,6 +259,8 @@ OperandCycles priceColumn(linalg::LinalgOp op, OpOperand *columns, int64_t lanes
 /// Distance in bytes between rows of an operand from which on they share too few cache sets: four
 /// tiles' rows in an 8-way cache of 4096 bytes per way.
 constexpr int64_t kAliasBytes = 1024;
+/// Rows of a tile of a product, on the widest level.
+constexpr int64_t kTileRows = 6;
 /// Rows of a result from which on copying their columns' operand pays.
 constexpr int64_t kLeastUses = 48;
 /// Depth of a product up to which a panel of its columns may be copied: 4 MiB of them.
@@ -316,6 +330,14 @@ bool rowsEvictEachOther(linalg::LinalgOp op, OpOperand *columns) {
   return stride && *stride % kAliasBytes == 0 && depth <= kMostStagedDepth;
 }
 
+/// Whether the columns of a product are computed element by element, and are as many and as deep as
+/// the sizes of the model say.
+bool isPrologue(linalg::LinalgOp op, OpOperand *columns) {
+  auto type = cast<RankedTensorType>(columns->get().getType());
+  return type.hasStaticShape() && type.getRank() == 2 &&
+         op.getMatchingIndexingMap(columns).isProjectedPermutation();
+}
+
 /// A product whose columns lie side by side in the result but far apart in the operand (the
 /// scores of an attention read keys that way) would gather them in its inner loop. Such operands
 /// are copied to private memory with the columns contiguous, or, if few rows would use the copy,
@@ -347,7 +369,25 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
         continue;
       std::optional<unsigned> position = map.getResultPosition(columns);
       std::optional<unsigned> contiguous = getContiguousDim(input->get());
-      if (!position || isPacked(kernel, input->get()))
+      bool isPlaced = isPacked(kernel, input->get());
+      if (!position)
+        continue;
+      if ((isPlaced || contiguous == position) && isComputedElementwise(input->get()) &&
+          isPrologue(op, input)) {
+        // A tile of rows computes the columns as it goes; further ones would again.
+        RowUses uses = countUses(op, input);
+        if (!uses.unknown && uses.known <= kTileRows) {
+          analysis.resident.erase(input->get());
+          continue;
+        }
+        if (uses.unknown && uses.known <= kTileRows)
+          if (auto argument = getExtentArgument(op, *uses.unknown);
+              argument && argument != getExtentArgument(op, columnLoop))
+            analysis.unknownRows.insert(*argument);
+        analysis.resident[input->get()] = {*position, *position, true};
+        continue;
+      }
+      if (isPlaced)
         continue;
       if (contiguous == position) {
         RowUses uses = countUses(op, input);
@@ -368,6 +408,8 @@ void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lane
       bool readsDepth = contiguous && isa<AffineDimExpr>(map.getResult(*contiguous));
       if (readsDepth && cycles.direct < cycles.staged) {
         info.readsAlongDepth = true;
+        if (isComputedElementwise(input->get()))
+          analysis.resident.erase(input->get());
         limitPartialSums(op->getResult(0), analysis);
         continue;
       }
