@@ -22,6 +22,19 @@ static SmallVector<int64_t> axesFrom(int64_t first, int64_t rank) {
   return llvm::to_vector(llvm::seq<int64_t>(first, rank));
 }
 
+Tensor *sectile::frontend::logSoftmax(Emitter &e, Tensor *x, ArrayRef<int64_t> axes) {
+  Tensor *most = e.reduce(x, axes, /*keep=*/true, ReduceKind::Max);
+  Tensor *centred = e.pointwise(
+      {x, most}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
+  Tensor *power = e.pointwise({centred}, [](const Scalar &s, ValueRange args) -> Value {
+    return math::ExpOp::create(s.b, s.loc, args[0]);
+  });
+  Tensor *sum = e.reduce(power, axes, /*keep=*/true, ReduceKind::Sum);
+  return e.pointwise({centred, sum}, [](const Scalar &s, ValueRange args) {
+    return s.sub(args[0], math::LogOp::create(s.b, s.loc, args[1]));
+  });
+}
+
 LogicalResult sectile::frontend::importSoftmax(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
@@ -36,19 +49,11 @@ LogicalResult sectile::frontend::importSoftmax(Node &n) {
     return failure();
   SmallVector<int64_t> axes = isFlat ? axesFrom(*axis, x->rank()) : SmallVector<int64_t>{*axis};
   Tensor *wide = e.cast(x, computeType(x->dtype));
-  Tensor *most = e.reduce(wide, axes, /*keep=*/true, ReduceKind::Max);
   Tensor *result;
   if (n.op() == "LogSoftmax") {
-    Tensor *centred = e.pointwise(
-        {wide, most}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
-    Tensor *power = e.pointwise({centred}, [](const Scalar &s, ValueRange args) -> Value {
-      return math::ExpOp::create(s.b, s.loc, args[0]);
-    });
-    Tensor *sum = e.reduce(power, axes, /*keep=*/true, ReduceKind::Sum);
-    result = e.pointwise({centred, sum}, [](const Scalar &s, ValueRange args) {
-      return s.sub(args[0], math::LogOp::create(s.b, s.loc, args[1]));
-    });
+    result = logSoftmax(e, wide, axes);
   } else {
+    Tensor *most = e.reduce(wide, axes, /*keep=*/true, ReduceKind::Max);
     Tensor *power = e.pointwise({wide, most}, [](const Scalar &s, ValueRange args) -> Value {
       return math::ExpOp::create(s.b, s.loc, s.sub(args[0], args[1]));
     });
