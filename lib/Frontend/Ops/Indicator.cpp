@@ -74,8 +74,13 @@ LogicalResult sectile::frontend::importOneHot(Node &n) {
   if (failed(n.expectNumber(indices)))
     return failure();
   SymExpr depth;
-  if (std::optional<double> number = e.constantScalar(n.in(1))) {
-    depth = static_cast<int64_t>(*number);
+  if (isFloat(n.in(1)->dtype)) {
+    if (!Emitter::product(n.in(1)->shape).isConstant(1))
+      return n.fail("expects the depth to be one number, but got " + Node::text(n.in(1)->shape));
+    FailureOr<SymExpr> number = n.scaledExtent(1, n.in(1), 0, "depth");
+    if (failed(number))
+      return failure();
+    depth = *number;
   } else {
     FailureOr<Shape> elements = n.elements(1, "the depth");
     if (failed(elements))

@@ -117,6 +117,7 @@ static const Operator kOperators[] = {
     {"ReduceSumSquare", 1, kNow, 1, 2, importReduce},
     {"Relu", 6, kNow, 1, 1, importActivation},
     {"Reshape", 5, kNow, 2, 2, importReshape},
+    {"Resize", 10, kNow, 1, 4, importResize},
     {"Round", 11, kNow, 1, 1, importUnary},
     {"Scatter", 9, 10, 3, 3, importScatterElements},
     {"ScatterElements", 11, kNow, 3, 3, importScatterElements},
@@ -149,6 +150,7 @@ static const Operator kOperators[] = {
     {"Transpose", 1, kNow, 1, 1, importTranspose},
     {"Trilu", 14, kNow, 1, 2, importTrilu},
     {"Unsqueeze", 1, kNow, 1, 2, importUnsqueeze},
+    {"Upsample", 7, 9, 1, 2, importResize},
     {"Where", 9, kNow, 3, 3, importWhere},
     {"Xor", 6, kNow, 2, 2, importLogical},
 };

@@ -94,6 +94,8 @@ mlir::LogicalResult importGatherND(Node &n);
 // Scatter.cpp
 mlir::LogicalResult importScatterElements(Node &n);
 mlir::LogicalResult importScatterND(Node &n);
+// Resize.cpp
+mlir::LogicalResult importResize(Node &n);
 // Quantization.cpp
 mlir::LogicalResult importQuantizeLinear(Node &n);
 mlir::LogicalResult importDequantizeLinear(Node &n);
