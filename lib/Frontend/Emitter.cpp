@@ -326,7 +326,11 @@ void Emitter::readElements(Tensor *tensor, StringRef name) {
 }
 
 Value Emitter::readNumber(Tensor *tensor, int64_t number) {
-  auto argument = dyn_cast_if_present<BlockArgument>(tensor->value);
+  // Its type may have been made more precise since.
+  Value source = tensor->value;
+  while (auto refined = source ? source.getDefiningOp<tensor::CastOp>() : tensor::CastOp())
+    source = refined.getSource();
+  auto argument = dyn_cast_if_present<BlockArgument>(source);
   // A body of a loop has arguments too, which kernels compute.
   bool isInput = argument && argument.getOwner() == b.getInsertionBlock() &&
                  b.getInsertionBlock()->getParentOp() &&
@@ -337,7 +341,7 @@ Value Emitter::readNumber(Tensor *tensor, int64_t number) {
   SmallVector<Value, 1> place;
   if (tensor->rank() == 1)
     place.push_back(arith::ConstantIndexOp::create(b, loc, number));
-  Value element = tensor::ExtractOp::create(b, loc, tensor->value, place);
+  Value element = tensor::ExtractOp::create(b, loc, source, place);
   return scalars(tensor->dtype).convert(element, DType::F64);
 }
 

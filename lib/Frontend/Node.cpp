@@ -227,6 +227,9 @@ FailureOr<SymExpr> Node::scaledExtent(const SymExpr &extent, Tensor *scales, int
   Value fits = mlir::arith::AndIOp::create(emit.b, emit.loc, isLow, isHigh);
   Value whole = s.convert(s.select(fits, product, s.constant(-1)), DType::I64);
   Value index = mlir::arith::IndexCastOp::create(emit.b, emit.loc, emit.b.getIndexType(), whole);
+  // Kernels take indices alone: what would fold with their conversions must not.
+  Value none = mlir::arith::ConstantIndexOp::create(emit.b, emit.loc, -1);
+  index = mlir::arith::MaxSIOp::create(emit.b, emit.loc, index, none);
   return emit.nameSize(index, what,
                        llvm::Twine(title()) + ": expects a " + what +
                            " that gives sizes from 0 to 2^40");

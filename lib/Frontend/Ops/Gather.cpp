@@ -186,3 +186,30 @@ LogicalResult sectile::frontend::importGatherND(Node &n) {
   n.result(0, gatherAt(n, x, shape, at, /*fromEnd=*/true));
   return success();
 }
+
+LogicalResult sectile::frontend::importReverseSequence(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0), *lengths = n.in(1);
+  int64_t batch = n.intAttr("batch_axis", 1), time = n.intAttr("time_axis", 0);
+  if (failed(n.expectRank(x, 2)) || failed(n.expectRank(lengths, 1, 1)))
+    return failure();
+  if (std::min(batch, time) != 0 || std::max(batch, time) != 1)
+    return n.fail("expects batch_axis and time_axis to be 0 and 1, but got " + Twine(batch) +
+                  " and " + Twine(time));
+  if (lengths->dtype != DType::I64)
+    return n.fail("expects lengths of int64, but got " + nameOf(lengths->dtype));
+  if (failed(n.expectEqual(lengths->shape[0], x->shape[batch], "the batch and the lengths")))
+    return failure();
+  Tensor *perBatch = batch == 0 ? e.unsqueeze(lengths, {1}) : lengths;
+  Shape shape(x->shape.begin(), x->shape.begin() + 2);
+  Tensor *positions =
+      e.pointwise({perBatch}, shape, DType::I64, [&](const Scalar &s, ValueRange args) {
+        Value t = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, time));
+        Value back = s.sub(s.sub(args[0], s.integer(1)), t);
+        return s.select(s.compare(Compare::Less, t, args[0]), back, t);
+      });
+  SmallVector<Coordinate> at{{nullptr, 0}, {nullptr, 1}};
+  at[time].indices = positions;
+  n.result(0, gatherAt(n, x, shape, at, /*fromEnd=*/false));
+  return success();
+}

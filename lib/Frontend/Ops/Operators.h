@@ -50,9 +50,13 @@ mlir::LogicalResult importNegativeLogLikelihood(Node &n);
 mlir::LogicalResult importSoftmaxCrossEntropy(Node &n);
 // Contraction.cpp
 mlir::LogicalResult importMatMul(Node &n);
+mlir::LogicalResult importMatMulInteger(Node &n);
 mlir::LogicalResult importGemm(Node &n);
+// Einsum.cpp
+mlir::LogicalResult importEinsum(Node &n);
 // Convolution.cpp
 mlir::LogicalResult importConv(Node &n);
+mlir::LogicalResult importConvInteger(Node &n);
 mlir::LogicalResult importConvTranspose(Node &n);
 // Pooling.cpp
 mlir::LogicalResult importPool(Node &n);
@@ -64,6 +68,8 @@ mlir::LogicalResult importRmsNorm(Node &n);
 mlir::LogicalResult importInstanceNorm(Node &n);
 mlir::LogicalResult importGroupNorm(Node &n);
 mlir::LogicalResult importBatchNorm(Node &n);
+mlir::LogicalResult importLocalResponseNorm(Node &n);
+mlir::LogicalResult importMeanVarianceNorm(Node &n);
 // Shape.cpp
 mlir::LogicalResult importConstant(Node &n);
 mlir::LogicalResult importConstantOfShape(Node &n);
@@ -91,6 +97,7 @@ mlir::LogicalResult importPad(Node &n);
 mlir::LogicalResult importGather(Node &n);
 mlir::LogicalResult importGatherElements(Node &n);
 mlir::LogicalResult importGatherND(Node &n);
+mlir::LogicalResult importReverseSequence(Node &n);
 // Scatter.cpp
 mlir::LogicalResult importScatterElements(Node &n);
 mlir::LogicalResult importScatterND(Node &n);
@@ -141,6 +148,11 @@ Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
 Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);
 /// x - log(sum(exp(x))) over `axes`, in the type of `x`, with the maximum subtracted first.
 Tensor *logSoftmax(Emitter &e, Tensor *x, llvm::ArrayRef<int64_t> axes);
+
+/// `x`, integers of 8 bits, as int32 without the zero point that input `input` is, if it is given:
+/// one number, or one for each element of the dimension that has `behind` others behind it, or
+/// anything that broadcasts.
+mlir::FailureOr<Tensor *> withoutZeroPoint(Node &n, Tensor *x, unsigned input, int64_t behind);
 
 /// Sliding windows of convolutions and poolings.
 struct Window {

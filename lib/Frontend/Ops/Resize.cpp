@@ -278,9 +278,9 @@ static FailureOr<SmallVector<ResizedAxis>> readAxes(Node &n, const Interpolation
   if (!attribute && !scales == !sizes)
     return n.fail("expects either scales or sizes to be given");
   for (Tensor *tensor : {scales, sizes})
-    if (tensor && (tensor->rank() != 1 || !tensor->shape[0].isConstant(count)))
-      return n.fail("expects " + Twine(count) + " scales or sizes, but got " +
-                    Node::text(tensor->shape));
+    if (tensor && (failed(n.expectRank(tensor, 1, 1)) ||
+                   failed(n.expectEqual(tensor->shape[0], count, "the number of scales or sizes"))))
+      return failure();
   if (attribute && static_cast<int64_t>(attribute->size()) != count)
     return n.fail("expects " + Twine(count) + " scales, but got " + Twine(attribute->size()));
   if (scales && failed(n.expectFloat(scales)))
