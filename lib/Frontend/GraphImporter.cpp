@@ -423,7 +423,9 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     bool isIf = domain.empty() && proto.op_type() == "If";
     bool isLoop = domain.empty() && proto.op_type() == "Loop";
     bool isScan = domain.empty() && proto.op_type() == "Scan";
-    bool hasGraphs = isIf || isLoop || isScan;
+    bool isRecurrent = domain.empty() && (proto.op_type() == "RNN" || proto.op_type() == "GRU" ||
+                                          proto.op_type() == "LSTM");
+    bool hasGraphs = isIf || isLoop || isScan || isRecurrent;
     const Operator *op = domain.empty() && !hasGraphs ? findOperator(proto.op_type()) : nullptr;
     if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
@@ -442,6 +444,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return importLoop(node, scope, name);
     if (isScan)
       return importScan(node, scope, name);
+    if (isRecurrent)
+      return importRecurrent(node);
     unsigned most = op->maxInputs, count = node.numInputs();
     if (count < op->minInputs || count > most)
       return node.fail("expects " + Twine(op->minInputs) +

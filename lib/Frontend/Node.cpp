@@ -105,6 +105,13 @@ std::optional<SmallVector<double>> Node::floatsAttr(StringRef wanted) {
   return SmallVector<double>(attr->floats().begin(), attr->floats().end());
 }
 
+std::vector<std::string> Node::stringsAttr(StringRef wanted) {
+  const onnx::AttributeProto *attr = attribute(wanted, onnx::AttributeProto::STRINGS);
+  if (!attr)
+    return {};
+  return {attr->strings().begin(), attr->strings().end()};
+}
+
 const onnx::TensorProto *Node::tensorAttr(StringRef wanted) {
   const onnx::AttributeProto *attr = attribute(wanted, onnx::AttributeProto::TENSOR);
   return attr ? &attr->t() : nullptr;

@@ -90,6 +90,8 @@ public:
   std::string stringAttr(llvm::StringRef name, llvm::StringRef otherwise);
   std::optional<llvm::SmallVector<int64_t>> intsAttr(llvm::StringRef name);
   std::optional<llvm::SmallVector<double>> floatsAttr(llvm::StringRef name);
+  /// Empty if the attribute is not given.
+  std::vector<std::string> stringsAttr(llvm::StringRef name);
   const onnx::TensorProto *tensorAttr(llvm::StringRef name);
   /// Says that the attribute means nothing to inference.
   void ignoreAttr(llvm::StringRef name) { (void)find(name); }

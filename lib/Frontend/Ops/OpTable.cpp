@@ -73,6 +73,7 @@ static const Operator kOperators[] = {
     {"GlobalMaxPool", 1, kNow, 1, 1, importGlobalPool},
     {"Greater", 6, kNow, 2, 2, importComparison},
     {"GreaterOrEqual", 12, kNow, 2, 2, importComparison},
+    {"GridSample", 16, kNow, 2, 2, importGridSample},
     {"GroupNormalization", 18, kNow, 3, 3, importGroupNorm},
     {"HardSigmoid", 6, kNow, 1, 1, importActivation},
     {"HardSwish", 14, kNow, 1, 1, importActivation},

@@ -41,6 +41,8 @@ mlir::LogicalResult importReduce(Node &n);
 mlir::LogicalResult importArgExtreme(Node &n);
 mlir::LogicalResult importCumSum(Node &n);
 mlir::LogicalResult importTopK(Node &n);
+// GridSample.cpp
+mlir::LogicalResult importGridSample(Node &n);
 // Indicator.cpp
 mlir::LogicalResult importEyeLike(Node &n);
 mlir::LogicalResult importHardmax(Node &n);
