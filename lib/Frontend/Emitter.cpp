@@ -334,6 +334,26 @@ void Emitter::readElements(Tensor *tensor, StringRef name) {
   tensor->elements = std::move(elements);
 }
 
+Value Emitter::readNumber(Tensor *tensor, int64_t number) {
+  // Its type may have been made more precise since.
+  Value source = tensor->value;
+  while (auto refined = source ? source.getDefiningOp<tensor::CastOp>() : tensor::CastOp())
+    source = refined.getSource();
+  auto argument = dyn_cast_if_present<BlockArgument>(source);
+  // A body of a loop has arguments too, which kernels compute.
+  bool isInput = argument && argument.getOwner() == b.getInsertionBlock() &&
+                 b.getInsertionBlock()->getParentOp() &&
+                 SymbolTable::getSymbolVisibility(b.getInsertionBlock()->getParentOp()) ==
+                     SymbolTable::Visibility::Public;
+  if (!isInput || tensor->rank() > 1 || !isFloat(tensor->dtype) || isSmallFloat(tensor->dtype))
+    return {};
+  SmallVector<Value, 1> place;
+  if (tensor->rank() == 1)
+    place.push_back(arith::ConstantIndexOp::create(b, loc, number));
+  Value element = tensor::ExtractOp::create(b, loc, source, place);
+  return scalars(tensor->dtype).convert(element, DType::F64);
+}
+
 /// Whether `expr` is made of values of the run.
 static bool hasValues(const SymExpr &expr) {
   bool found = false;

@@ -136,11 +136,21 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
 /// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
 static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
   // Which inputs of an operator say the shape of its result, or where its elements come from.
-  static const std::map<StringRef, SmallVector<int>> shapes = {
-      {"ConstantOfShape", {0}}, {"CumSum", {1}},      {"Expand", {1}},  {"Loop", {0}},
-      {"Pad", {1, 3}},          {"Range", {0, 1, 2}}, {"Reshape", {1}}, {"Split", {1}},
-      {"Slice", {1, 2, 3, 4}},  {"Squeeze", {1}},     {"Tile", {1}},    {"Trilu", {1}},
-      {"Unsqueeze", {1}}};
+  static const std::map<StringRef, SmallVector<int>> shapes = {{"ConstantOfShape", {0}},
+                                                               {"CumSum", {1}},
+                                                               {"Expand", {1}},
+                                                               {"Loop", {0}},
+                                                               {"Pad", {1, 3}},
+                                                               {"Range", {0, 1, 2}},
+                                                               {"Reshape", {1}},
+                                                               {"Split", {1}},
+                                                               {"OneHot", {1}},
+                                                               {"Resize", {3}},
+                                                               {"Slice", {1, 2, 3, 4}},
+                                                               {"Squeeze", {1}},
+                                                               {"Tile", {1}},
+                                                               {"Trilu", {1}},
+                                                               {"Unsqueeze", {1}}};
   static const llvm::StringSet<> arithmetic = {
       "Add", "Cast", "Concat", "Div",     "Flatten", "Gather",  "Identity", "Max",
       "Min", "Mul",  "Neg",    "Reshape", "Slice",   "Squeeze", "Sub",      "Unsqueeze"};
@@ -413,7 +423,9 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     bool isIf = domain.empty() && proto.op_type() == "If";
     bool isLoop = domain.empty() && proto.op_type() == "Loop";
     bool isScan = domain.empty() && proto.op_type() == "Scan";
-    bool hasGraphs = isIf || isLoop || isScan;
+    bool isRecurrent = domain.empty() && (proto.op_type() == "RNN" || proto.op_type() == "GRU" ||
+                                          proto.op_type() == "LSTM");
+    bool hasGraphs = isIf || isLoop || isScan || isRecurrent;
     const Operator *op = domain.empty() && !hasGraphs ? findOperator(proto.op_type()) : nullptr;
     if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
@@ -432,6 +444,8 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return importLoop(node, scope, name);
     if (isScan)
       return importScan(node, scope, name);
+    if (isRecurrent)
+      return importRecurrent(node);
     unsigned most = op->maxInputs, count = node.numInputs();
     if (count < op->minInputs || count > most)
       return node.fail("expects " + Twine(op->minInputs) +

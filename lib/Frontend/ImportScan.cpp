@@ -17,8 +17,8 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::frontend;
 
-/// Part `number` of `tensor` along `axis`, without that dimension.
-static Tensor *takePart(Emitter &emit, Tensor *tensor, int64_t axis, const SymExpr &number) {
+Tensor *sectile::frontend::takePart(Emitter &emit, Tensor *tensor, int64_t axis,
+                                    const SymExpr &number) {
   Shape offsets(tensor->rank(), SymExpr(0)), sizes(tensor->shape);
   offsets[axis] = number;
   sizes[axis] = SymExpr(1);
@@ -26,8 +26,7 @@ static Tensor *takePart(Emitter &emit, Tensor *tensor, int64_t axis, const SymEx
   return emit.squeeze(emit.slice(tensor, offsets, sizes, strides), {axis});
 }
 
-/// `rows`, which lie along the first dimension, along `axis`.
-static Tensor *moveRows(Emitter &emit, Tensor *rows, int64_t axis, bool isBackward) {
+Tensor *sectile::frontend::moveRows(Emitter &emit, Tensor *rows, int64_t axis, bool isBackward) {
   if (isBackward)
     rows = emit.reverse(rows, 0);
   if (axis == 0)

@@ -10,6 +10,8 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::frontend;
@@ -101,6 +103,13 @@ std::optional<SmallVector<double>> Node::floatsAttr(StringRef wanted) {
   if (!attr)
     return std::nullopt;
   return SmallVector<double>(attr->floats().begin(), attr->floats().end());
+}
+
+std::vector<std::string> Node::stringsAttr(StringRef wanted) {
+  const onnx::AttributeProto *attr = attribute(wanted, onnx::AttributeProto::STRINGS);
+  if (!attr)
+    return {};
+  return {attr->strings().begin(), attr->strings().end()};
 }
 
 const onnx::TensorProto *Node::tensorAttr(StringRef wanted) {
@@ -195,6 +204,42 @@ FailureOr<SmallVector<int64_t>> Node::integers(unsigned input, StringRef what) {
     values.push_back(*value);
   }
   return values;
+}
+
+FailureOr<SymExpr> Node::scaledExtent(const SymExpr &extent, Tensor *scales, int64_t number,
+                                      StringRef what) {
+  double most = static_cast<double>(Emitter::kMostElements);
+  std::optional<int64_t> size = syms.simplify(extent).constant();
+  Value factor;
+  if (scales->constant) {
+    double scale = emit.constantElement(scales, number);
+    if (!(scale >= 0 && scale <= most))
+      return fail("expects a " + what + " from 0 to 2^40, but got " + std::to_string(scale));
+    if (scale == std::floor(scale))
+      return extent * SymExpr(static_cast<int64_t>(scale));
+    if (size)
+      return SymExpr(static_cast<int64_t>(std::floor(static_cast<double>(*size) * scale)));
+    factor = emit.scalars(DType::F64).constant(scale);
+  } else {
+    factor = emit.readNumber(scales, number);
+  }
+  if (!factor)
+    return fail("expects a " + what + " that is constant or an input, but it depends on the data",
+                "fold the computation of the " + what + " into constants before exporting");
+  Scalar s = emit.scalars(DType::F64);
+  Value product = s.mul(s.fromIndex(emit.index(extent)), factor);
+  // What is no size must not reach the conversion, which leaves open what becomes of it.
+  Value isLow = s.compare(Compare::GreaterEqual, product, s.constant(0));
+  Value isHigh = s.compare(Compare::LessEqual, product, s.constant(most));
+  Value fits = mlir::arith::AndIOp::create(emit.b, emit.loc, isLow, isHigh);
+  Value whole = s.convert(s.select(fits, product, s.constant(-1)), DType::I64);
+  Value index = mlir::arith::IndexCastOp::create(emit.b, emit.loc, emit.b.getIndexType(), whole);
+  // Kernels take indices alone: what would fold with their conversions must not.
+  Value none = mlir::arith::ConstantIndexOp::create(emit.b, emit.loc, -1);
+  index = mlir::arith::MaxSIOp::create(emit.b, emit.loc, index, none);
+  return emit.nameSize(index, what,
+                       llvm::Twine(title()) + ": expects a " + what +
+                           " that gives sizes from 0 to 2^40");
 }
 
 FailureOr<std::optional<SmallVector<int64_t>>> Node::integers(StringRef attribute, unsigned input) {

@@ -90,6 +90,8 @@ public:
   std::string stringAttr(llvm::StringRef name, llvm::StringRef otherwise);
   std::optional<llvm::SmallVector<int64_t>> intsAttr(llvm::StringRef name);
   std::optional<llvm::SmallVector<double>> floatsAttr(llvm::StringRef name);
+  /// Empty if the attribute is not given.
+  std::vector<std::string> stringsAttr(llvm::StringRef name);
   const onnx::TensorProto *tensorAttr(llvm::StringRef name);
   /// Says that the attribute means nothing to inference.
   void ignoreAttr(llvm::StringRef name) { (void)find(name); }
@@ -115,6 +117,10 @@ public:
                                                                       unsigned input);
   /// The one number of a constant input.
   mlir::FailureOr<double> number(unsigned input, llvm::StringRef what);
+  /// floor(extent * element `number` of `scales`) as a size, where that element is constant or the
+  /// run reads it from an input of the model.
+  mlir::FailureOr<SymExpr> scaledExtent(const SymExpr &extent, Tensor *scales, int64_t number,
+                                        llvm::StringRef what);
   mlir::LogicalResult expectSameType(llvm::ArrayRef<Tensor *> tensors);
   mlir::LogicalResult expectFloat(Tensor *tensor);
   mlir::LogicalResult expectNumber(Tensor *tensor);

@@ -303,13 +303,48 @@ LogicalResult sectile::frontend::importPow(Node &n) {
   }
   // An integer base with a fractional exponent goes through float64 and back.
   DType dtype = isFloat(x->dtype) ? computeType(x->dtype) : DType::F64;
-  Tensor *power = n.emit.pointwise({n.emit.cast(x, dtype), n.emit.cast(e, dtype)}, *shape, dtype,
-                                   [&](const Scalar &s, ValueRange args) -> Value {
-                                     if (constant == 0.5)
-                                       return math::SqrtOp::create(s.b, s.loc, args[0]);
-                                     return math::PowFOp::create(s.b, s.loc, args[0], args[1]);
-                                   });
+  Tensor *power = n.emit.pointwise(
+      {n.emit.cast(x, dtype), n.emit.cast(e, dtype)}, *shape, dtype,
+      [&](const Scalar &s, ValueRange args) -> Value {
+        if (constant == 0.5)
+          return math::SqrtOp::create(s.b, s.loc, args[0]);
+        Value result = math::PowFOp::create(s.b, s.loc, args[0], args[1]);
+        if (isFloat(x->dtype))
+          return result;
+        // What follows cuts off fractions: a power that is an integer must not end up below it.
+        Value whole = math::RoundEvenOp::create(s.b, s.loc, result);
+        Value isWhole =
+            s.compare(Compare::Equal, args[1], math::FloorOp::create(s.b, s.loc, args[1]));
+        Value isPositive = s.compare(Compare::GreaterEqual, args[1], s.constant(0));
+        Value isExact = arith::AndIOp::create(s.b, s.loc, isWhole, isPositive);
+        return s.select(isExact, whole, result);
+      });
   n.result(0, n.emit.cast(power, x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importBitShift(Node &n) {
+  Tensor *x = n.in(0), *y = n.in(1);
+  std::string direction = n.stringAttr("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT")
+    return n.fail("expects the direction to be LEFT or RIGHT, but got '" + direction + "'");
+  if (!isUnsigned(x->dtype))
+    return n.fail("expects an unsigned type, but got " + nameOf(x->dtype));
+  if (failed(n.expectSameType({x, y})))
+    return failure();
+  FailureOr<Shape> shape = n.broadcast({x, y});
+  if (failed(shape))
+    return failure();
+  n.result(0, n.emit.pointwise({x, y}, *shape, x->dtype, [&](const Scalar &s, ValueRange args) {
+    // All bits go where there are fewer than the shift is long; arith leaves that open.
+    Value bits = s.integer(bitsOf(s.dtype)), zero = s.integer(0);
+    Value stays = s.compare(Compare::Less, args[1], bits);
+    Value amount = s.select(stays, args[1], zero);
+    Value shifted = direction == "LEFT"
+                        ? Value(arith::ShLIOp::create(s.b, s.loc, args[0], amount))
+                        : Value(arith::ShRUIOp::create(s.b, s.loc, args[0], amount));
+    return s.select(stays, shifted, zero);
+  }));
   return success();
 }
 

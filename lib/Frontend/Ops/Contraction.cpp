@@ -38,9 +38,9 @@ static Tensor *fitBatch(Emitter &e, Tensor *tensor, ArrayRef<SymExpr> batch) {
   return fits ? tensor : e.expand(tensor, shape);
 }
 
-LogicalResult sectile::frontend::importMatMul(Node &n) {
+/// The product of matrices, or of batches of them, of one type.
+static FailureOr<Tensor *> multiply(Node &n, Tensor *a, Tensor *b) {
   Emitter &e = n.emit;
-  Tensor *a = n.in(0), *b = n.in(1);
   if (failed(n.expectSameType({a, b})) || failed(n.expectNumber(a)) || failed(n.expectRank(a, 1)) ||
       failed(n.expectRank(b, 1)))
     return failure();
@@ -83,7 +83,56 @@ LogicalResult sectile::frontend::importMatMul(Node &n) {
     addDim(b->shape.back());
   }
   iterators.push_back(IteratorType::reduction);
-  n.result(0, e.cast(e.contract(x, y, shape, result, iterators), dtype));
+  return e.cast(e.contract(x, y, shape, result, iterators), dtype);
+}
+
+LogicalResult sectile::frontend::importMatMul(Node &n) {
+  FailureOr<Tensor *> product = multiply(n, n.in(0), n.in(1));
+  if (failed(product))
+    return failure();
+  n.result(0, *product);
+  return success();
+}
+
+FailureOr<Tensor *> sectile::frontend::withoutZeroPoint(Node &n, Tensor *x, unsigned input,
+                                                        int64_t behind) {
+  Emitter &e = n.emit;
+  if (bitsOf(x->dtype) != 8 || !isInteger(x->dtype))
+    return n.fail("expects int8 or uint8, but got " + nameOf(x->dtype));
+  Tensor *wide = e.cast(x, DType::I32);
+  if (!n.has(input))
+    return wide;
+  Tensor *zero = n.in(input);
+  if (failed(n.expectSameType({x, zero})))
+    return failure();
+  if (Emitter::product(zero->shape).isConstant(1)) {
+    zero = e.reshape(zero, {});
+  } else if (zero->rank() == 1) {
+    zero = e.unsqueeze(zero, llvm::to_vector(llvm::seq<int64_t>(1, 1 + behind)));
+  }
+  FailureOr<Shape> shape = n.broadcast({wide, zero});
+  if (failed(shape))
+    return failure();
+  if (static_cast<int64_t>(shape->size()) != x->rank())
+    return n.fail("expects a zero point that fits " + Node::text(x->shape) + ", but got " +
+                  Node::text(zero->shape));
+  for (int64_t dim = 0; dim < x->rank(); ++dim)
+    if (failed(n.expectEqual((*shape)[dim], x->shape[dim], "extents of a zero point")))
+      return failure();
+  return e.pointwise({wide, e.cast(zero, DType::I32)},
+                     [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
+}
+
+LogicalResult sectile::frontend::importMatMulInteger(Node &n) {
+  // A zero point for each row of the first matrix, and for each column of the second.
+  FailureOr<Tensor *> a = withoutZeroPoint(n, n.in(0), 2, n.in(0)->rank() > 1 ? 1 : 0);
+  FailureOr<Tensor *> b = withoutZeroPoint(n, n.in(1), 3, 0);
+  if (failed(a) || failed(b))
+    return failure();
+  FailureOr<Tensor *> product = multiply(n, *a, *b);
+  if (failed(product))
+    return failure();
+  n.result(0, *product);
   return success();
 }
 

@@ -119,7 +119,7 @@ convolve(Emitter &e, Tensor *x, Tensor *w, int64_t groups, ArrayRef<SymExpr> out
 /// Checks what Conv and ConvTranspose share; the number of groups.
 static FailureOr<int64_t> checkOperands(Node &n) {
   Tensor *x = n.in(0), *w = n.in(1);
-  if (failed(n.expectSameType({x, w})) || failed(n.expectFloat(x)) || failed(n.expectRank(x, 3, 5)))
+  if (failed(n.expectRank(x, 3, 5)))
     return failure();
   if (w->rank() != x->rank())
     return n.fail("expects a kernel of rank " + Twine(x->rank()) + ", but got " +
@@ -154,28 +154,58 @@ static void finish(Node &n, Tensor *y) {
   n.result(0, n.emit.cast(y, n.in(0)->dtype));
 }
 
-LogicalResult sectile::frontend::importConv(Node &n) {
+/// Checks the operands of a convolution of floats.
+static LogicalResult checkFloats(Node &n) {
+  return success(succeeded(n.expectSameType({n.in(0), n.in(1)})) &&
+                 succeeded(n.expectFloat(n.in(0))));
+}
+
+/// What Conv makes of `x` and `w`, which have the extents of its inputs; without a bias.
+static FailureOr<Tensor *> convolveInputs(Node &n, Tensor *x, Tensor *w) {
   FailureOr<int64_t> groups = checkOperands(n);
   if (failed(groups))
     return failure();
   Emitter &e = n.emit;
-  Tensor *x = n.in(0), *w = n.in(1);
   if (!w->shape[0].exactDiv(*groups))
     return n.fail("expects the kernel's " + w->shape[0].str() + " channels to divide into " +
                   Twine(*groups) + " groups");
   if (failed(n.expectEqual(w->shape[1] * SymExpr(*groups), x->shape[1],
-                           "the kernel's channels times groups and the input's channels")) ||
-      failed(checkBias(n, w->shape[0])))
+                           "the kernel's channels times groups and the input's channels")))
     return failure();
   FailureOr<Window> window = readWindow(n, ArrayRef(x->shape).drop_front(2),
                                         ArrayRef(w->shape).drop_front(2), /*ceilMode=*/false);
   if (failed(window))
     return failure();
   Tensor *padded = padSpatial(e, x, window->low, window->high);
-  finish(n, convolve(e, padded, w, *groups, window->output, /*weightIsInFirst=*/false,
-                     [&](size_t dim, AffineExpr o, AffineExpr k) {
-                       return o * window->strides[dim] + k * window->dilations[dim];
-                     }));
+  return convolve(e, padded, w, *groups, window->output, /*weightIsInFirst=*/false,
+                  [&](size_t dim, AffineExpr o, AffineExpr k) {
+                    return o * window->strides[dim] + k * window->dilations[dim];
+                  });
+}
+
+LogicalResult sectile::frontend::importConv(Node &n) {
+  if (failed(checkFloats(n)) || failed(n.expectRank(n.in(1), 3)) ||
+      failed(checkBias(n, n.in(1)->shape[0])))
+    return failure();
+  FailureOr<Tensor *> y = convolveInputs(n, n.in(0), n.in(1));
+  if (failed(y))
+    return failure();
+  finish(n, *y);
+  return success();
+}
+
+LogicalResult sectile::frontend::importConvInteger(Node &n) {
+  if (n.has(2) && !Emitter::product(n.in(2)->shape).isConstant(1))
+    return n.fail("expects one zero point for the input, but got " + Node::text(n.in(2)->shape));
+  // Padding comes after: it holds the zero point, which is then 0.
+  FailureOr<Tensor *> x = withoutZeroPoint(n, n.in(0), 2, 0);
+  FailureOr<Tensor *> w = withoutZeroPoint(n, n.in(1), 3, n.in(1)->rank() - 1);
+  if (failed(x) || failed(w))
+    return failure();
+  FailureOr<Tensor *> y = convolveInputs(n, *x, *w);
+  if (failed(y))
+    return failure();
+  n.result(0, *y);
   return success();
 }
 
@@ -272,6 +302,8 @@ static FailureOr<Crop> readCrop(Node &n, Tensor *x, ArrayRef<int64_t> kernel,
 }
 
 LogicalResult sectile::frontend::importConvTranspose(Node &n) {
+  if (failed(checkFloats(n)))
+    return failure();
   FailureOr<int64_t> groups = checkOperands(n);
   if (failed(groups))
     return failure();

@@ -22,6 +22,19 @@ static SmallVector<int64_t> axesFrom(int64_t first, int64_t rank) {
   return llvm::to_vector(llvm::seq<int64_t>(first, rank));
 }
 
+Tensor *sectile::frontend::logSoftmax(Emitter &e, Tensor *x, ArrayRef<int64_t> axes) {
+  Tensor *most = e.reduce(x, axes, /*keep=*/true, ReduceKind::Max);
+  Tensor *centred = e.pointwise(
+      {x, most}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
+  Tensor *power = e.pointwise({centred}, [](const Scalar &s, ValueRange args) -> Value {
+    return math::ExpOp::create(s.b, s.loc, args[0]);
+  });
+  Tensor *sum = e.reduce(power, axes, /*keep=*/true, ReduceKind::Sum);
+  return e.pointwise({centred, sum}, [](const Scalar &s, ValueRange args) {
+    return s.sub(args[0], math::LogOp::create(s.b, s.loc, args[1]));
+  });
+}
+
 LogicalResult sectile::frontend::importSoftmax(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
@@ -36,19 +49,11 @@ LogicalResult sectile::frontend::importSoftmax(Node &n) {
     return failure();
   SmallVector<int64_t> axes = isFlat ? axesFrom(*axis, x->rank()) : SmallVector<int64_t>{*axis};
   Tensor *wide = e.cast(x, computeType(x->dtype));
-  Tensor *most = e.reduce(wide, axes, /*keep=*/true, ReduceKind::Max);
   Tensor *result;
   if (n.op() == "LogSoftmax") {
-    Tensor *centred = e.pointwise(
-        {wide, most}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
-    Tensor *power = e.pointwise({centred}, [](const Scalar &s, ValueRange args) -> Value {
-      return math::ExpOp::create(s.b, s.loc, args[0]);
-    });
-    Tensor *sum = e.reduce(power, axes, /*keep=*/true, ReduceKind::Sum);
-    result = e.pointwise({centred, sum}, [](const Scalar &s, ValueRange args) {
-      return s.sub(args[0], math::LogOp::create(s.b, s.loc, args[1]));
-    });
+    result = logSoftmax(e, wide, axes);
   } else {
+    Tensor *most = e.reduce(wide, axes, /*keep=*/true, ReduceKind::Max);
     Tensor *power = e.pointwise({wide, most}, [](const Scalar &s, ValueRange args) -> Value {
       return math::ExpOp::create(s.b, s.loc, s.sub(args[0], args[1]));
     });
@@ -253,6 +258,67 @@ LogicalResult sectile::frontend::importBatchNorm(Node &n) {
   Tensor *result = e.pointwise(
       {e.cast(x, dtype), perChannel(e, factor, x->rank()), perChannel(e, offset, x->rank())},
       [](const Scalar &s, ValueRange args) { return s.add(s.mul(args[0], args[1]), args[2]); });
+  n.result(0, e.cast(result, x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importMeanVarianceNorm(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0);
+  if (failed(n.expectFloat(x)))
+    return failure();
+  FailureOr<SmallVector<int64_t>> axes =
+      n.axes(n.intsAttr("axes").value_or(SmallVector<int64_t>{0, 2, 3}), x->rank());
+  if (failed(axes))
+    return failure();
+  Tensor *wide = e.cast(x, computeType(x->dtype));
+  Tensor *mean = e.mean(wide, *axes, /*keep=*/true);
+  Tensor *centred = e.pointwise(
+      {wide, mean}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
+  // The standard adds its epsilon to the deviation, not to the variance.
+  Tensor *deviation =
+      e.pointwise({meanOfSquares(e, centred, *axes)}, [](const Scalar &s, ValueRange args) {
+        return s.add(math::SqrtOp::create(s.b, s.loc, args[0]), s.constant(1e-9));
+      });
+  Tensor *result = e.pointwise({centred, deviation}, [](const Scalar &s, ValueRange args) {
+    return s.div(args[0], args[1]);
+  });
+  n.result(0, e.cast(result, x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importLocalResponseNorm(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0);
+  double alpha = n.floatAttr("alpha", 1e-4), beta = n.floatAttr("beta", 0.75),
+         bias = n.floatAttr("bias", 1);
+  FailureOr<int64_t> size = n.requiredIntAttr("size");
+  if (failed(size) || failed(n.expectFloat(x)) || failed(n.expectRank(x, 2)))
+    return failure();
+  if (*size < 1 || *size > INT32_MAX)
+    return n.fail("expects a size from 1 to " + Twine(INT32_MAX) + ", but got " + Twine(*size));
+  Tensor *wide = e.cast(x, computeType(x->dtype));
+  Tensor *squares =
+      e.pointwise({wide}, [](const Scalar &s, ValueRange args) { return s.mul(args[0], args[0]); });
+  // Sums over windows of channels: a contraction with ones that reads at sums of dimensions.
+  SmallVector<SymExpr> low(x->rank(), 0), high(x->rank(), 0);
+  low[1] = (*size - 1) / 2;
+  high[1] = *size / 2;
+  Tensor *padded = e.pad(squares, low, high, e.scalars(wide->dtype).integer(0));
+  Tensor *ones = e.expand(e.scalar(wide->dtype, 1), {SymExpr(*size)});
+  SmallVector<utils::IteratorType> iterators(x->rank(), utils::IteratorType::parallel);
+  iterators.push_back(utils::IteratorType::reduction);
+  SmallVector<AffineExpr> place;
+  for (int64_t dim = 0; dim < x->rank(); ++dim)
+    place.push_back(e.dim(dim));
+  Access reads{padded, place}, weights{ones, {e.dim(x->rank())}};
+  reads.map[1] = e.dim(1) + e.dim(x->rank());
+  Tensor *sums = e.contract(reads, weights, x->shape, place, iterators);
+  double factor = alpha / static_cast<double>(*size);
+  Tensor *result = e.pointwise({wide, sums}, [&](const Scalar &s, ValueRange args) {
+    Value base = s.add(s.constant(bias), s.mul(s.constant(factor), args[1]));
+    return s.div(args[0], math::PowFOp::create(s.b, s.loc, base, s.constant(beta)));
+  });
   n.result(0, e.cast(result, x->dtype));
   return success();
 }

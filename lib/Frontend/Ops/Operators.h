@@ -33,6 +33,7 @@ mlir::LogicalResult importArithmetic(Node &n);
 mlir::LogicalResult importComparison(Node &n);
 mlir::LogicalResult importLogical(Node &n);
 mlir::LogicalResult importMod(Node &n);
+mlir::LogicalResult importBitShift(Node &n);
 mlir::LogicalResult importPow(Node &n);
 mlir::LogicalResult importVariadic(Node &n);
 // Reduction.cpp
@@ -40,11 +41,24 @@ mlir::LogicalResult importReduce(Node &n);
 mlir::LogicalResult importArgExtreme(Node &n);
 mlir::LogicalResult importCumSum(Node &n);
 mlir::LogicalResult importTopK(Node &n);
+// GridSample.cpp
+mlir::LogicalResult importGridSample(Node &n);
+// Indicator.cpp
+mlir::LogicalResult importEyeLike(Node &n);
+mlir::LogicalResult importHardmax(Node &n);
+mlir::LogicalResult importOneHot(Node &n);
+// Loss.cpp
+mlir::LogicalResult importNegativeLogLikelihood(Node &n);
+mlir::LogicalResult importSoftmaxCrossEntropy(Node &n);
 // Contraction.cpp
 mlir::LogicalResult importMatMul(Node &n);
+mlir::LogicalResult importMatMulInteger(Node &n);
 mlir::LogicalResult importGemm(Node &n);
+// Einsum.cpp
+mlir::LogicalResult importEinsum(Node &n);
 // Convolution.cpp
 mlir::LogicalResult importConv(Node &n);
+mlir::LogicalResult importConvInteger(Node &n);
 mlir::LogicalResult importConvTranspose(Node &n);
 // Pooling.cpp
 mlir::LogicalResult importPool(Node &n);
@@ -56,6 +70,8 @@ mlir::LogicalResult importRmsNorm(Node &n);
 mlir::LogicalResult importInstanceNorm(Node &n);
 mlir::LogicalResult importGroupNorm(Node &n);
 mlir::LogicalResult importBatchNorm(Node &n);
+mlir::LogicalResult importLocalResponseNorm(Node &n);
+mlir::LogicalResult importMeanVarianceNorm(Node &n);
 // Shape.cpp
 mlir::LogicalResult importConstant(Node &n);
 mlir::LogicalResult importConstantOfShape(Node &n);
@@ -81,9 +97,14 @@ mlir::LogicalResult importSplit(Node &n);
 mlir::LogicalResult importPad(Node &n);
 // Gather.cpp
 mlir::LogicalResult importGather(Node &n);
+mlir::LogicalResult importGatherElements(Node &n);
+mlir::LogicalResult importGatherND(Node &n);
+mlir::LogicalResult importReverseSequence(Node &n);
 // Scatter.cpp
 mlir::LogicalResult importScatterElements(Node &n);
 mlir::LogicalResult importScatterND(Node &n);
+// Resize.cpp
+mlir::LogicalResult importResize(Node &n);
 // Quantization.cpp
 mlir::LogicalResult importQuantizeLinear(Node &n);
 mlir::LogicalResult importDequantizeLinear(Node &n);
@@ -112,6 +133,28 @@ rearrangeElements(Node &n, Tensor *input, llvm::ArrayRef<SymExpr> shape,
 
 /// Row-major position of coordinates in a constant shape.
 int64_t linearize(llvm::ArrayRef<SymExpr> shape, llvm::ArrayRef<int64_t> at);
+
+/// One coordinate of an access: an element of `indices`, integers that broadcast to the result, or
+/// coordinate `dim` of the result.
+struct Coordinate {
+  Tensor *indices = nullptr;
+  int64_t dim = 0;
+};
+/// result[p.., rest..] = source[at(p).., rest..], where p lies in `shape` and `at` has a coordinate
+/// for each of the first dimensions of `source`. An index outside its extent ends the run; negative
+/// ones count from the end if `fromEnd`. Extents must be checked before.
+Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
+                 llvm::ArrayRef<Coordinate> at, bool fromEnd);
+/// Where along `axis` the extreme element stands, as int64; that extent becomes 1. NaN counts as
+/// the most extreme. The extent must be known to be positive.
+Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);
+/// x - log(sum(exp(x))) over `axes`, in the type of `x`, with the maximum subtracted first.
+Tensor *logSoftmax(Emitter &e, Tensor *x, llvm::ArrayRef<int64_t> axes);
+
+/// `x`, integers of 8 bits, as int32 without the zero point that input `input` is, if it is given:
+/// one number, or one for each element of the dimension that has `behind` others behind it, or
+/// anything that broadcasts.
+mlir::FailureOr<Tensor *> withoutZeroPoint(Node &n, Tensor *x, unsigned input, int64_t behind);
 
 /// Sliding windows of convolutions and poolings.
 struct Window {

@@ -142,24 +142,14 @@ LogicalResult sectile::frontend::importReduce(Node &n) {
   return success();
 }
 
-LogicalResult sectile::frontend::importArgExtreme(Node &n) {
-  Tensor *x = n.in(0);
-  if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
-    return failure();
-  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", 0), x->rank());
-  bool keep = n.intAttr("keepdims", 1) != 0, takesLast = n.intAttr("select_last_index", 0) != 0;
-  if (failed(axis) || failed(n.require(SymExpr(1) - n.syms.equal(x->shape[*axis], 0),
-                                       "expects an extent of at least 1 along the axis, but got %0",
-                                       {x->shape[*axis]})))
-    return failure();
-  Emitter &e = n.emit;
-  bool isMax = n.op() == "ArgMax";
+Tensor *sectile::frontend::argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax,
+                                      bool takesLast) {
   Shape shape;
   SmallVector<AffineExpr> kept;
   SmallVector<IteratorType> iterators(x->rank(), IteratorType::parallel);
-  iterators[*axis] = IteratorType::reduction;
+  iterators[axis] = IteratorType::reduction;
   for (int64_t dim = 0; dim < x->rank(); ++dim)
-    if (dim != *axis) {
+    if (dim != axis) {
       shape.push_back(x->shape[dim]);
       kept.push_back(e.dim(dim));
     }
@@ -176,7 +166,7 @@ LogicalResult sectile::frontend::importArgExtreme(Node &n) {
       e.b, e.loc, TypeRange{inits[0].getType(), inits[1].getType()}, source, inits, maps, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
         Scalar s(b, loc, x->dtype), at(b, loc, DType::I64);
-        Value here = at.fromIndex(linalg::IndexOp::create(b, loc, *axis));
+        Value here = at.fromIndex(linalg::IndexOp::create(b, loc, axis));
         Value better = s.compare(isMax ? Compare::Greater : Compare::Less, args[0], args[1]);
         Value equal = s.compare(Compare::Equal, args[0], args[1]);
         if (isFloat(x->dtype)) {
@@ -195,7 +185,21 @@ LogicalResult sectile::frontend::importArgExtreme(Node &n) {
         linalg::YieldOp::create(b, loc, results);
       });
   Tensor *indices = e.make(DType::I64, shape, op.getResult(1));
-  n.result(0, keep ? e.unsqueeze(indices, {*axis}) : indices);
+  return e.unsqueeze(indices, {axis});
+}
+
+LogicalResult sectile::frontend::importArgExtreme(Node &n) {
+  Tensor *x = n.in(0);
+  if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", 0), x->rank());
+  bool keep = n.intAttr("keepdims", 1) != 0, takesLast = n.intAttr("select_last_index", 0) != 0;
+  if (failed(axis) || failed(n.require(SymExpr(1) - n.syms.equal(x->shape[*axis], 0),
+                                       "expects an extent of at least 1 along the axis, but got %0",
+                                       {x->shape[*axis]})))
+    return failure();
+  Tensor *indices = argExtreme(n.emit, x, *axis, n.op() == "ArgMax", takesLast);
+  n.result(0, keep ? indices : n.emit.squeeze(indices, {*axis}));
   return success();
 }
 
