@@ -400,28 +400,29 @@ private:
            inputMap.getResults().back() == outputMap.getResults().back();
   }
 
-  bool gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer = nullptr) {
+  /// What the pricer answers; what it says against is why `op` ends its kernel.
+  bool asks(Operation *op, llvm::function_ref<bool(std::string &)> question) {
     std::string why;
-    bool gains = pricer.gainsFromChain(op, group, sharer, why);
-    if (!why.empty())
+    bool gains = question(why);
+    if (!gains && !why.empty())
       missed(op, why);
     return gains;
+  }
+
+  bool gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer = nullptr) {
+    return asks(op,
+                [&](std::string &why) { return pricer.gainsFromChain(op, group, sharer, why); });
   }
 
   bool gainsFromPrologue(Operation *op) {
-    std::string why = "it would be computed again in the inner loop of a product";
-    bool gains = pricer.gainsFromPrologue(op, why);
-    if (!gains)
-      missed(op, why);
-    return gains;
+    return asks(op, [&](std::string &why) {
+      why = "it would be computed again in the inner loop of a product";
+      return pricer.gainsFromPrologue(op, why);
+    });
   }
 
   bool gainsFromReduction(Operation *op, const FusionGroup &group) {
-    std::string why;
-    bool gains = pricer.gainsFromReduction(op, group, why);
-    if (!why.empty())
-      missed(op, why);
-    return gains;
+    return asks(op, [&](std::string &why) { return pricer.gainsFromReduction(op, group, why); });
   }
 
   /// The elementwise op whose result both reduction `op` and a product of the group read, and

@@ -100,6 +100,15 @@ mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t la
 /// read from, if it only moves them; the last one if it computes them.
 std::optional<unsigned> getContiguousDim(mlir::Value value);
 
+/// Whether `value` is computed element by element, and not only moved.
+bool isComputedElementwise(mlir::Value value);
+
+/// A product whose columns lie side by side in the result but far apart in the operand (the
+/// scores of an attention read keys that way) would gather them in its inner loop. Such operands
+/// are copied to private memory with the columns contiguous, or, if few rows would use the copy,
+/// read along the reduced dimension.
+void stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int64_t lanes);
+
 } // namespace sectile
 
 #endif // SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
