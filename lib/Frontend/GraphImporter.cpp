@@ -426,7 +426,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     bool isRecurrent = domain.empty() && (proto.op_type() == "RNN" || proto.op_type() == "GRU" ||
                                           proto.op_type() == "LSTM");
     bool hasGraphs = isIf || isLoop || isScan || isRecurrent;
-    const Operator *op = domain.empty() && !hasGraphs ? findOperator(proto.op_type()) : nullptr;
+    const Operator *op = hasGraphs ? nullptr : findOperator(domain, proto.op_type());
     if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
     if (op && node.opset() < op->since)

@@ -48,8 +48,8 @@ inline constexpr int64_t kOldestOpset = 1;
 inline constexpr int64_t kMaxRank = 32;
 inline constexpr unsigned kAnyNumber = ~0u;
 
-/// The operator of the standard domain of that name, or null.
-const Operator *findOperator(llvm::StringRef name);
+/// The operator of that name in a domain, the standard's being empty, or null.
+const Operator *findOperator(llvm::StringRef domain, llvm::StringRef name);
 
 class Node {
 public:

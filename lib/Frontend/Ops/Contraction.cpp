@@ -38,8 +38,7 @@ static Tensor *fitBatch(Emitter &e, Tensor *tensor, ArrayRef<SymExpr> batch) {
   return fits ? tensor : e.expand(tensor, shape);
 }
 
-/// The product of matrices, or of batches of them, of one type.
-static FailureOr<Tensor *> multiply(Node &n, Tensor *a, Tensor *b) {
+FailureOr<Tensor *> sectile::frontend::multiply(Node &n, Tensor *a, Tensor *b) {
   Emitter &e = n.emit;
   if (failed(n.expectSameType({a, b})) || failed(n.expectNumber(a)) || failed(n.expectRank(a, 1)) ||
       failed(n.expectRank(b, 1)))

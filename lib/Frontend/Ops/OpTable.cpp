@@ -162,8 +162,18 @@ static const Operator kOperators[] = {
     {"Xor", 6, kNow, 2, 2, importLogical},
 };
 
-const Operator *sectile::frontend::findOperator(llvm::StringRef name) {
+/// Operators of ONNX Runtime's own domain.
+static const Operator kMicrosoftOperators[] = {
+    {"MatMulNBits", 1, 1, 3, 6, importMatMulNBits},
+};
+
+const Operator *sectile::frontend::findOperator(llvm::StringRef domain, llvm::StringRef name) {
+  llvm::ArrayRef<Operator> operators;
+  if (domain.empty())
+    operators = kOperators;
+  else if (domain == "com.microsoft")
+    operators = kMicrosoftOperators;
   const Operator *row =
-      llvm::find_if(kOperators, [&](const Operator &row) { return row.name == name; });
-  return row == std::end(kOperators) ? nullptr : row;
+      llvm::find_if(operators, [&](const Operator &row) { return row.name == name; });
+  return row == operators.end() ? nullptr : row;
 }

@@ -53,6 +53,7 @@ mlir::LogicalResult importSoftmaxCrossEntropy(Node &n);
 // Contraction.cpp
 mlir::LogicalResult importMatMul(Node &n);
 mlir::LogicalResult importMatMulInteger(Node &n);
+mlir::LogicalResult importMatMulNBits(Node &n);
 mlir::LogicalResult importGemm(Node &n);
 // Einsum.cpp
 mlir::LogicalResult importEinsum(Node &n);
@@ -150,6 +151,9 @@ Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
 Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);
 /// x - log(sum(exp(x))) over `axes`, in the type of `x`, with the maximum subtracted first.
 Tensor *logSoftmax(Emitter &e, Tensor *x, llvm::ArrayRef<int64_t> axes);
+
+/// The product of matrices, or of batches of them, of one type.
+mlir::FailureOr<Tensor *> multiply(Node &n, Tensor *a, Tensor *b);
 
 /// `x`, integers of 8 bits, as int32 without the zero point that input `input` is, if it is given:
 /// one number, or one for each element of the dimension that has `behind` others behind it, or
