@@ -210,6 +210,8 @@ FailureOr<SymExpr> Node::scaledExtent(const SymExpr &extent, Tensor *scales, int
                                       StringRef what) {
   double most = static_cast<double>(Emitter::kMostElements);
   std::optional<int64_t> size = syms.simplify(extent).constant();
+  // In float32, as everybody computes it: 5 * 1.4 is 7, though the float32 next to 1.4 is below it.
+  bool isDouble = scales->dtype == DType::F64;
   Value factor;
   if (scales->constant) {
     double scale = emit.constantElement(scales, number);
@@ -218,7 +220,9 @@ FailureOr<SymExpr> Node::scaledExtent(const SymExpr &extent, Tensor *scales, int
     if (scale == std::floor(scale))
       return extent * SymExpr(static_cast<int64_t>(scale));
     if (size)
-      return SymExpr(static_cast<int64_t>(std::floor(static_cast<double>(*size) * scale)));
+      return SymExpr(
+          isDouble ? static_cast<int64_t>(static_cast<double>(*size) * scale)
+                   : static_cast<int64_t>(static_cast<float>(*size) * static_cast<float>(scale)));
     factor = emit.scalars(DType::F64).constant(scale);
   } else {
     factor = emit.readNumber(scales, number);
@@ -226,7 +230,8 @@ FailureOr<SymExpr> Node::scaledExtent(const SymExpr &extent, Tensor *scales, int
   if (!factor)
     return fail("expects a " + what + " that is constant or an input, but it depends on the data",
                 "fold the computation of the " + what + " into constants before exporting");
-  Scalar s = emit.scalars(DType::F64);
+  Scalar s = emit.scalars(isDouble ? DType::F64 : DType::F32);
+  factor = emit.scalars(DType::F64).convert(factor, s.dtype);
   Value product = s.mul(s.fromIndex(emit.index(extent)), factor);
   // What is no size must not reach the conversion, which leaves open what becomes of it.
   Value isLow = s.compare(Compare::GreaterEqual, product, s.constant(0));

@@ -118,7 +118,8 @@ public:
   /// The one number of a constant input.
   mlir::FailureOr<double> number(unsigned input, llvm::StringRef what);
   /// floor(extent * element `number` of `scales`) as a size, where that element is constant or the
-  /// run reads it from an input of the model.
+  /// run reads it from an input of the model. The product is in float32, or float64 for such
+  /// scales.
   mlir::FailureOr<SymExpr> scaledExtent(const SymExpr &extent, Tensor *scales, int64_t number,
                                         llvm::StringRef what);
   mlir::LogicalResult expectSameType(llvm::ArrayRef<Tensor *> tensors);

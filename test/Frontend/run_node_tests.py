@@ -7,6 +7,9 @@
 # ===----------------------------------------------------------------------===//
 """Runs the tests of Debian's libonnx-testdata through the importer and upstream's JIT.
 
+A second opinion on the importer, which shares nothing with our compiler; scripts/conformance runs the
+same tests through all of it.
+
   run_node_tests.py --import-run build/bin/import-run [--suite node] [--mode static] [FILTER..]
 
 Modes: `static` takes the models as they are; `constant` makes the integer and bool inputs of
@@ -29,7 +32,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-DATA = "/usr/share/libonnx-testdata/data"
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conformance"))
+
+import modes  # noqa: E402
+from suites import DEBIAN as DATA  # noqa: E402
+
 # Their expected values are truncated; the standard, and newer versions of the tests, round.
 TRUNCATES = "_FLOAT_to_BFLOAT16"
 # Their expected values take 3.1415 for pi (with it, the difference is 9e-8): angles of up to one turn are wrong by up to
@@ -131,16 +138,12 @@ def make_constant(model, protos):
 
 
 def make_dynamic(model, free):
-    """Names every extent of every input other than 1, and forgets declared results."""
-    for info in model.graph.input:
-        for index, dim in enumerate(info.type.tensor_type.shape.dim):
-            if dim.HasField("dim_value") and (free or dim.dim_value != 1):
-                dim.dim_param = (
-                    "%s_%d" % (info.name, index) if free else "n%d" % dim.dim_value
-                )
-    for info in model.graph.output:
-        info.type.tensor_type.ClearField("shape")
-    del model.graph.value_info[:]
+    """Names the extents of every input, equal ones alike unless `free`, and forgets results' shapes."""
+    for info in model.graph.input if not free else []:
+        for dim in info.type.tensor_type.shape.dim:
+            if dim.HasField("dim_value") and dim.dim_value != 1:
+                dim.dim_param = f"n{dim.dim_value}"
+    modes.make_dynamic(model, lambda value: free)
 
 
 def run_once(tool, model_path, inputs, outputs, folder, path):

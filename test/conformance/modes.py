@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 import onnx
 from onnx import TensorProto
@@ -24,10 +24,12 @@ def given_inputs(model: onnx.ModelProto) -> List[onnx.ValueInfoProto]:
     return [value for value in model.graph.input if value.name not in constants]
 
 
-def make_dynamic(model: onnx.ModelProto) -> None:
-    """Gives each extent of each input a name of its own."""
+def make_dynamic(
+    model: onnx.ModelProto, renames: Callable[[onnx.ValueInfoProto], bool] = lambda value: True
+) -> None:
+    """Gives each extent of the inputs that `renames` a name of its own; forgets results' shapes."""
     for value in given_inputs(model):
-        if value.type.WhichOneof("value") != "tensor_type":
+        if value.type.WhichOneof("value") != "tensor_type" or not renames(value):
             continue
         for index, dim in enumerate(value.type.tensor_type.shape.dim):
             if not dim.dim_param:

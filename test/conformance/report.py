@@ -91,15 +91,15 @@ def surprises(
     skipped = (expected or {}).get(NOT_COMPARABLE, {})
     lines = []
     for name, result in results.items():
-        of_suite = refused.get(suites[name])
+        of_suite = refused.get(suites[name], {})
         if result.status == NOT_COMPARABLE:
             if name not in skipped.get(suites[name], {}):
                 lines.append(f"{name}: is not comparable, which is new: {result.reason}")
         elif result.status == REFUSED:
-            if of_suite is None or name not in of_suite:
+            if name not in of_suite:
                 lines.append(f"{name}: refused, which is not expected: {result.reason}")
         elif result.status in (PASSED, FOLDED):
-            if of_suite is not None and name in of_suite:
+            if name in of_suite:
                 lines.append(f"{name}: {result.status}, but is expected to be refused")
         else:
             lines.append(f"{name}: {result.status}: {result.reason}")

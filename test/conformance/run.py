@@ -110,14 +110,18 @@ def main() -> int:
         report.write_document()
     expected = report.load_expected(target, arguments.mode)
     # What is expected of a wheel holds for that version alone.
-    checked = dict(results)
+    judged = set(expected["suites"]) if expected else set()
     if expected and selected.wheel and expected["onnx"] != selected.wheel:
-        print(f"nothing is recorded for onnx {selected.wheel}, but for {expected['onnx']}: refusals are not judged")
-        checked = {
-            name: result
-            for name, result in results.items()
-            if suites[name] in DEBIAN_SUITES or result.status in (FAILED, CRASHED)
-        }
+        judged -= set(WHEEL_SUITES)
+    for suite in dict.fromkeys(suites.values()):
+        if suite not in judged:
+            of = f" of onnx {selected.wheel}" if suite in WHEEL_SUITES else ""
+            print(f"nothing is recorded for {suite}{of} in this mode: its refusals are not judged")
+    checked = {
+        name: result
+        for name, result in results.items()
+        if suites[name] in judged or result.status in (FAILED, CRASHED)
+    }
     lines = report.surprises(checked, suites, expected)
     print(*lines, sep="\n" if lines else "")
     for suite, counts in report.count(results, suites).items():

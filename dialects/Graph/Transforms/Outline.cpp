@@ -35,6 +35,10 @@ bool isCloned(Operation *op) {
     return false;
   if (isa<tensor::EmptyOp, linalg::FillOp>(op))
     return true;
+  // A size in another type: kernels take sizes as indices alone.
+  if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::SIToFPOp, arith::UIToFPOp>(op) &&
+      op->getResult(0).getType().isIntOrFloat())
+    return true;
   Attribute value;
   if (!matchPattern(op, m_Constant(&value)))
     return false;

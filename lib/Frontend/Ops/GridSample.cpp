@@ -6,14 +6,19 @@
 //===----------------------------------------------------------------------===//
 //
 // A coordinate between elements takes one, two or four elements along each
-// spatial dimension; the result is the sum, over all combinations, of a gather
-// times the product of the dimensions' weights. What lies outside of the image
-// is zero, or a coordinate inside that takes its place.
+// spatial dimension. These are dimensions of one gather, beside those of the
+// result, which a sum weighted along each of them takes away:
+//
+//   y[n, c, out..] = sum over k.. of x[n, c, at_d[n, out.., k_d]..] * product of w_d[n, out.., k_d]
+//
+// What lies outside of the image is zero, or a coordinate inside that takes its
+// place.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Operators.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -27,11 +32,11 @@ struct Sampling {
   bool alignsCorners;
 };
 
-/// One of the elements that a coordinate takes along one dimension; each is [n, 1, out..].
-struct Tap {
+/// The elements that a coordinate takes along one dimension; each is [n, 1, out.., 1, taps, 1].
+struct Taps {
   Tensor *index;              ///< int64, inside the image
   Tensor *weight = nullptr;   ///< null where it is 1
-  Tensor *isInside = nullptr; ///< where the element is not zero; null where it never is
+  Tensor *isInside = nullptr; ///< where the element counts; null where it always does
 };
 
 /// The image along one dimension, as values of a body.
@@ -90,59 +95,63 @@ static Value denormalise(const Scalar &s, const Sampling &how, Value x, const Ex
   return s.select(isOut, clampTo(s, at, s.constant(0), extent.last), at);
 }
 
-/// The weight of the tap at distance `tap` from floor(x), where x lies `part` behind that.
-static Value weightOf(const Scalar &s, const Sampling &how, int64_t tap, Value part) {
+/// The weight of an element at distance `x` from the coordinate.
+static Value weightOf(const Scalar &s, const Sampling &how, Value x) {
+  Value one = s.constant(1);
   if (how.taps == 2)
-    return tap == 0 ? s.sub(s.constant(1), part) : part;
+    return s.sub(one, x);
   // Keys' cubic convolution with a = -0.75.
   double a = -0.75;
-  Value x = s.abs(s.sub(s.constant(static_cast<double>(tap)), part));
   auto times = [&](Value v, double c) { return s.add(s.mul(v, x), s.constant(c)); };
-  if (tap == -1 || tap == 2)
-    return times(times(times(s.constant(a), -5 * a), 8 * a), -4 * a);
-  return times(times(times(s.constant(a + 2), -(a + 3)), 0), 1);
+  Value near = times(times(times(s.constant(a + 2), -(a + 3)), 0), 1);
+  Value far = times(times(times(s.constant(a), -5 * a), 8 * a), -4 * a);
+  return s.select(s.compare(Compare::LessEqual, x, one), near, far);
 }
 
-/// What the coordinates `grid`, [n, 1, out..], take along a dimension of that extent.
-static SmallVector<Tap> takeTaps(Emitter &e, const Sampling &how, Tensor *grid,
-                                 const SymExpr &extent) {
+/// What the coordinates `grid`, [n, 1, out.., 1..], take along a dimension of the image, whose taps
+/// lie along dimension `dim`.
+static Taps takeTaps(Emitter &e, const Sampling &how, Tensor *grid, const SymExpr &extent,
+                     int64_t dim) {
   Value run = extent.constant() ? Value() : e.index(extent);
-  auto place = [&](const Scalar &s, Value x, int64_t tap) {
-    Extent all = extentOf(s, how, extent, run);
-    Value base = denormalise(s, how, x, all);
-    if (how.taps > 1)
-      base = math::FloorOp::create(s.b, s.loc, base);
-    return std::pair(s.add(base, s.constant(static_cast<double>(tap))), all);
+  Shape shape = grid->shape;
+  shape[dim] = how.taps;
+  // The coordinate, and the element that is taken.
+  struct Place {
+    Value coordinate, element;
+    Extent image;
   };
-  SmallVector<Tap> taps;
-  for (int64_t number = 0; number < how.taps; ++number) {
-    int64_t offset = how.taps == 4 ? number - 1 : number;
-    Tap tap;
-    tap.index = e.pointwise({grid}, grid->shape, DType::I64, [&](const Scalar &s, ValueRange args) {
-      auto [at, all] = place(s, args[0], offset);
-      if (how.padding == "reflection")
-        at = reflect(s, at, all);
-      at = clampTo(s, at, s.constant(0), all.last);
-      // Not a number is no place; its weight says so.
-      Value isNumber = s.compare(Compare::Equal, at, at);
-      return s.convert(s.select(isNumber, at, s.constant(0)), DType::I64);
+  auto place = [&](const Scalar &s, Value x) {
+    Extent image = extentOf(s, how, extent, run);
+    Value at = denormalise(s, how, x, image);
+    if (how.taps == 1)
+      return Place{at, at, image};
+    Value tap = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, dim));
+    if (how.taps == 4)
+      tap = s.sub(tap, s.constant(1));
+    return Place{at, s.add(math::FloorOp::create(s.b, s.loc, at), tap), image};
+  };
+  Taps taps;
+  taps.index = e.pointwise({grid}, shape, DType::I64, [&](const Scalar &s, ValueRange args) {
+    auto [coordinate, at, image] = place(s, args[0]);
+    if (how.padding == "reflection")
+      at = reflect(s, at, image);
+    at = clampTo(s, at, s.constant(0), image.last);
+    // Not a number is no place; its weight says so.
+    Value isNumber = s.compare(Compare::Equal, at, at);
+    return s.convert(s.select(isNumber, at, s.constant(0)), DType::I64);
+  });
+  if (how.padding == "zeros")
+    taps.isInside = e.pointwise({grid}, shape, DType::Bool, [&](const Scalar &s, ValueRange args) {
+      auto [coordinate, at, image] = place(s, args[0]);
+      Value isHigh = s.compare(Compare::LessEqual, at, image.last);
+      Value isLow = s.compare(Compare::GreaterEqual, at, s.constant(0));
+      return arith::AndIOp::create(s.b, s.loc, isLow, isHigh);
     });
-    if (how.padding == "zeros")
-      tap.isInside =
-          e.pointwise({grid}, grid->shape, DType::Bool, [&](const Scalar &s, ValueRange args) {
-            auto [at, all] = place(s, args[0], offset);
-            return arith::AndIOp::create(s.b, s.loc,
-                                         s.compare(Compare::GreaterEqual, at, s.constant(0)),
-                                         s.compare(Compare::LessEqual, at, all.last));
-          });
-    if (how.taps > 1)
-      tap.weight = e.pointwise({grid}, [&](const Scalar &s, ValueRange args) {
-        Value at = denormalise(s, how, args[0], extentOf(s, how, extent, run));
-        Value part = s.sub(at, math::FloorOp::create(s.b, s.loc, at));
-        return weightOf(s, how, offset, part);
-      });
-    taps.push_back(tap);
-  }
+  if (how.taps > 1)
+    taps.weight = e.pointwise({grid}, shape, grid->dtype, [&](const Scalar &s, ValueRange args) {
+      auto [coordinate, at, image] = place(s, args[0]);
+      return weightOf(s, how, s.abs(s.sub(coordinate, at)));
+    });
   return taps;
 }
 
@@ -179,7 +188,15 @@ LogicalResult sectile::frontend::importGridSample(Node &n) {
     shape.push_back(grid->shape[dim]);
     ofGrid.push_back(grid->shape[dim]);
   }
-  SmallVector<SmallVector<Tap>> taps;
+  // The taps of all dimensions stand behind the result's.
+  SmallVector<int64_t> behind;
+  for (int64_t dim = 0; dim < spatial; ++dim) {
+    behind.push_back(x->rank() + dim);
+    shape.push_back(how->taps);
+    ofGrid.push_back(1);
+  }
+  SmallVector<Coordinate> at{{nullptr, 0}, {nullptr, 1}};
+  SmallVector<Tensor *> weights, masks;
   for (int64_t dim = 0; dim < spatial; ++dim) {
     SymExpr extent = n.syms.simplify(x->shape[dim + 2]);
     if (failed(n.require(n.syms.less(0, extent), "expects extents of at least 1, but got %0",
@@ -190,39 +207,24 @@ LogicalResult sectile::frontend::importGridSample(Node &n) {
     offsets.push_back(spatial - 1 - dim);
     sizes.back() = 1;
     Tensor *part = e.slice(grid, offsets, sizes, SmallVector<int64_t>(spatial + 2, 1));
-    taps.push_back(takeTaps(e, *how, e.cast(e.reshape(part, ofGrid), dtype), extent));
+    Taps taps = takeTaps(e, *how, e.cast(e.reshape(part, ofGrid), dtype), extent, x->rank() + dim);
+    at.push_back({taps.index, 0});
+    if (taps.weight)
+      weights.push_back(taps.weight);
+    if (taps.isInside)
+      masks.push_back(taps.isInside);
   }
-  Tensor *sum = nullptr;
-  SmallVector<int64_t> chosen(spatial, 0);
-  do {
-    SmallVector<Coordinate> at{{nullptr, 0}, {nullptr, 1}};
-    SmallVector<Tensor *> weights, masks;
-    for (int64_t dim = 0; dim < spatial; ++dim) {
-      const Tap &tap = taps[dim][chosen[dim]];
-      at.push_back({tap.index, 0});
-      if (tap.weight)
-        weights.push_back(tap.weight);
-      if (tap.isInside)
-        masks.push_back(tap.isInside);
-    }
-    SmallVector<Tensor *> inputs{e.cast(gatherAt(n, x, shape, at, /*fromEnd=*/false), dtype)};
-    llvm::append_range(inputs, masks);
-    llvm::append_range(inputs, weights);
-    if (sum)
-      inputs.push_back(sum);
-    sum = e.pointwise(inputs, [&](const Scalar &s, ValueRange args) {
-      Value term = args[0];
-      for (Value mask : args.slice(1, masks.size()))
-        term = s.select(mask, term, s.constant(0));
-      for (Value weight : args.slice(1 + masks.size(), weights.size()))
-        term = s.mul(term, weight);
-      return sum ? s.add(args.back(), term) : term;
-    });
-    // The next combination.
-    int64_t dim = spatial;
-    while (dim-- > 0 && ++chosen[dim] == how->taps)
-      chosen[dim] = 0;
-  } while (llvm::any_of(chosen, [](int64_t number) { return number != 0; }));
-  n.result(0, e.cast(sum, x->dtype));
+  SmallVector<Tensor *> inputs{e.cast(gatherAt(n, x, shape, at, /*fromEnd=*/false), dtype)};
+  llvm::append_range(inputs, masks);
+  llvm::append_range(inputs, weights);
+  Tensor *terms = e.pointwise(inputs, [&](const Scalar &s, ValueRange args) {
+    Value term = args[0];
+    for (Value mask : args.slice(1, masks.size()))
+      term = s.select(mask, term, s.constant(0));
+    for (Value weight : args.drop_front(1 + masks.size()))
+      term = s.mul(term, weight);
+    return term;
+  });
+  n.result(0, e.cast(e.reduce(terms, behind, /*keep=*/false, ReduceKind::Sum), x->dtype));
   return success();
 }

@@ -310,8 +310,9 @@ static FailureOr<SmallVector<ResizedAxis>> readAxes(Node &n, const Interpolation
       axis.scale = ratioOf(e, axis.extent, extent);
     }
     if (!sizes) {
-      FailureOr<SymExpr> size = attribute ? n.scaledExtent(extent, axis.scale, 0, "scale")
-                                          : n.scaledExtent(extent, scales, number, "scale");
+      FailureOr<SymExpr> size =
+          attribute ? n.scaledExtent(extent, e.scalar(DType::F32, (*attribute)[number]), 0, "scale")
+                    : n.scaledExtent(extent, scales, number, "scale");
       if (failed(size))
         return failure();
       axis.extent = *size;
