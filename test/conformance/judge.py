@@ -29,6 +29,8 @@ DTYPES = {
     1: "f32", 2: "u8", 3: "i8", 4: "u16", 5: "i16", 6: "i32", 7: "i64", 9: "bool", 10: "f16",
     11: "f64", 12: "u32", 13: "u64", 16: "bf16", 17: "f8E4M3FN", 18: "f8E4M3FNUZ", 19: "f8E5M2",
     20: "f8E5M2FNUZ",
+    # Less than a byte, and powers of two, are held in bytes.
+    21: "u8", 22: "i8", 23: "u8", 24: "u8", 25: "u8", 26: "i8",
 }  # fmt: skip
 """What `sectile inspect` calls the element types of TensorProto."""
 

@@ -100,6 +100,13 @@ TEST(TensorPb, ReadsTypedFields) {
   expect(18, bytes(kInt32s, packed({0x40, 0xff})), SECTILE_F8E4M3FNUZ, {1, -240});
   expect(19, bytes(kInt32s, packed({0x3c, 0xfb})), SECTILE_F8E5M2, {1, -57344});
   expect(20, bytes(kInt32s, packed({0x40, 0x7f})), SECTILE_F8E5M2FNUZ, {1, 57344});
+  // Several to a byte, the first in the low bits.
+  expect(21, bytes(kInt32s, packed({0xf1})), SECTILE_U8, {1, 15});
+  expect(22, bytes(kInt32s, packed({0xf7})), SECTILE_I8, {7, -1});
+  expect(23, bytes(kInt32s, packed({0x92})), SECTILE_U8, {2, 9});
+  expect(24, bytes(kInt32s, packed({127, 255})), SECTILE_U8, {127, 255});
+  expect(25, bytes(kInt32s, packed({0x0d})), SECTILE_U8, {1, 3});
+  expect(26, bytes(kInt32s, packed({0x0d})), SECTILE_I8, {1, -1});
   expect(2, bytes(kInt32s, packed({0, 255})), SECTILE_U8, {0, 255});
   expect(3, bytes(kInt32s, packed({-128, 127})), SECTILE_I8, {-128, 127});
   expect(4, bytes(kInt32s, packed({0, 65535})), SECTILE_U16, {0, 65535});

@@ -85,6 +85,8 @@ struct Type {
   uint64_t proto;
   int32_t dtype;
   Field field;
+  /// Of an element, where several share a byte; else 0.
+  unsigned packedBits = 0;
 };
 
 constexpr Type kTypes[] = {
@@ -96,7 +98,10 @@ constexpr Type kTypes[] = {
     {12, SECTILE_U32, Uint64Data},       {13, SECTILE_U64, Uint64Data},
     {16, SECTILE_BF16, Int32Data},       {17, SECTILE_F8E4M3FN, Int32Data},
     {18, SECTILE_F8E4M3FNUZ, Int32Data}, {19, SECTILE_F8E5M2, Int32Data},
-    {20, SECTILE_F8E5M2FNUZ, Int32Data},
+    {20, SECTILE_F8E5M2FNUZ, Int32Data}, {21, SECTILE_U8, Int32Data, 4},
+    {22, SECTILE_I8, Int32Data, 4},      {23, SECTILE_U8, Int32Data, 4},
+    {24, SECTILE_U8, Int32Data},         {25, SECTILE_U8, Int32Data, 2},
+    {26, SECTILE_I8, Int32Data, 2},
 };
 
 /// A message whose parts are found but not yet understood.
@@ -220,15 +225,31 @@ bool fitsInt32Data(uint64_t value, int32_t dtype) {
 /// Stores varints as little-endian elements; false if one is out of range.
 bool packVarints(const std::vector<uint64_t> &values, const Type &type, Bytes &out) {
   uint32_t bytes = sectile_dtype_bytes(type.dtype);
+  int32_t dtype = type.packedBits != 0 ? int32_t(SECTILE_U8) : type.dtype;
   out.resize(values.size() * bytes);
   for (size_t i = 0; i < values.size(); ++i) {
-    if (type.field == Int32Data && !fitsInt32Data(values[i], type.dtype))
+    if (type.field == Int32Data && !fitsInt32Data(values[i], dtype))
       return false;
     if (type.dtype == SECTILE_U32 && values[i] > UINT32_MAX)
       return false;
     memcpy(out.data() + i * bytes, &values[i], bytes);
   }
   return true;
+}
+
+/// `count` elements of `packed`, the first in the low bits of the first byte, as a byte each:
+/// integers as their value, others as their code.
+Bytes unpack(const Bytes &packed, size_t count, const Type &type) {
+  Bytes out(count);
+  size_t perByte = 8 / type.packedBits;
+  unsigned unused = 8 - type.packedBits;
+  for (size_t i = 0; i < count; ++i) {
+    auto byte = static_cast<unsigned>(packed[i / perByte]);
+    auto high = static_cast<uint8_t>(byte >> (i % perByte * type.packedBits) << unused);
+    int value = type.dtype == SECTILE_I8 ? static_cast<int8_t>(high) >> unused : high >> unused;
+    out[i] = static_cast<std::byte>(value);
+  }
+  return out;
 }
 
 } // namespace
@@ -271,6 +292,14 @@ Result<Tensor> parseTensorPb(std::span<const std::byte> message, const std::stri
     if (!packVarints(values, *type, tensor.data))
       return failure(kRefused, "'%s': a value is out of the range of %s", name.c_str(),
                      sectile_dtype_name(tensor.dtype));
+  }
+  if (type->packedBits != 0) {
+    uint64_t count = *bytes, perByte = 8 / type->packedBits;
+    *bytes = count / perByte + (count % perByte != 0);
+    if (tensor.data.size() == *bytes) {
+      tensor.data = unpack(tensor.data, count, *type);
+      return tensor;
+    }
   }
   if (tensor.data.size() != *bytes)
     return failure(kRefused, "'%s' holds %s of %llu bytes, but has %zu bytes of data", name.c_str(),

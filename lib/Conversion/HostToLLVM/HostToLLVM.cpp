@@ -367,6 +367,31 @@ private:
   Value call;
 };
 
+/// Spells a copy out in loops where the memory of either side has strides: as one op it would be a
+/// call of MLIR's runtime library, which packages do not have.
+void expandStridedCopy(memref::CopyOp copy) {
+  auto isRowMajor = [](Value buffer) {
+    return cast<MemRefType>(buffer.getType()).getLayout().isIdentity();
+  };
+  if (isRowMajor(copy.getSource()) && isRowMajor(copy.getTarget()))
+    return;
+  OpBuilder builder(copy);
+  Location loc = copy.getLoc();
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  SmallVector<Value> coords;
+  int64_t rank = cast<MemRefType>(copy.getSource().getType()).getRank();
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    Value extent = memref::DimOp::create(builder, loc, copy.getSource(), dim);
+    auto loop = scf::ForOp::create(builder, loc, zero, extent, one);
+    coords.push_back(loop.getInductionVar());
+    builder.setInsertionPointToStart(loop.getBody());
+  }
+  Value element = memref::LoadOp::create(builder, loc, copy.getSource(), coords);
+  memref::StoreOp::create(builder, loc, element, copy.getTarget(), coords);
+  copy.erase();
+}
+
 struct HostToLLVMPass : sectile::impl::HostToLLVMPassBase<HostToLLVMPass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -379,6 +404,7 @@ struct HostToLLVMPass : sectile::impl::HostToLLVMPassBase<HostToLLVMPass> {
       return signalPassFailure();
     }
     // What can fail ends its block: loops must be blocks by then.
+    module.walk([](memref::CopyOp copy) { expandStridedCopy(copy); });
     RewritePatternSet loops(context);
     populateSCFToControlFlowConversionPatterns(loops);
     ConversionTarget flat(*context);
