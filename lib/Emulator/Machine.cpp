@@ -46,7 +46,7 @@ sectile_emulator_switch:
 )");
 static void *prepareStack(char *top, void (*entry)()) {
   // After the jump to `entry` the stack is as after a call: 8 below a multiple of 16.
-  auto *words = reinterpret_cast<void **>(top) - 2;
+  auto *words = reinterpret_cast<void **>(top) - 1;
   words[0] = nullptr;
   words[-1] = reinterpret_cast<void *>(entry);
   return words - 7;

@@ -100,7 +100,7 @@ const char *kTile =
     "llvm.mlir.global internal @tile() {addr_space = 3 : i32} : !llvm.array<64 x i32>";
 
 /// Each lane stores its number to shared memory, and reads that of the lane 63 - t.
-std::string exchange(const std::string &between, const std::string &last = "63") {
+std::string mirror(const std::string &between, const std::string &last = "63") {
   return kernelOf(R"(
       %tile = llvm.mlir.addressof @tile : !llvm.ptr<3>
       %own = llvm.getelementptr %tile[%l] : (!llvm.ptr<3>, i64) -> !llvm.ptr<3>, i32
@@ -265,7 +265,7 @@ TEST(Emulator, VotesMatchesAndReduces) {
 TEST(Emulator, ExchangesThroughSharedMemory) {
   for (uint32_t seed : {0, 1, 2}) {
     std::vector<int32_t> data(64);
-    Report report = runOn(exchange("nvvm.barrier0"), data, 64, true, seed);
+    Report report = runOn(mirror("nvvm.barrier0"), data, 64, true, seed);
     EXPECT_EQ(textOf(report), "");
     for (int i = 0; i < 64; ++i)
       EXPECT_EQ(data[i], 163 - i);
@@ -274,11 +274,12 @@ TEST(Emulator, ExchangesThroughSharedMemory) {
 
 TEST(Emulator, FindsRaces) {
   std::vector<int32_t> data(64);
-  Report report = runOn(exchange("nvvm.barrier0", "62"), data, 63);
+  Report report = runOn(mirror("nvvm.barrier0", "62"), data, 63);
   EXPECT_EQ(textOf(report), "");
   // The lanes of the second half run last and read what the first half stored.
   bool found = false;
-  for (const Finding &finding : runOn(exchange(""), data, 64).findings)
+  report = runOn(mirror(""), data, 64);
+  for (const Finding &finding : report.findings)
     if (finding.kind == FindingKind::Race) {
       found = true;
       EXPECT_EQ(finding.buffer, "shared @tile");
@@ -286,15 +287,16 @@ TEST(Emulator, FindsRaces) {
     }
   EXPECT_TRUE(found);
   // Switched off, only what was never written is left.
-  for (const Finding &finding : runOn(exchange(""), data, 64, false).findings)
+  report = runOn(mirror(""), data, 64, false);
+  for (const Finding &finding : report.findings)
     EXPECT_EQ(finding.kind, FindingKind::Uninitialized);
   // Lanes of other warps are not ordered by a warp's barrier, those of the same warp are.
   std::string sync = "nvvm.bar.warp.sync %all : i32";
-  EXPECT_FALSE(runOn(exchange(sync), data, 64).findings.empty());
-  EXPECT_EQ(textOf(runOn(exchange(sync, "31"), data, 32)), "");
+  EXPECT_FALSE(runOn(mirror(sync), data, 64).findings.empty());
+  EXPECT_EQ(textOf(runOn(mirror(sync, "31"), data, 32)), "");
   // Nor does a shuffle order memory.
   EXPECT_FALSE(
-      runOn(exchange("%s = nvvm.shfl.sync bfly %all, %v, %c1, %c31 : i32 -> i32", "31"), data, 32)
+      runOn(mirror("%s = nvvm.shfl.sync bfly %all, %v, %c1, %c31 : i32 -> i32", "31"), data, 32)
           .findings.empty());
 }
 
@@ -323,9 +325,9 @@ TEST(Emulator, FindsRacesBetweenBlocks) {
 
 TEST(Emulator, OrdersPartsOfABlock) {
   std::vector<int32_t> data(64);
-  std::string text = exchange("%id = llvm.mlir.constant(3 : i32) : i32\n"
-                              "%n = llvm.mlir.constant(64 : i32) : i32\n"
-                              "nvvm.barrier id = %id number_of_threads = %n");
+  std::string text = mirror("%id = llvm.mlir.constant(3 : i32) : i32\n"
+                            "%n = llvm.mlir.constant(64 : i32) : i32\n"
+                            "nvvm.barrier id = %id number_of_threads = %n");
   EXPECT_EQ(textOf(runOn(text, data, 64)), "");
 }
 
@@ -337,17 +339,19 @@ TEST(Emulator, FindsAccessesOutOfBounds) {
   EXPECT_NE(textOf(report).find("0 bytes behind the end of data"), std::string::npos);
   // A shared variable ends where it ends, although more shared memory follows.
   data.resize(65);
-  report = runOn(exchange("nvvm.barrier0", "64"), data, 65);
+  report = runOn(mirror("nvvm.barrier0", "64"), data, 65);
   ASSERT_FALSE(report.findings.empty());
   EXPECT_EQ(report.findings[0].kind, FindingKind::OutOfBounds);
 }
 
 TEST(Emulator, FindsUninitializedReads) {
   std::vector<int32_t> data(32);
-  Report report = runOn(exchange("nvvm.barrier0"), data, 32);
+  Report report = runOn(mirror("nvvm.barrier0"), data, 32);
   expectOnly(report, FindingKind::Uninitialized);
   EXPECT_EQ(report.findings[0].buffer, "shared @tile");
-  EXPECT_EQ(report.findings[0].offset, 63 * 4);
+  // The last lane to arrive goes on first.
+  EXPECT_EQ(report.findings[0].thread.x, 31u);
+  EXPECT_EQ(report.findings[0].offset, 32 * 4);
 }
 
 TEST(Emulator, FindsMisalignedAccesses) {
@@ -414,8 +418,8 @@ TEST(Emulator, RefusesWhatItCannotExecute) {
     return success();
   });
   EXPECT_FALSE(load(kernelOf("nvvm.cp.async.commit.group\nllvm.return")));
-  EXPECT_EQ(message, "'nvvm.cp.async.commit.group' op the emulator cannot execute "
-                     "'nvvm.cp.async.commit.group' in kernel 'k': the op has no meaning in the "
+  EXPECT_EQ(message, "the emulator cannot execute 'nvvm.cp.async.commit.group' in kernel 'k': the "
+                     "op has no meaning in the "
                      "emulator\n");
   message.clear();
   EXPECT_FALSE(load(kernelOf("llvm.inline_asm has_side_effects \"nop\", \"\" : () -> ()\n"
