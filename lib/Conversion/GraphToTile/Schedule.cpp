@@ -130,13 +130,13 @@ static int64_t countTerms(linalg::LinalgOp op) {
 /// Elements that go into one of the roots' elements, other than along swept dimensions.
 static int64_t countReducedElements(const RegionAnalysis &analysis,
                                     llvm::function_ref<int64_t(unsigned)> extent) {
-  int64_t most = 1, swept = 1;
-  for (const ReductionInfo &info : analysis.reductions) {
+  int64_t most = 1;
+  for (const ReductionInfo &info : analysis.reductions)
     most = std::max(most, countTerms(info.op));
-  }
+  // One by one: a product of extents that only the run knows has no end.
   for (unsigned dim : analysis.swept.set_bits())
-    swept *= extent(dim);
-  return std::max<int64_t>(most / swept, 1);
+    most /= extent(dim);
+  return std::max<int64_t>(most, 1);
 }
 
 /// Updates that a tile of a scatter has, or elements that a tile of a selection has along its axis.

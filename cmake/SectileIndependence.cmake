@@ -1,0 +1,28 @@
+# sectile_links_none_of(TARGET libraries...): configuring fails if TARGET links one of them, directly
+# or through others.
+function(sectile_links_none_of target)
+  cmake_language(EVAL CODE
+    "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL sectile_check_links ${target} ${ARGN})")
+endfunction()
+
+function(sectile_check_links target)
+  set(pending ${target})
+  set(seen)
+  while(pending)
+    list(POP_FRONT pending library)
+    if(library IN_LIST seen OR NOT TARGET ${library})
+      continue()
+    endif()
+    list(APPEND seen ${library})
+    if(library IN_LIST ARGN)
+      message(FATAL_ERROR "expects ${target} to be independent of ${library}, but it links it")
+    endif()
+    get_target_property(links ${library} INTERFACE_LINK_LIBRARIES)
+    if(links)
+      foreach(link ${links})
+        string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" link "${link}")
+        list(APPEND pending ${link})
+      endforeach()
+    endif()
+  endwhile()
+endfunction()

@@ -1,0 +1,124 @@
+//===- Emulator.h - execution of GPU kernels on the host -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Executes kernels in the form they have right before LLVM IR, the LLVM dialect
+// with NVVM ops, and reports what a GPU would leave undefined. docs/emulator.md
+// says what is checked and what is not.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_EMULATOR_EMULATOR_H
+#define SECTILE_EMULATOR_EMULATOR_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sectile::emulator {
+
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+};
+
+enum class FindingKind : uint8_t {
+  Race,             ///< two accesses to a byte, one a write, that nothing orders
+  OutOfBounds,      ///< of every buffer, of a shared variable, or not of the pointer's space
+  Uninitialized,    ///< a read of bytes that nobody wrote
+  Misaligned,       ///< an address that its access' alignment does not divide
+  DivergentBarrier, ///< lanes of a warp that do not execute one and the same barrier
+  InvalidMask,      ///< a lane that is not in its own mask, or reads a lane outside of it
+  Deadlock,         ///< every remaining lane waits
+};
+
+llvm::StringRef toString(FindingKind kind);
+
+/// One finding, of the first lane that it was seen in.
+struct Finding {
+  FindingKind kind;
+  std::string kernel, location;
+  Dim3 block, thread;
+  /// The buffer or shared variable and the byte in it; empty where no memory is concerned.
+  std::string buffer;
+  int64_t offset = 0;
+  /// The other access of a race: location and coordinates; empty for every other kind.
+  std::string otherLocation;
+  Dim3 otherBlock, otherThread;
+  /// What else there is to say: who waits for what, what was expected.
+  std::string detail;
+  /// How often the same was found at the same place.
+  uint64_t occurrences = 1;
+
+  std::string text() const;
+};
+
+/// Executed ops, one for each lane.
+struct Counts {
+  uint64_t loads = 0, stores = 0, atomics = 0, collectives = 0, barriers = 0;
+};
+
+struct Report {
+  std::vector<Finding> findings;
+  Counts counts;
+};
+
+/// An argument of a kernel: the bytes of its value.
+class Argument {
+public:
+  template <typename T>
+  Argument(T value) : bytes(sizeof(T)) {
+    std::memcpy(bytes.data(), &value, sizeof(T));
+  }
+  std::vector<char> bytes;
+};
+
+struct LaunchOptions {
+  Dim3 grid, block;
+  uint64_t dynamicSharedBytes = 0;
+  bool checkRaces = true;
+  /// Lanes run in this order between meeting points: 0 ascending, otherwise by a seeded generator.
+  uint32_t orderSeed = 0;
+};
+
+class Machine;
+struct Program;
+
+class Emulator {
+public:
+  /// Compiles every kernel of `module` (functions with `nvvm.kernel`, directly in it or in one
+  /// `gpu.module`) for the host. Reports on each op that has no meaning here, with its name, its
+  /// kernel and the reason. `module` is not changed.
+  static mlir::FailureOr<std::unique_ptr<Emulator>> load(mlir::ModuleOp module);
+  ~Emulator();
+
+  /// Global memory of that many uninitialised bytes, aligned to 256, that lives as long as this.
+  void *allocate(llvm::StringRef name, uint64_t bytes);
+  /// The same, holding `data`.
+  void *allocate(llvm::StringRef name, llvm::ArrayRef<char> data);
+  template <typename T>
+  T *allocate(llvm::StringRef name, const std::vector<T> &data) {
+    return static_cast<T *>(
+        allocate(name, llvm::ArrayRef<char>(reinterpret_cast<const char *>(data.data()),
+                                            data.size() * sizeof(T))));
+  }
+
+  /// Runs `kernel` on the calling thread, block by block. An error where the launch itself is
+  /// wrong: no such kernel, wrong arguments, more threads or shared memory than there is.
+  llvm::Expected<Report> launch(llvm::StringRef kernel, const LaunchOptions &options,
+                                llvm::ArrayRef<Argument> arguments);
+
+private:
+  Emulator();
+  std::unique_ptr<Machine> machine;
+  std::unique_ptr<Program> program;
+};
+
+} // namespace sectile::emulator
+
+#endif // SECTILE_EMULATOR_EMULATOR_H

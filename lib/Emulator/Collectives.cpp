@@ -1,0 +1,140 @@
+//===- Collectives.cpp - what the collectives of a warp compute -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From the PTX ISA, "Data Movement and Conversion Instructions: shfl.sync" and
+// "Parallel Synchronization and Communication Instructions: vote.sync,
+// match.sync, redux.sync, elect.sync".
+//
+//===----------------------------------------------------------------------===//
+
+#include "Machine.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace sectile::emulator;
+
+/// The lane that a shuffle reads, and whether it lies in the segment; from the pseudo code of
+/// shfl.sync.
+static std::pair<uint32_t, bool> shuffleSource(ShuffleKind kind, uint32_t lane, uint32_t b,
+                                               uint32_t c) {
+  uint32_t offset = b & 31, clamp = c & 31, segment = c >> 8 & 31;
+  uint32_t maxLane = (lane & segment) | (clamp & ~segment & 31);
+  uint32_t minLane = lane & segment;
+  int32_t source = 0;
+  bool valid = false;
+  switch (kind) {
+  case Up:
+    source = int32_t(lane) - int32_t(offset);
+    valid = source >= int32_t(maxLane);
+    break;
+  case Down:
+    source = lane + offset;
+    valid = source <= int32_t(maxLane);
+    break;
+  case Bfly:
+    source = lane ^ offset;
+    valid = source <= int32_t(maxLane);
+    break;
+  case Idx:
+    source = minLane | (offset & ~segment & 31);
+    valid = source <= int32_t(maxLane);
+    break;
+  }
+  return {valid ? source : lane, valid};
+}
+
+static uint32_t combine(ReduxKind kind, uint32_t a, uint32_t b) {
+  switch (kind) {
+  case ReduxKind::Add:
+    return a + b;
+  case ReduxKind::And:
+    return a & b;
+  case ReduxKind::Or:
+    return a | b;
+  case ReduxKind::Xor:
+    return a ^ b;
+  case ReduxKind::Max:
+    return std::max(int32_t(a), int32_t(b));
+  case ReduxKind::Min:
+    return std::min(int32_t(a), int32_t(b));
+  case ReduxKind::UMax:
+    return std::max(a, b);
+  case ReduxKind::UMin:
+    return std::min(a, b);
+  }
+  return 0;
+}
+
+/// Sets the results of all lanes that arrived.
+void Machine::perform(Warp &warp, const Meeting &meeting) {
+  uint32_t arrived = meeting.arrived, set = 0, reduced = 0;
+  bool first = true;
+  auto each = [&](auto &&visit) {
+    for (uint32_t i = 0; i < 32; ++i)
+      if (arrived >> i & 1)
+        visit(warp.lanes[i]);
+  };
+  switch (meeting.op) {
+  case Collective::SyncWarp:
+    return;
+  case Collective::Elect:
+    return each(
+        [&](Lane &lane) { lane.result = lane.lane == uint32_t(llvm::countr_zero(arrived)); });
+  case Collective::Shuffle:
+    // The predicate is bit 32.
+    return each([&](Lane &lane) {
+      auto [source, valid] = shuffleSource(ShuffleKind(meeting.variant), lane.lane,
+                                           lane.operands[1], lane.operands[2]);
+      lane.result = lane.operands[0] | uint64_t(valid) << 32;
+      if (arrived >> source & 1)
+        lane.result = warp.lanes[source].operands[0] | uint64_t(valid) << 32;
+      else
+        report(FindingKind::InvalidMask, lane.site,
+               "reads lane " + std::to_string(source) + ", which does not take part (lanes 0x" +
+                   llvm::utohexstr(arrived) + " do)",
+               nullptr, 0, 0, &lane);
+    });
+  case Collective::Vote:
+    each([&](Lane &lane) { set |= uint32_t(lane.operands[0] != 0) << lane.lane; });
+    return each([&](Lane &lane) {
+      switch (VoteKind(meeting.variant)) {
+      case Any:
+        lane.result = set != 0;
+        break;
+      case All:
+        lane.result = set == arrived;
+        break;
+      case Ballot:
+        lane.result = set;
+        break;
+      case Uni:
+        lane.result = set == 0 || set == arrived;
+        break;
+      }
+    });
+  case Collective::MatchAny:
+    return each([&](Lane &lane) {
+      uint64_t value = lane.operands[0], equal = 0;
+      each([&](Lane &other) { equal |= uint64_t(other.operands[0] == value) << other.lane; });
+      lane.result = equal;
+    });
+  case Collective::MatchAll: {
+    // The predicate is bit 32.
+    uint64_t value = warp.lanes[llvm::countr_zero(arrived)].operands[0];
+    bool all = true;
+    each([&](Lane &lane) { all &= lane.operands[0] == value; });
+    return each([&](Lane &lane) { lane.result = all ? arrived | uint64_t(1) << 32 : 0; });
+  }
+  case Collective::Redux:
+    each([&](Lane &lane) {
+      reduced =
+          first ? lane.operands[0] : combine(ReduxKind(meeting.variant), reduced, lane.operands[0]);
+      first = false;
+    });
+    return each([&](Lane &lane) { lane.result = reduced; });
+  }
+}

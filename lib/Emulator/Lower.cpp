@@ -1,0 +1,506 @@
+//===- Lower.cpp - kernels as host code that calls the machine -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lower.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace sectile::emulator;
+
+std::string sectile::emulator::entryName(StringRef kernel) { return (kernel + ".entry").str(); }
+
+static std::string describe(Location location) {
+  if (auto file = location->findInstanceOf<FileLineColLoc>())
+    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
+            Twine(file.getColumn()))
+        .str();
+  if (auto name = location->findInstanceOf<NameLoc>())
+    return name.getName().str();
+  return "unknown location";
+}
+
+/// The alignment of an access that states none, as LLVM's data layout for NVPTX has it.
+static uint64_t naturalAlignment(Type type, const DataLayout &layout) {
+  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
+    return naturalAlignment(array.getElementType(), layout);
+  if (auto structure = dyn_cast<LLVM::LLVMStructType>(type)) {
+    uint64_t alignment = 1;
+    if (!structure.isPacked())
+      for (Type element : structure.getBody())
+        alignment = std::max(alignment, naturalAlignment(element, layout));
+    return alignment;
+  }
+  return llvm::PowerOf2Ceil(layout.getTypeSize(type).getFixedValue());
+}
+
+/// The number that Machine::special knows a register by.
+static std::optional<int> specialRegister(StringRef name) {
+  if (!name.consume_front("nvvm.read.ptx.sreg."))
+    return std::nullopt;
+  int code = llvm::StringSwitch<int>(name)
+                 .Case("tid.x", 0)
+                 .Case("tid.y", 1)
+                 .Case("tid.z", 2)
+                 .Case("ntid.x", 3)
+                 .Case("ntid.y", 4)
+                 .Case("ntid.z", 5)
+                 .Case("ctaid.x", 6)
+                 .Case("ctaid.y", 7)
+                 .Case("ctaid.z", 8)
+                 .Case("nctaid.x", 9)
+                 .Case("nctaid.y", 10)
+                 .Case("nctaid.z", 11)
+                 .Case("laneid", 12)
+                 .Case("warpsize", 13)
+                 .Case("warpid", 14)
+                 .Case("nwarpid", 15)
+                 .Case("lanemask.eq", 16)
+                 .Case("lanemask.le", 17)
+                 .Case("lanemask.lt", 18)
+                 .Case("lanemask.ge", 19)
+                 .Case("lanemask.gt", 20)
+                 .Case("dynamic.smem.size", 21)
+                 .Default(-1);
+  return code < 0 ? std::nullopt : std::optional(code);
+}
+
+namespace {
+class Lowering {
+public:
+  Lowering(ModuleOp module, Machine &machine)
+      : module(module), machine(machine), layout(module), builder(module.getContext()),
+        i32(builder.getI32Type()), i64(builder.getI64Type()),
+        pointer(LLVM::LLVMPointerType::get(module.getContext())) {}
+
+  FailureOr<LoweredKernels> run();
+
+private:
+  LogicalResult placeGlobals();
+  LogicalResult checkOp(Operation *op);
+  LogicalResult lowerFunction(LLVM::LLVMFuncOp function);
+  LogicalResult lowerOp(Operation *op);
+  void lowerAccess(Operation *op, OpOperand &address, Type type, std::optional<uint64_t> alignment,
+                   bool read, bool write, bool atomic);
+  void lowerRange(Operation *op, OpOperand &address, Value bytes, bool write);
+  LogicalResult lowerCollective(Operation *op);
+  LogicalResult lowerBarrier(Operation *op);
+  void addEntry(LLVM::LLVMFuncOp kernel);
+  LogicalResult refuse(Operation *op, const Twine &reason) {
+    return op->emitError() << "the emulator cannot execute '" << op->getName() << "' in kernel '"
+                           << kernel << "': " << reason;
+  }
+
+  uint32_t addSite(Operation *op, uint32_t variant = 0) {
+    Site site;
+    site.kernel = kernel;
+    site.location = describe(op->getLoc());
+    site.variant = variant;
+    machine.sites.push_back(std::move(site));
+    return machine.sites.size() - 1;
+  }
+  Value constant(Location loc, Type type, int64_t value) {
+    return LLVM::ConstantOp::create(builder, loc, type, builder.getIntegerAttr(type, value));
+  }
+  /// Calls a function of the machine.
+  Value call(Location loc, StringRef name, Type result, ValueRange operands) {
+    auto callee = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
+    if (!callee) {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(module.getBody());
+      callee = LLVM::LLVMFuncOp::create(
+          builder, module.getLoc(), name,
+          LLVM::LLVMFunctionType::get(result, llvm::to_vector(operands.getTypes())));
+    }
+    return LLVM::CallOp::create(builder, loc, callee, operands).getResult();
+  }
+  /// 64 bits that hold an integer or float of up to 64.
+  Value widen(Location loc, Value value) {
+    unsigned width = value.getType().getIntOrFloatBitWidth();
+    if (isa<FloatType>(value.getType()))
+      value = LLVM::BitcastOp::create(builder, loc, builder.getIntegerType(width), value);
+    return width == 64 ? value : LLVM::ZExtOp::create(builder, loc, i64, value);
+  }
+  Value narrow(Location loc, Value bits, Type type) {
+    unsigned width = type.getIntOrFloatBitWidth();
+    if (width < 64)
+      bits = LLVM::TruncOp::create(builder, loc, builder.getIntegerType(width), bits);
+    return isa<FloatType>(type) ? LLVM::BitcastOp::create(builder, loc, type, bits) : bits;
+  }
+
+  ModuleOp module;
+  Machine &machine;
+  DataLayout layout;
+  OpBuilder builder;
+  Type i32, i64, pointer;
+  std::string kernel;
+  LoweredKernels result;
+  llvm::StringMap<uint64_t> sharedOffsets;
+};
+} // namespace
+
+LogicalResult Lowering::placeGlobals() {
+  // A gap behind each variable, which PTX allows, so that an overrun is not taken for the next one.
+  constexpr uint64_t kGap = 16;
+  SmallVector<LLVM::GlobalOp> dynamic, placed;
+  uint64_t end = 0;
+  for (auto global : module.getOps<LLVM::GlobalOp>()) {
+    uint64_t bytes = layout.getTypeSize(global.getGlobalType()).getFixedValue();
+    if (global.getAddrSpace() != 3) {
+      if (!global.getValueOrNull() && !global.getInitializerBlock())
+        return global.emitError() << "the emulator cannot place global '" << global.getSymName()
+                                  << "': it has no initial value";
+      global.setLinkage(LLVM::Linkage::External);
+      global.setConstant(false);
+      result.globals.push_back({global.getSymName().str(), bytes});
+      continue;
+    }
+    placed.push_back(global);
+    if (!bytes) {
+      dynamic.push_back(global);
+      continue;
+    }
+    end = llvm::alignTo(end, std::max<uint64_t>(global.getAlignment().value_or(16), 16));
+    sharedOffsets[global.getSymName()] = end;
+    machine.sharedVariables.push_back({"shared @" + global.getSymName().str(), end, bytes});
+    end += bytes + kGap;
+  }
+  for (LLVM::GlobalOp global : dynamic)
+    end = llvm::alignTo(end, std::max<uint64_t>(global.getAlignment().value_or(16), 16));
+  for (LLVM::GlobalOp global : dynamic)
+    sharedOffsets[global.getSymName()] = end;
+  machine.staticShared = end;
+  if (end > kMaxShared)
+    return module.emitError() << "expects at most " << kMaxShared
+                              << " bytes of static shared memory, but got " << end;
+  module.walk([&](LLVM::AddressOfOp op) {
+    auto offset = sharedOffsets.find(op.getGlobalName());
+    if (offset == sharedOffsets.end())
+      return;
+    builder.setInsertionPoint(op);
+    Value address =
+        constant(op.getLoc(), i64, reinterpret_cast<intptr_t>(machine.shared() + offset->second));
+    op.replaceAllUsesWith(
+        LLVM::IntToPtrOp::create(builder, op.getLoc(), op.getType(), address).getResult());
+    op.erase();
+  });
+  for (LLVM::GlobalOp global : placed)
+    global.erase();
+  return success();
+}
+
+/// Whether an op can be lowered; says why not. Nothing is changed before all ops were looked at.
+LogicalResult Lowering::checkOp(Operation *op) {
+  if (specialRegister(op->getName().getStringRef()))
+    return success();
+  if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
+          NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::MembarOp>(op))
+    return success();
+  if (auto redux = dyn_cast<NVVM::ReduxOp>(op))
+    return redux.getVal().getType().isInteger(32) ? success()
+                                                  : refuse(op, "floats are not supported yet");
+  if (!isa_and_nonnull<LLVM::LLVMDialect>(op->getDialect()))
+    return refuse(op, "the op has no meaning in the emulator");
+  if (auto call = dyn_cast<LLVM::CallOp>(op)) {
+    auto name = call.getCallee();
+    auto callee = name ? module.lookupSymbol<LLVM::LLVMFuncOp>(*name) : nullptr;
+    if (!callee || callee.isExternal())
+      return refuse(op, name ? "function '" + *name + "' has no body" : Twine("it is indirect"));
+    return success();
+  }
+  if (auto alloca = dyn_cast<LLVM::AllocaOp>(op)) {
+    APInt size;
+    if (!matchPattern(alloca.getArraySize(), m_ConstantInt(&size)))
+      return refuse(op, "its size is not a constant");
+    uint64_t bytes = size.getZExtValue() * layout.getTypeSize(alloca.getElemType()).getFixedValue();
+    if (bytes > kStackBytes / 4)
+      return refuse(op, "expects at most " + Twine(kStackBytes / 4) + " bytes, but got " +
+                            Twine(bytes));
+    return success();
+  }
+  if (isa<LLVM::InlineAsmOp, LLVM::CallIntrinsicOp>(op))
+    return refuse(op, "it names instructions of the device");
+  if (isa<LLVM::LoadOp, LLVM::StoreOp, LLVM::AtomicRMWOp, LLVM::AtomicCmpXchgOp, LLVM::FenceOp,
+          LLVM::MemcpyOp, LLVM::MemsetOp, LLVM::LifetimeStartOp, LLVM::LifetimeEndOp,
+          LLVM::AssumeOp, LLVM::UnreachableOp, LLVM::ReturnOp, LLVM::BrOp, LLVM::CondBrOp,
+          LLVM::SwitchOp, LLVM::AddressOfOp>(op) ||
+      isMemoryEffectFree(op))
+    return success();
+  return refuse(op, "its accesses to memory cannot be checked");
+}
+
+/// Whether an address is that of a variable of the lane's own: those are neither shared nor
+/// checked.
+static bool isLocal(Value address) {
+  while (Operation *op = address.getDefiningOp()) {
+    if (isa<LLVM::AllocaOp>(op))
+      return true;
+    if (!isa<LLVM::GEPOp, LLVM::AddrSpaceCastOp, LLVM::BitcastOp>(op))
+      return false;
+    address = op->getOperand(0);
+  }
+  return false;
+}
+
+void Lowering::lowerAccess(Operation *op, OpOperand &address, Type type,
+                           std::optional<uint64_t> alignment, bool read, bool write, bool atomic) {
+  if (isLocal(address.get()))
+    return;
+  uint32_t id = addSite(op);
+  Site &site = machine.sites[id];
+  site.bytes = layout.getTypeSize(type).getFixedValue();
+  site.align = alignment ? *alignment : naturalAlignment(type, layout);
+  site.space = cast<LLVM::LLVMPointerType>(address.get().getType()).getAddressSpace();
+  site.read = read;
+  site.write = write;
+  site.atomic = atomic;
+  Location loc = op->getLoc();
+  Value flat = address.get();
+  if (flat.getType() != pointer)
+    flat = LLVM::AddrSpaceCastOp::create(builder, loc, pointer, flat);
+  address.set(call(loc, "sectile_emulator_access", pointer,
+                   {flat, constant(loc, i64, site.bytes), constant(loc, i32, id)}));
+}
+
+void Lowering::lowerRange(Operation *op, OpOperand &address, Value bytes, bool write) {
+  if (isLocal(address.get()))
+    return;
+  uint32_t id = addSite(op);
+  Site &site = machine.sites[id];
+  site.space = cast<LLVM::LLVMPointerType>(address.get().getType()).getAddressSpace();
+  site.read = !write;
+  site.write = write;
+  Location loc = op->getLoc();
+  Value flat = address.get();
+  if (flat.getType() != pointer)
+    flat = LLVM::AddrSpaceCastOp::create(builder, loc, pointer, flat);
+  address.set(call(loc, "sectile_emulator_access", pointer,
+                   {flat, widen(loc, bytes), constant(loc, i32, id)}));
+}
+
+LogicalResult Lowering::lowerCollective(Operation *op) {
+  Location loc = op->getLoc();
+  Value zero = constant(loc, i64, 0);
+  auto meet = [&](Collective kind, Value mask, uint32_t variant, Value a, Value b = {},
+                  Value c = {}) {
+    if (!mask)
+      mask = constant(loc, i32, -1);
+    return call(loc, "sectile_emulator_meet", i64,
+                {constant(loc, i32, int(kind)), mask, constant(loc, i32, addSite(op, variant)), a,
+                 b ? b : zero, c ? c : zero});
+  };
+  // A result of value and predicate: the low 32 bits, and bit 32.
+  auto replace = [&](Value bits) {
+    Type type = op->getResult(0).getType();
+    Value value;
+    if (auto pair = dyn_cast<LLVM::LLVMStructType>(type)) {
+      value = LLVM::PoisonOp::create(builder, loc, type);
+      Value high = LLVM::LShrOp::create(builder, loc, bits, constant(loc, i64, 32));
+      value = LLVM::InsertValueOp::create(builder, loc, value, narrow(loc, bits, pair.getBody()[0]),
+                                          ArrayRef<int64_t>{0});
+      value = LLVM::InsertValueOp::create(builder, loc, value, narrow(loc, high, pair.getBody()[1]),
+                                          ArrayRef<int64_t>{1});
+    } else {
+      value = narrow(loc, bits, type);
+    }
+    op->replaceAllUsesWith(ValueRange{value});
+    op->erase();
+  };
+  if (auto sync = dyn_cast<NVVM::SyncWarpOp>(op)) {
+    meet(Collective::SyncWarp, sync.getMask(), 0, zero);
+    op->erase();
+  } else if (auto elect = dyn_cast<NVVM::ElectSyncOp>(op)) {
+    replace(meet(Collective::Elect, elect.getMembermask(), 0, zero));
+  } else if (auto shuffle = dyn_cast<NVVM::ShflOp>(op)) {
+    replace(meet(Collective::Shuffle, shuffle.getThreadMask(), uint32_t(shuffle.getKind()),
+                 widen(loc, shuffle.getVal()), widen(loc, shuffle.getOffset()),
+                 widen(loc, shuffle.getMaskAndClamp())));
+  } else if (auto vote = dyn_cast<NVVM::VoteSyncOp>(op)) {
+    replace(meet(Collective::Vote, vote.getMask(), uint32_t(vote.getKind()),
+                 widen(loc, vote.getPred())));
+  } else if (auto match = dyn_cast<NVVM::MatchSyncOp>(op)) {
+    bool any = match.getKind() == NVVM::MatchSyncKind::any;
+    replace(meet(any ? Collective::MatchAny : Collective::MatchAll, match.getThreadMask(), 0,
+                 widen(loc, match.getVal())));
+  } else if (auto redux = dyn_cast<NVVM::ReduxOp>(op)) {
+    int variant = llvm::StringSwitch<int>(NVVM::stringifyReduxKind(redux.getKind()))
+                      .Case("add", int(ReduxKind::Add))
+                      .Case("and", int(ReduxKind::And))
+                      .Case("max", int(ReduxKind::Max))
+                      .Case("min", int(ReduxKind::Min))
+                      .Case("or", int(ReduxKind::Or))
+                      .Case("umax", int(ReduxKind::UMax))
+                      .Case("umin", int(ReduxKind::UMin))
+                      .Case("xor", int(ReduxKind::Xor))
+                      .Default(-1);
+    if (variant < 0)
+      return refuse(op, "it has no meaning on integers");
+    replace(meet(Collective::Redux, redux.getMaskAndClamp(), variant, widen(loc, redux.getVal())));
+  }
+  return success();
+}
+
+LogicalResult Lowering::lowerBarrier(Operation *op) {
+  Location loc = op->getLoc();
+  Value zero = constant(loc, i32, 0), id, count, predicate;
+  BarrierKind kind = BarrierKind::Plain;
+  if (auto barrier = dyn_cast<NVVM::BarrierOp>(op)) {
+    id = barrier.getBarrierId();
+    count = barrier.getNumberOfThreads();
+    predicate = barrier.getReductionPredicate();
+    if (auto reduction = barrier.getReductionOp())
+      kind = *reduction == NVVM::BarrierReduction::POPC  ? BarrierKind::Popc
+             : *reduction == NVVM::BarrierReduction::AND ? BarrierKind::And
+                                                         : BarrierKind::Or;
+  }
+  Value value = call(loc, "sectile_emulator_barrier", i32,
+                     {id ? id : zero, count ? count : zero, predicate ? predicate : zero,
+                      constant(loc, i32, addSite(op, uint32_t(kind)))});
+  if (op->getNumResults())
+    op->replaceAllUsesWith(ValueRange{value});
+  op->erase();
+  return success();
+}
+
+LogicalResult Lowering::lowerOp(Operation *op) {
+  builder.setInsertionPoint(op);
+  if (auto code = specialRegister(op->getName().getStringRef())) {
+    Location loc = op->getLoc();
+    op->replaceAllUsesWith(
+        ValueRange{call(loc, "sectile_emulator_special", i32, {constant(loc, i32, *code)})});
+    op->erase();
+    return success();
+  }
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](LLVM::LoadOp load) {
+        bool atomic = load.getOrdering() != LLVM::AtomicOrdering::not_atomic;
+        lowerAccess(op, load.getAddrMutable(), load.getType(), load.getAlignment(), true, false,
+                    atomic);
+        return success();
+      })
+      .Case([&](LLVM::StoreOp store) {
+        bool atomic = store.getOrdering() != LLVM::AtomicOrdering::not_atomic;
+        lowerAccess(op, store.getAddrMutable(), store.getValue().getType(), store.getAlignment(),
+                    false, true, atomic);
+        return success();
+      })
+      .Case([&](LLVM::AtomicRMWOp rmw) {
+        lowerAccess(op, rmw.getPtrMutable(), rmw.getVal().getType(), rmw.getAlignment(), true, true,
+                    true);
+        return success();
+      })
+      .Case([&](LLVM::AtomicCmpXchgOp exchange) {
+        lowerAccess(op, exchange.getPtrMutable(), exchange.getVal().getType(),
+                    exchange.getAlignment(), true, true, true);
+        return success();
+      })
+      .Case([&](LLVM::MemcpyOp copy) {
+        lowerRange(op, copy.getSrcMutable(), copy.getLen(), false);
+        lowerRange(op, copy.getDstMutable(), copy.getLen(), true);
+        return success();
+      })
+      .Case([&](LLVM::MemsetOp set) {
+        lowerRange(op, set.getDstMutable(), set.getLen(), true);
+        return success();
+      })
+      .Case<NVVM::Barrier0Op, NVVM::BarrierOp>([&](auto) { return lowerBarrier(op); })
+      // A fence orders nothing that this lane does not do in order already.
+      .Case([&](NVVM::MembarOp) {
+        op->erase();
+        return success();
+      })
+      .Default([&](Operation *) { return lowerCollective(op); });
+}
+
+LogicalResult Lowering::lowerFunction(LLVM::LLVMFuncOp function) {
+  kernel = function.getSymName().str();
+  SmallVector<Operation *> ops;
+  function.getBody().walk([&](Operation *op) { ops.push_back(op); });
+  for (Operation *op : ops)
+    if (failed(lowerOp(op)))
+      return failure();
+  return success();
+}
+
+void Lowering::addEntry(LLVM::LLVMFuncOp kernel) {
+  Location loc = kernel.getLoc();
+  builder.setInsertionPointToEnd(module.getBody());
+  auto voidType = LLVM::LLVMVoidType::get(module.getContext());
+  auto entry = LLVM::LLVMFuncOp::create(builder, loc, entryName(kernel.getSymName()),
+                                        LLVM::LLVMFunctionType::get(voidType, {pointer}));
+  Block *block = entry.addEntryBlock(builder);
+  builder.setInsertionPointToStart(block);
+  SmallVector<Value> values;
+  KernelInfo info;
+  for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
+    Value slot = LLVM::GEPOp::create(builder, loc, pointer, pointer, block->getArgument(0),
+                                     ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    Value address = LLVM::LoadOp::create(builder, loc, pointer, slot);
+    values.push_back(LLVM::LoadOp::create(builder, loc, type, address, /*alignment=*/1));
+    info.argumentBytes.push_back(layout.getTypeSize(type).getFixedValue());
+  }
+  LLVM::CallOp::create(builder, loc, kernel, values);
+  LLVM::ReturnOp::create(builder, loc, ValueRange());
+  result.kernels[kernel.getSymName()] = std::move(info);
+}
+
+FailureOr<LoweredKernels> Lowering::run() {
+  SmallVector<LLVM::LLVMFuncOp> functions, kernels;
+  bool legal = true;
+  for (Operation &op : *module.getBody()) {
+    auto function = dyn_cast<LLVM::LLVMFuncOp>(op);
+    if (!function) {
+      if (!isa<LLVM::GlobalOp>(op)) {
+        op.emitError("the emulator expects functions and globals of the LLVM dialect");
+        legal = false;
+      }
+      continue;
+    }
+    if (function.isExternal())
+      continue;
+    kernel = function.getSymName().str();
+    functions.push_back(function);
+    if (function->hasAttr("nvvm.kernel")) {
+      kernels.push_back(function);
+      for (unsigned i = 0; i < function.getNumArguments(); ++i)
+        if (function.getArgAttr(i, "llvm.byval")) {
+          function.emitError() << "the emulator cannot launch kernel '" << kernel << "': argument "
+                               << i << " is passed by value in memory";
+          legal = false;
+        }
+    }
+    function.getBody().walk([&](Operation *op) { legal &= succeeded(checkOp(op)); });
+  }
+  if (!legal || failed(placeGlobals()))
+    return failure();
+  for (LLVM::LLVMFuncOp function : functions) {
+    if (failed(lowerFunction(function)))
+      return failure();
+    for (NamedAttribute attr : llvm::to_vector(function->getDiscardableAttrs()))
+      function->removeDiscardableAttr(attr.getName());
+    function.removeArgAttrsAttr();
+    function.setCConv(LLVM::CConv::C);
+  }
+  if (machine.sites.size() >= 1 << 16) {
+    module.emitError("expects fewer than 65536 accesses and device ops");
+    return failure();
+  }
+  for (LLVM::LLVMFuncOp function : kernels)
+    addEntry(function);
+  return std::move(result);
+}
+
+FailureOr<LoweredKernels> sectile::emulator::lowerKernels(ModuleOp module, Machine &machine) {
+  return Lowering(module, machine).run();
+}

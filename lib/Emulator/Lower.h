@@ -1,0 +1,42 @@
+//===- Lower.h - kernels as host code that calls the machine -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_EMULATOR_LOWER_H
+#define SECTILE_LIB_EMULATOR_LOWER_H
+
+#include "Machine.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace sectile::emulator {
+
+/// What a launch has to know of a kernel.
+struct KernelInfo {
+  std::vector<uint64_t> argumentBytes;
+};
+
+/// A global variable of the module that is not shared memory.
+struct GlobalInfo {
+  std::string name;
+  uint64_t bytes;
+};
+
+struct LoweredKernels {
+  llvm::StringMap<KernelInfo> kernels;
+  std::vector<GlobalInfo> globals;
+};
+
+/// The name of the function `void(void **arguments)` that calls `kernel`.
+std::string entryName(llvm::StringRef kernel);
+
+/// Rewrites `module` in place to host code: memory accesses and device ops become calls of the
+/// machine, whose sites and shared variables this fills in. Reports every op that has no meaning.
+mlir::FailureOr<LoweredKernels> lowerKernels(mlir::ModuleOp module, Machine &machine);
+
+} // namespace sectile::emulator
+
+#endif // SECTILE_LIB_EMULATOR_LOWER_H

@@ -1,0 +1,181 @@
+//===- Machine.h - lanes, warps and blocks as fibers -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_LIB_EMULATOR_MACHINE_H
+#define SECTILE_LIB_EMULATOR_MACHINE_H
+
+#include "sectile/Emulator/Emulator.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <cstdlib>
+
+namespace sectile::emulator {
+
+/// A place in a kernel that the machine is called from.
+struct Site {
+  std::string kernel, location;
+  uint32_t bytes = 0, align = 1;
+  uint8_t space = 0;
+  bool read = false, write = false, atomic = false;
+  /// Which of an op's variants: what lanes must agree on to meet.
+  uint32_t variant = 0;
+};
+
+enum class Collective : uint8_t {
+  Shuffle,
+  Vote,
+  MatchAny,
+  MatchAll,
+  Redux,
+  SyncWarp,
+  Elect,
+};
+/// Variants of collectives, in the order of the NVVM dialect's attributes.
+enum ShuffleKind : uint32_t { Bfly, Up, Down, Idx };
+enum VoteKind : uint32_t { Any, All, Ballot, Uni };
+enum class ReduxKind : uint32_t { Add, And, Max, Min, Or, UMax, UMin, Xor };
+enum class BarrierKind : uint32_t { Plain, Popc, And, Or };
+
+/// Who accessed a byte last: [time 20][block 17][lane 10][site 16][atomic 1], never 0.
+using Stamp = uint64_t;
+
+/// What is known of a byte. Two readers are enough: a third one that nothing orders with either
+/// races with the same writers.
+struct Cell {
+  Stamp write = 0, reads[2] = {0, 0};
+};
+
+/// Global memory, or a block's shared memory.
+struct Region {
+  std::string name;
+  std::unique_ptr<char, decltype(&std::free)> owned{nullptr, &std::free};
+  char *data = nullptr;
+  uint64_t bytes = 0;
+  std::unique_ptr<uint8_t[]> initialized;
+  std::unique_ptr<Cell[]> cells;
+};
+
+struct SharedVariable {
+  std::string name;
+  uint64_t offset, bytes;
+};
+
+struct Warp;
+
+struct Lane {
+  void *stack = nullptr;
+  Warp *warp = nullptr;
+  uint32_t index = 0, lane = 0;
+  Dim3 thread;
+  /// Everything that any lane of the block did before this time is ordered before what follows.
+  uint32_t knows = 0;
+  /// The same for single lanes, by their index; empty until a part of the block synchronises.
+  std::vector<uint32_t> knowsLane;
+  /// The meeting that it waits in.
+  uint32_t site = 0, mask = 0;
+  uint64_t operands[3] = {}, result = 0;
+};
+
+struct Meeting {
+  Collective op;
+  uint32_t variant, mask, arrived;
+};
+
+struct Warp {
+  Lane *lanes = nullptr;
+  uint32_t present = 0, exited = 0, runnable = 0;
+  std::vector<Meeting> meetings;
+};
+
+struct Barrier {
+  std::vector<Lane *> waiting;
+  uint32_t expected = 0;
+};
+
+constexpr uint64_t kMaxShared = 232448; // sm_90: 227 KiB per block, CUDA C++ Programming Guide,
+                                        // "Technical Specifications per Compute Capability"
+constexpr uint64_t kStackBytes = 256 * 1024;
+constexpr uint32_t kMaxBlocks = 1 << 17; // as many as stamps tell apart
+constexpr uint32_t kMaxThreads = 1024, kBarriers = 16;
+
+class Machine {
+public:
+  Machine();
+  ~Machine();
+
+  /// Memory of its own, or at `data`, which outlives this.
+  Region &addRegion(llvm::StringRef name, uint64_t bytes, char *data = nullptr);
+  void setInitialized(Region &region);
+  Report run(const LaunchOptions &options, llvm::StringRef kernel, void (*entry)(void **),
+             void **arguments);
+
+  std::vector<Site> sites{1};
+  std::vector<SharedVariable> sharedVariables;
+  uint64_t staticShared = 0;
+  char *shared() const { return sharedRegion.data; }
+
+  // What kernels call, on the fiber of a lane.
+  void *access(char *address, uint64_t bytes, const Site &site, uint32_t id);
+  uint64_t meet(Collective op, uint32_t mask, uint32_t site, uint64_t a, uint64_t b, uint64_t c);
+  uint32_t barrier(uint32_t id, uint32_t count, uint32_t predicate, uint32_t site);
+  uint32_t special(uint32_t which) const;
+
+  bool ranOutOfTime() const { return outOfTime; }
+
+private:
+  void runBlock(Dim3 block);
+  static void laneEntry();
+  void leave();
+  void exitLane();
+  Lane *nextLane();
+  void complete(Warp &warp, size_t meeting);
+  void perform(Warp &warp, const Meeting &meeting);
+  void tryComplete(Warp &warp);
+  void tryBarriers();
+  void release(Barrier &barrier);
+  bool isKnown(Stamp stamp, bool atomic, bool isShared) const;
+  void checkRace(Region &region, uint64_t offset, const Site &site, uint32_t id, bool isShared);
+  Region *findRegion(const char *address);
+  std::string nearestRegion(const char *address) const;
+  char *stackOf(const Lane &lane) const { return stacks + lane.index * kStackBytes; }
+  void report(FindingKind kind, uint32_t site, const std::string &detail = {},
+              const Region *region = nullptr, int64_t offset = 0, Stamp other = 0,
+              const Lane *who = nullptr);
+  template <typename Lanes>
+  void order(const Lanes &participants);
+  void reportDeadlock();
+  Dim3 threadOf(uint32_t index) const;
+  Dim3 blockOf(uint32_t index) const;
+  uint32_t tick();
+
+  /// Whether a block synchronised more often than stamps can count.
+  bool outOfTime = false;
+  std::vector<std::unique_ptr<Region>> regions;
+  Region sharedRegion;
+  std::vector<char> scratch;
+  char *stacks = nullptr;
+  void *scheduler = nullptr;
+  std::vector<Lane> lanes;
+  std::vector<Warp> warps;
+  Barrier barriers[kBarriers];
+  Lane *current = nullptr;
+  uint32_t time = 1, blockIndex = 0, random = 0;
+  Dim3 blockId;
+  LaunchOptions options;
+  std::string kernel;
+  void (*entry)(void **) = nullptr;
+  void **arguments = nullptr;
+  Report result;
+  llvm::DenseMap<uint64_t, size_t> seen;
+};
+
+/// The machine that this thread runs.
+extern thread_local Machine *activeMachine;
+
+} // namespace sectile::emulator
+
+#endif // SECTILE_LIB_EMULATOR_MACHINE_H
