@@ -309,6 +309,11 @@ CompileStatus sectile::compileModule(ModuleOp module, StringRef output,
         << (llvm::sys::fs::is_directory(output) ? "it is a folder" : "its folder does not exist");
     return CompileStatus::Environment;
   }
+  // The finished file takes its place by a rename, which would replace a device or a pipe.
+  if (output != "-" && llvm::sys::fs::exists(output) && !llvm::sys::fs::is_regular_file(output)) {
+    emitError(loc, "cannot write '") << output << "': expects a regular file or a new one";
+    return CompileStatus::Environment;
+  }
   Compilation compilation(module, output, options);
   if (succeeded(compilation.run()))
     return CompileStatus::Success;

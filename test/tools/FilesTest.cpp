@@ -43,6 +43,16 @@ TEST(OutputFiles, LeaveNothingWithoutCommit) {
   EXPECT_EQ(folder.numFiles(), 1);
 }
 
+TEST(OutputFiles, ReplaceNoPipe) {
+  TemporaryFolder folder;
+  ASSERT_EQ(mkfifo(folder.path("pipe").c_str(), 0600), 0);
+  OutputFiles files;
+  Result<Done> bad = files.write(folder.path("pipe"), "x");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.failure().status, kEnvironment);
+  EXPECT_TRUE(std::filesystem::is_fifo(folder.path("pipe")));
+}
+
 TEST(InputFile, RefusesWhatIsNoRegularFile) {
   TemporaryFolder folder;
   EXPECT_FALSE(InputFile::open(folder.path("none")));

@@ -72,6 +72,11 @@ OutputFiles::~OutputFiles() {
 
 Result<Done> OutputFiles::write(const std::string &path,
                                 std::span<const std::span<const std::byte>> parts) {
+  // The rename of `commit` would replace a device or a pipe by a file.
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    return failure(kEnvironment, "cannot write '%s': expects a regular file or a new one",
+                   path.c_str());
   std::string temporary = path + ".tmp" + std::to_string(getpid());
   int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0)
