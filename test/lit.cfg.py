@@ -13,6 +13,8 @@ config.test_exec_root = os.path.join(config.sectile_build, "test")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.sectile_build, "bin"), os.path.join(config.llvm_prefix, "bin"),
      config.environment["PATH"]])
+if "SECTILE_PEER_PYTHON" in os.environ:
+    config.environment["SECTILE_PEER_PYTHON"] = os.environ["SECTILE_PEER_PYTHON"]
 config.environment["PYTHONPATH"] = os.path.join(config.sectile_source, "python")
 config.excludes = ["Inputs", "corpus", "unit", "lit.cfg.py"]
 config.substitutions.append(("%sectile_source", config.sectile_source))
