@@ -158,7 +158,8 @@ def check_memory(sectile: str, folder: str) -> str:
     # What the importer copies where the file is not aligned, and half as much again.
     limit = PROGRAM_BYTES + graph.values[w].nbytes * 3 // 2
     done = subprocess.run(
-        [sectile, "compile", os.path.join(folder, "model.onnx"), "--emit=tile", "-o", os.devnull],
+        [sectile, "compile", os.path.join(folder, "model.onnx"), "--emit=tile",
+         "-o", os.path.join(folder, "model.mlir")],
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
