@@ -76,7 +76,7 @@ LogicalResult GraphImporter::define(Scope &scope, const std::string &name, Tenso
 }
 
 //===----------------------------------------------------------------------===//
-// Inputs, constants, outputs
+// Constants
 //===----------------------------------------------------------------------===//
 
 LogicalResult GraphImporter::importConstants(const onnx::GraphProto &graph, Scope &scope) {

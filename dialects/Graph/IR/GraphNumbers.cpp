@@ -16,15 +16,9 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::graph;
 
-/// Extents of a tensor; none of a scalar.
-static ArrayRef<int64_t> getShape(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
-}
-
 static SmallVector<int64_t> readBlock(std::optional<ArrayAttr> block, Type codes) {
   if (!block)
-    return SmallVector<int64_t>(getShape(codes).size(), 0);
+    return SmallVector<int64_t>(numbers::getShape(codes).size(), 0);
   return llvm::map_to_vector(block->getAsValueRange<IntegerAttr>(),
                              [](const APInt &size) { return size.getSExtValue(); });
 }
@@ -46,11 +40,12 @@ static LogicalResult verifyBlocks(Operation *op, Type type, Type codes, ArrayRef
     return op->emitOpError("expects ") << what << " that are scalars like codes, but got " << type;
   }
   SmallVector<int64_t> expected;
-  for (auto [extent, size] : llvm::zip_equal(getShape(codes), block))
+  for (auto [extent, size] : llvm::zip_equal(numbers::getShape(codes), block))
     expected.push_back(size == 0                       ? 1
                        : ShapedType::isDynamic(extent) ? ShapedType::kDynamic
                                                        : llvm::divideCeil(extent, size));
-  if (!isa<RankedTensorType>(type) || failed(verifyCompatibleShape(getShape(type), expected)))
+  if (!isa<RankedTensorType>(type) ||
+      failed(verifyCompatibleShape(numbers::getShape(type), expected)))
     return op->emitOpError("expects ")
            << what << " compatible with "
            << RankedTensorType::get(expected, getElementTypeOrSelf(type))
@@ -67,13 +62,13 @@ static LogicalResult verifyQuantization(Op op, Value codes, Value values) {
   if (failed(numbers::verifyElements(op, op.getFormat(), codesType, valuesType, scale, zero)))
     return failure();
   if (isa<RankedTensorType>(codesType) != isa<RankedTensorType>(valuesType) ||
-      failed(verifyCompatibleShape(getShape(codesType), getShape(valuesType))))
+      failed(verifyCompatibleShape(numbers::getShape(codesType), numbers::getShape(valuesType))))
     return op.emitOpError("expects codes and values of one shape, but got ")
            << codesType << " and " << valuesType;
   SmallVector<int64_t> block = op.getBlockSizes();
-  if (block.size() != getShape(codesType).size())
+  if (block.size() != numbers::getShape(codesType).size())
     return op.emitOpError("expects a block size for each of ")
-           << getShape(codesType).size() << " dimensions, but got " << block.size();
+           << numbers::getShape(codesType).size() << " dimensions, but got " << block.size();
   for (int64_t size : block)
     if (size < 0)
       return op.emitOpError("expects block sizes of at least 0, but got ") << size;

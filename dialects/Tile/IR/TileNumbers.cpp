@@ -12,12 +12,6 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::tile;
 
-/// Extents of a tile; none of a scalar.
-static ArrayRef<int64_t> getShape(Type type) {
-  auto tile = dyn_cast<RankedTensorType>(type);
-  return tile ? tile.getShape() : ArrayRef<int64_t>();
-}
-
 static LogicalResult verifySide(Operation *op, Type type, std::optional<StringRef> format,
                                 StringRef what) {
   Type element = getElementTypeOrSelf(type);
@@ -34,7 +28,7 @@ LogicalResult ConvertOp::verify() {
   if (failed(verifySide(*this, getSource().getType(), getFrom(), "the source")) ||
       failed(verifySide(*this, getType(), getTo(), "results")))
     return failure();
-  if (getShape(getSource().getType()) != getShape(getType()))
+  if (numbers::getShape(getSource().getType()) != numbers::getShape(getType()))
     return emitOpError("expects source and result of one shape, but got ")
            << getSource().getType() << " and " << getType();
   return success();
@@ -54,7 +48,7 @@ OpFoldResult ConvertOp::fold(FoldAdaptor) {
 static LogicalResult verifyRepeats(Operation *op, Type type, Type codes, StringRef what) {
   if (!isa<RankedTensorType>(type))
     return success();
-  ArrayRef<int64_t> shape = getShape(type), whole = getShape(codes);
+  ArrayRef<int64_t> shape = numbers::getShape(type), whole = numbers::getShape(codes);
   bool repeats = shape.size() == whole.size();
   for (unsigned dim = 0; repeats && dim < shape.size(); ++dim)
     repeats = shape[dim] == 1 || shape[dim] == whole[dim];
@@ -70,7 +64,7 @@ static LogicalResult verifyQuantization(Op op, Type codes, Type values) {
   if (failed(numbers::verifyElements(op, op.getFormat(), codes, values, scale, zero)))
     return failure();
   if (isa<RankedTensorType>(codes) != isa<RankedTensorType>(values) ||
-      getShape(codes) != getShape(values))
+      numbers::getShape(codes) != numbers::getShape(values))
     return op.emitOpError("expects codes and values of one shape, but got ")
            << codes << " and " << values;
   if (failed(verifyRepeats(op, scale, codes, "scales")) ||

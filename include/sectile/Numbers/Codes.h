@@ -50,6 +50,12 @@ inline bool isCode(mlir::Type zero, mlir::Type codes) { return zero == codes; }
 /// The type that a quantization or its inverse computes in: f64 where any of `types` is, else f32.
 mlir::FloatType getComputeType(llvm::ArrayRef<mlir::Type> types);
 
+/// Extents of a tensor or tile; none of a scalar.
+inline llvm::ArrayRef<int64_t> getShape(mlir::Type type) {
+  auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type);
+  return tensor ? tensor.getShape() : llvm::ArrayRef<int64_t>();
+}
+
 /// The code of an integer that holds one: its low bits, and beyond the last code the last.
 inline uint32_t getCode(const formats::Format &format, int64_t held) {
   auto code = static_cast<uint32_t>(held) & ((1u << format.getBits()) - 1);
