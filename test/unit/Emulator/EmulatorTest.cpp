@@ -323,7 +323,7 @@ TEST(Emulator, FindsRacesBetweenBlocks) {
   }
 }
 
-TEST(Emulator, OrdersPartsOfABlock) {
+TEST(Emulator, OrdersByANamedBarrier) {
   std::vector<int32_t> data(64);
   std::string text = mirror("%id = llvm.mlir.constant(3 : i32) : i32\n"
                             "%n = llvm.mlir.constant(64 : i32) : i32\n"
