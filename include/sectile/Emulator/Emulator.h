@@ -16,7 +16,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,8 +71,9 @@ struct Report {
 class Argument {
 public:
   template <typename T>
-  Argument(T value) : bytes(sizeof(T)) {
-    std::memcpy(bytes.data(), &value, sizeof(T));
+  Argument(T value) {
+    const auto *first = reinterpret_cast<const char *>(&value);
+    bytes.assign(first, first + sizeof(T));
   }
   std::vector<char> bytes;
 };
