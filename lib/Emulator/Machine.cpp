@@ -49,7 +49,7 @@ static void *prepareStack(char *top, void (*entry)()) {
   auto *words = reinterpret_cast<void **>(top) - 1;
   words[0] = nullptr;
   words[-1] = reinterpret_cast<void *>(entry);
-  return words - 7;
+  return static_cast<void *>(words - 7);
 }
 #elif defined(__aarch64__)
 asm(R"(
@@ -105,8 +105,9 @@ Machine::Machine() {
   // Kernels may keep shared addresses in 32 bits, so they lie in the lowest 4 GiB.
   void *window = MAP_FAILED;
   for (uint64_t hint = 0x20000000; window == MAP_FAILED && hint < 0xf0000000; hint += 0x1000000)
-    window = mmap(reinterpret_cast<void *>(hint), (kMaxShared + kPage - 1) / kPage * kPage,
-                  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    window = mmap(reinterpret_cast<void *>(hint), // NOLINT(performance-no-int-to-ptr)
+                  (kMaxShared + kPage - 1) / kPage * kPage, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (stacks == MAP_FAILED || window == MAP_FAILED)
     llvm::report_fatal_error("cannot map the emulator's memory");
   for (uint32_t i = 0; i < kMaxThreads; ++i)

@@ -96,7 +96,7 @@ void *Machine::access(char *address, uint64_t bytes, const Site &site, uint32_t 
       scratch.resize(bytes + kAlignment);
     std::fill(scratch.begin(), scratch.end(), 0);
     auto start = reinterpret_cast<uintptr_t>(scratch.data());
-    return reinterpret_cast<void *>((start + kAlignment - 1) / kAlignment * kAlignment);
+    return scratch.data() + (kAlignment - start % kAlignment) % kAlignment;
   };
   Region *region = findRegion(address);
   bool isShared = region == &sharedRegion;

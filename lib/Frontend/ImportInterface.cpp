@@ -19,8 +19,6 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::frontend;
 
-using google::protobuf::RepeatedPtrField;
-
 static bool isIdentifier(StringRef name) {
   return !name.empty() && !llvm::isDigit(name[0]) &&
          llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; });

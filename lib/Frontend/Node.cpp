@@ -83,7 +83,8 @@ FailureOr<int64_t> Node::requiredIntAttr(StringRef wanted) {
 
 double Node::floatAttr(StringRef wanted, double otherwise) {
   const onnx::AttributeProto *attr = attribute(wanted, onnx::AttributeProto::FLOAT);
-  return attr ? attr->f() : otherwise;
+  // A default is a float too, as the standard writes it: 1e-5 for doubles as well is not 1e-5.
+  return attr ? attr->f() : static_cast<float>(otherwise);
 }
 
 std::string Node::stringAttr(StringRef wanted, StringRef otherwise) {

@@ -123,7 +123,7 @@ static LogicalResult executeLoop(Machine &machine, Frame &frame, const Step &ste
     auto known = machine.getInteger(op, frame[step.operands[0]], "a number of trips");
     if (failed(known))
       return failure();
-    trips = *known;
+    trips.emplace(*known);
   }
   auto goesOn = [&](const Datum &condition) -> FailureOr<bool> {
     auto known =
@@ -209,6 +209,8 @@ static LogicalResult executeGather(Machine &machine, Frame &frame, const Step &s
     for (const Element &index : indices.data) {
       if (index.isUndefined())
         return machine.fault(op, "an index was never written");
+      if (inner == 0)
+        continue; // nothing is read, and only a read checks its index
       int64_t place = index.integer < 0 ? index.integer + extent : index.integer;
       if (place < 0 || place >= extent)
         return machine.refuse(op, "index " + Twine(index.integer) + " is out of range [-" +

@@ -18,6 +18,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
+#include "Sum.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -51,12 +52,6 @@ struct LinalgPayload : Payload {
   unsigned numInputs;
   SmallVector<bool> isReduction; // per loop
   std::optional<ScalarBody> body;
-};
-
-/// Sum of magnitudes that went into an element of a result.
-struct Magnitude {
-  double sum = 0;
-  bool isIntegral = true;
 };
 
 /// An operand during execution.
@@ -262,8 +257,8 @@ private:
   SmallVector<TensorRef, 2> results;
   SmallVector<int64_t, 4> positions;
   Shape extents;
-  std::vector<Element> values;                 // of a scalar body
-  SmallVector<std::vector<Magnitude>, 1> sums; // per result; empty if it is no sum
+  std::vector<Element> values;           // of a scalar body
+  SmallVector<std::vector<Sum>, 1> sums; // per result; empty if it is no sum
 };
 
 } // namespace
@@ -316,7 +311,10 @@ LogicalResult LinalgRun::open() {
     if (payload.body && !machine.arithmetic.rounds)
       for (const ScalarBody::Line &line : payload.body->lines)
         isSum |= line.accumulates == static_cast<int>(i - payload.numInputs);
-    sums.emplace_back(isSum ? init.data.size() : 0);
+    sums.emplace_back();
+    if (isSum)
+      for (const Element &first : init.data)
+        sums.back().emplace_back(first);
   }
   if (!payload.body)
     return success();
@@ -338,16 +336,9 @@ void LinalgRun::runScalarBody(ArrayRef<int64_t> point) {
     values[place] = Element::makeInteger(point[loop]);
   for (const ScalarBody::Line &line : body.lines) {
     if (line.accumulates >= 0 && !sums[line.accumulates].empty()) {
-      const Element &sum = values[line.operands[0]], &term = values[line.operands[1]];
-      if (sum.isUndefined() || term.isUndefined()) {
-        values[line.result] = Element::makeUndefined();
-        continue;
-      }
-      Magnitude &magnitude =
-          sums[line.accumulates][positions[payload.numInputs + line.accumulates]];
-      magnitude.sum += std::fabs(term.real) + term.bound;
-      magnitude.isIntegral &= term.isExact() && term.real == std::rint(term.real);
-      values[line.result] = Element::makeReal(sum.real + term.real, sum.bound + term.bound);
+      Sum &sum = sums[line.accumulates][positions[payload.numInputs + line.accumulates]];
+      sum.add(values[line.operands[1]]);
+      values[line.result] = sum.getValue();
       continue;
     }
     Element operands[3];
@@ -382,20 +373,9 @@ void LinalgRun::boundSums() {
   for (auto [isReduction, extent] : llvm::zip_equal(payload.isReduction, extents))
     if (isReduction)
       count *= static_cast<double>(extent);
-  for (auto [result, magnitudes] : llvm::zip_equal(results, sums)) {
-    const NumberFormat &format = *result->format;
-    for (size_t i = 0; i < magnitudes.size(); ++i) {
-      Element &element = result->data[i];
-      const Magnitude &magnitude = magnitudes[i];
-      if (element.isUndefined() || !std::isfinite(element.real))
-        continue;
-      if (magnitude.isIntegral && magnitude.sum <= 1 / format.unit)
-        continue; // every partial sum is exact
-      if (magnitude.sum > format.largest)
-        element.bound = kUnbounded; // some order overflows
-      element.bound +=
-          count * (format.unit * magnitude.sum + format.tiny) + count * 0x1p-52 * magnitude.sum;
-    }
+  for (auto [result, resultSums] : llvm::zip_equal(results, sums)) {
+    for (auto [element, sum] : llvm::zip(result->data, resultSums))
+      element = sum.get(*result->format, count);
   }
 }
 

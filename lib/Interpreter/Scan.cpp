@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
+#include "Sum.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
@@ -20,6 +21,8 @@ struct Recurrence {
   unsigned numInputs, numStates;
   int64_t axis;
   bool isExclusive, isReverse;
+  /// Elements may be combined with each other before they meet the state.
+  bool isAssociative;
 };
 } // namespace
 
@@ -32,13 +35,19 @@ static LogicalResult recur(Machine &machine, Frame &frame, const Step &step,
   const Code &body = *step.regions[0];
   Shape shape = getTensor(frame[step.operands[0]]).shape;
   int64_t extent = shape[recurrence.axis];
+  SmallVector<bool, 2> isSum;
+  for (unsigned k = 0; k < recurrence.numStates; ++k)
+    isSum.push_back(recurrence.isAssociative && !machine.arithmetic.rounds &&
+                    isFloatSum(step.op->getRegion(0).front(), k, recurrence.numStates));
   int64_t inner = countElements(ArrayRef(shape).drop_front(recurrence.axis + 1));
   int64_t outer = countElements(ArrayRef(shape).take_front(recurrence.axis));
   for (int64_t row = 0; row < outer * inner; ++row) {
     SmallVector<Element, 2> state;
+    SmallVector<Sum, 2> sums;
     for (unsigned i = 0; i < recurrence.numStates; ++i) {
       const Datum &init = frame[step.operands[recurrence.numInputs + i]];
       state.push_back(init.object ? getTensor(init).data[row] : init.element);
+      sums.emplace_back(state.back());
     }
     int64_t first = row / inner * extent * inner + row % inner;
     for (int64_t i = 0; i < extent; ++i) {
@@ -55,6 +64,11 @@ static LogicalResult recur(Machine &machine, Frame &frame, const Step &step,
         return failure();
       for (unsigned k = 0; k < recurrence.numStates; ++k) {
         state[k] = frame[body.yields[k]].element;
+        if (isSum[k]) {
+          sums[k].add(getTensor(frame[step.operands[k]]).data[place]);
+          state[k] =
+              sums[k].get(*getTensor(frame[step.operands[k]]).format, static_cast<double>(i + 1));
+        }
         if (!recurrence.isExclusive)
           results[k]->data[place] = state[k];
       }
@@ -68,8 +82,12 @@ static LogicalResult recur(Machine &machine, Frame &frame, const Step &step,
 static LogicalResult executeGraphScan(Machine &machine, Frame &frame, const Step &step) {
   auto op = cast<graph::ScanOp>(step.op);
   auto numInputs = static_cast<unsigned>(op.getInputs().size());
-  Recurrence recurrence{numInputs, static_cast<unsigned>(op.getInits().size()),
-                        static_cast<int64_t>(op.getAxis()), op.getExclusive(), op.getReverse()};
+  Recurrence recurrence{numInputs,
+                        static_cast<unsigned>(op.getInits().size()),
+                        static_cast<int64_t>(op.getAxis()),
+                        op.getExclusive(),
+                        op.getReverse(),
+                        op.getAssociative()};
   Shape shape = getTensor(frame[step.operands[0]]).shape, without(shape);
   without.erase(without.begin() + recurrence.axis);
   for (unsigned i = 0; i < step.operands.size(); ++i) {
@@ -91,8 +109,8 @@ static LogicalResult executeTileScan(Machine &machine, Frame &frame, const Step 
   auto op = cast<tile::ScanOp>(step.op);
   auto numInputs = static_cast<unsigned>(op.getInputs().size());
   auto numStates = static_cast<unsigned>(op.getCarries().size());
-  Recurrence recurrence{numInputs, numStates, static_cast<int64_t>(op.getDim()), op.getExclusive(),
-                        op.getReverse()};
+  Recurrence recurrence{numInputs,         numStates,       static_cast<int64_t>(op.getDim()),
+                        op.getExclusive(), op.getReverse(), op.getAssociative()};
   SmallVector<TensorRef, 2> scanned, lasts;
   for (Type type : op.getScanned().getTypes())
     scanned.push_back(makeTensor(getNumberFormat(getElementTypeOrSelf(type)),

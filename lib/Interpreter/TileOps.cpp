@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "IndexForms.h"
+#include "Sum.h"
 
 #include "dialects/Tile/IR/Tile.h"
 
@@ -96,17 +97,25 @@ static LogicalResult executeDot(Machine &machine, Frame &frame, const Step &step
       element.integer = static_cast<int64_t>(zeroExtend(element.integer, tile.format->bits));
     return element;
   };
+  bool isSum = format.isFloat && !machine.arithmetic.rounds;
   TensorRef result(new TensorObject(acc));
   for (int64_t row = 0; row < m; ++row)
     for (int64_t column = 0; column < n; ++column) {
-      Element sum = acc.data[row * n + column];
+      Element &element = result->data[row * n + column];
+      Sum sum(element);
       for (int64_t i = 0; i < k; ++i) {
         Element factors[] = {extend(lhs, row * k + i, op.getUnsignedLhs()),
                              extend(rhs, i * n + column, op.getUnsignedRhs())};
-        Element terms[] = {sum, machine.arithmetic.evaluate(multiply, factors)};
-        sum = machine.arithmetic.evaluate(add, terms);
+        Element product = machine.arithmetic.evaluate(multiply, factors);
+        if (isSum) {
+          sum.add(product);
+          continue;
+        }
+        Element terms[] = {element, product};
+        element = machine.arithmetic.evaluate(add, terms);
       }
-      result->data[row * n + column] = sum;
+      if (isSum)
+        element = sum.get(format, static_cast<double>(k));
     }
   frame[step.results[0]] = makeDatum(result);
   return machine.charge(op, static_cast<uint64_t>(m) * n * k);
@@ -130,6 +139,11 @@ static LogicalResult executeReduce(Machine &machine, Frame &frame, const Step &s
     results.push_back(makeTensor(getTensor(frame[step.operands[i]]).format,
                                  getTileShape(op->getResult(i).getType())));
   std::vector<bool> isStarted(size, false);
+  // Per result; empty if it is no sum.
+  SmallVector<std::vector<Sum>, 1> sums(count);
+  for (unsigned i = 0; i < count; ++i)
+    if (!machine.arithmetic.rounds && isFloatSum(op.getCombiner().front(), i, count))
+      sums[i].resize(size);
   Shape coords(shape.size(), 0);
   int64_t number = 0;
   do {
@@ -138,6 +152,8 @@ static LogicalResult executeReduce(Machine &machine, Frame &frame, const Step &s
       place += coords[dim] * resultStrides[dim];
     for (unsigned i = 0; i < count; ++i) {
       const Element &element = getTensor(frame[step.operands[i]]).data[number];
+      if (!sums[i].empty())
+        sums[i][place].add(element);
       if (!isStarted[place]) {
         results[i]->data[place] = element;
       } else {
@@ -154,8 +170,12 @@ static LogicalResult executeReduce(Machine &machine, Frame &frame, const Step &s
     isStarted[place] = true;
     ++number;
   } while (advance(coords, shape));
-  for (unsigned i = 0; i < count; ++i)
+  auto terms = static_cast<double>(number) / static_cast<double>(size);
+  for (unsigned i = 0; i < count; ++i) {
+    for (auto [element, sum] : llvm::zip(results[i]->data, sums[i]))
+      element = sum.get(*results[i]->format, terms);
     setResult(frame, step, i, results[i]);
+  }
   return success();
 }
 

@@ -31,9 +31,15 @@ def find_python(module: str = "onnxruntime") -> Optional[str]:
     return None
 
 
-def run_peer(python: str, model: str, inputs: str, outputs: str) -> Optional[str]:
-    """Runs the model in ONNX Runtime under `python`; returns why it could not, or None."""
+def run_peer(
+    python: str, model: str, inputs: str, outputs: str, plain: bool = False
+) -> Optional[str]:
+    """Runs the model in ONNX Runtime under `python`; returns why it could not, or None.
+
+    `plain` leaves out its graph optimisations, some of which quantise what the model does not.
+    """
     command = [python, __file__, model, "--inputs", inputs, "--outputs", outputs]
+    command += ["--plain"] if plain else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return None
@@ -46,13 +52,19 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("--inputs", required=True)
     parser.add_argument("--outputs", required=True)
+    parser.add_argument("--plain", action="store_true", help="without graph optimisations")
     arguments = parser.parse_args()
     try:
         import onnxruntime
     except ImportError:
         return 5
     onnxruntime.set_default_logger_severity(3)
-    session = onnxruntime.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if arguments.plain:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        arguments.model, options, providers=["CPUExecutionProvider"]
+    )
     feeds = {
         value.name: np.load(os.path.join(arguments.inputs, value.name.replace("/", "_") + ".npy"))
         for value in session.get_inputs()

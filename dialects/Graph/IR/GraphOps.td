@@ -197,7 +197,8 @@ def Graph_GatherOp : Graph_Op<"gather", [
   let description = [{
     result[a.., i.., b..] = source[a.., indices[i..], b..], the indices standing in the place of
     dimension `axis`. Negative indices count from the end. An index outside
-    [-extent, extent) is a status that names the node, never an access.
+    [-extent, extent) is a status that names the node, never an access; where the result has no
+    elements nothing is read, and no index is checked.
 
     ```mlir
     func.func @embed(%table: tensor<1000x64xf32>, %ids: tensor<2x8xi64>) -> tensor<2x8x64xf32> {

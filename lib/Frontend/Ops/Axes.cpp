@@ -19,7 +19,7 @@ FailureOr<std::optional<Shape>> Axes::read(Node &n, StringRef attribute, unsigne
   FailureOr<Shape> values = n.elements(input, attribute);
   if (failed(values))
     return failure();
-  return std::optional(std::move(*values));
+  return std::optional<Shape>(std::in_place, std::move(*values));
 }
 
 /// `value` counted from the start, in [0, rank).

@@ -47,7 +47,11 @@ static std::vector<Format> makeFloats(unsigned stride) {
               if (bits <= mantissa + isSigned || layout.exponentBits > 8)
                 continue;
               layout.bias = FloatLayout::getDefaultBias(layout.exponentBits, special) + off;
-              if (!layout.findFault() && count++ % stride == 0 && (off == 0 || count % 7 == 0))
+              if (layout.findFault())
+                continue;
+              bool isChosen = count % stride == 0;
+              ++count;
+              if (isChosen && (off == 0 || count % 7 == 0))
                 result.push_back(Format::makeFloat(layout));
             }
   return result;
@@ -55,6 +59,7 @@ static std::vector<Format> makeFloats(unsigned stride) {
 
 static std::vector<Format> parseAll(const std::vector<std::string> &texts) {
   std::vector<Format> result;
+  result.reserve(texts.size());
   for (const std::string &text : texts)
     result.push_back(*Format::parse(text));
   return result;
