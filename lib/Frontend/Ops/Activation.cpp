@@ -150,3 +150,22 @@ LogicalResult sectile::frontend::importPRelu(Node &n) {
   }));
   return success();
 }
+
+LogicalResult sectile::frontend::importSwiGLU(Node &n) {
+  Tensor *gate = n.in(0), *value = n.in(1);
+  double alpha = n.floatAttr("alpha", 1);
+  if (failed(n.expectFloat(gate)) || failed(n.expectSameType({gate, value})) ||
+      failed(n.expectRank(value, gate->rank(), gate->rank())))
+    return failure();
+  for (auto [a, b] : llvm::zip_equal(gate->shape, value->shape))
+    if (failed(n.expectEqual(a, b, "extents of the gate and the value")))
+      return failure();
+  n.result(0, n.emit.pointwise(
+                  {gate, value},
+                  [&](const Scalar &s, ValueRange args) {
+                    Value open = sigmoid(s, s.mul(s.constant(alpha), args[0]));
+                    return s.mul(s.mul(args[0], open), args[1]);
+                  },
+                  /*wide=*/true));
+  return success();
+}

@@ -287,6 +287,32 @@ LogicalResult sectile::frontend::importMeanVarianceNorm(Node &n) {
   return success();
 }
 
+LogicalResult sectile::frontend::importLpNorm(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0);
+  int64_t p = n.intAttr("p", 2);
+  if (failed(n.expectFloat(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -1), x->rank());
+  if (failed(axis))
+    return failure();
+  if (p != 1 && p != 2)
+    return n.fail("expects p to be 1 or 2, but got " + Twine(p));
+  Tensor *wide = e.cast(x, computeType(x->dtype));
+  Tensor *powers = e.pointwise({wide}, [&](const Scalar &s, ValueRange args) {
+    return p == 1 ? s.abs(args[0]) : s.mul(args[0], args[0]);
+  });
+  Tensor *sum = e.reduce(powers, {*axis}, /*keep=*/true, ReduceKind::Sum);
+  Tensor *result = e.pointwise({wide, sum}, [&](const Scalar &s, ValueRange args) {
+    Value norm = p == 1 ? args[1] : Value(math::SqrtOp::create(s.b, s.loc, args[1]));
+    // A row of zeros stays one.
+    Value isZero = s.compare(Compare::Equal, norm, s.constant(0));
+    return s.select(isZero, s.constant(0), s.div(args[0], norm));
+  });
+  n.result(0, e.cast(result, x->dtype));
+  return success();
+}
+
 LogicalResult sectile::frontend::importLocalResponseNorm(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);

@@ -28,18 +28,23 @@ mlir::LogicalResult importWhere(Node &n);
 // Activation.cpp
 mlir::LogicalResult importActivation(Node &n);
 mlir::LogicalResult importPRelu(Node &n);
+mlir::LogicalResult importSwiGLU(Node &n);
+// Attention.cpp
+mlir::LogicalResult importAttention(Node &n);
 // Binary.cpp
 mlir::LogicalResult importArithmetic(Node &n);
 mlir::LogicalResult importComparison(Node &n);
 mlir::LogicalResult importLogical(Node &n);
 mlir::LogicalResult importMod(Node &n);
-mlir::LogicalResult importBitShift(Node &n);
 mlir::LogicalResult importPow(Node &n);
 mlir::LogicalResult importVariadic(Node &n);
+// Bits.cpp
+mlir::LogicalResult importBitShift(Node &n);
+mlir::LogicalResult importBitCast(Node &n);
 // Reduction.cpp
 mlir::LogicalResult importReduce(Node &n);
 mlir::LogicalResult importArgExtreme(Node &n);
-mlir::LogicalResult importCumSum(Node &n);
+mlir::LogicalResult importCumulative(Node &n);
 mlir::LogicalResult importTopK(Node &n);
 // GridSample.cpp
 mlir::LogicalResult importGridSample(Node &n);
@@ -72,6 +77,7 @@ mlir::LogicalResult importInstanceNorm(Node &n);
 mlir::LogicalResult importGroupNorm(Node &n);
 mlir::LogicalResult importBatchNorm(Node &n);
 mlir::LogicalResult importLocalResponseNorm(Node &n);
+mlir::LogicalResult importLpNorm(Node &n);
 mlir::LogicalResult importMeanVarianceNorm(Node &n);
 // Shape.cpp
 mlir::LogicalResult importConstant(Node &n);

@@ -114,6 +114,9 @@ LogicalResult sectile::frontend::importReduce(Node &n) {
   bool isBoolExtreme = x->dtype == DType::Bool && (n.op() == "ReduceMax" || n.op() == "ReduceMin");
   if (!isBoolExtreme && failed(n.expectNumber(x)))
     return failure();
+  // Logarithms of integers went with opset 28.
+  if (n.opset() >= 28 && n.op().starts_with("ReduceLog") && failed(n.expectFloat(x)))
+    return failure();
   FailureOr<std::optional<Shape>> given = Axes::read(n, "axes", 1);
   bool keep = n.intAttr("keepdims", 1) != 0;
   bool emptyMeansNone = n.intAttr("noop_with_empty_axes", 0) != 0;
@@ -203,7 +206,7 @@ LogicalResult sectile::frontend::importArgExtreme(Node &n) {
   return success();
 }
 
-LogicalResult sectile::frontend::importCumSum(Node &n) {
+LogicalResult sectile::frontend::importCumulative(Node &n) {
   Tensor *x = n.in(0);
   if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
     return failure();
@@ -237,20 +240,22 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
       shape.push_back(n.emit.nameSize(extent, "scanned", "%0 elements are scanned"));
     x = n.emit.reshape(x, shape);
   }
-  // Sums of narrow floats are f32 ones, rounded as they are stored.
+  // Sums and products of narrow floats are f32 ones, rounded as they are stored.
   Emitter &e = n.emit;
+  bool isSum = n.op() == "CumSum";
   DType dtype = computeType(x->dtype);
   Value source = e.value(e.cast(x, dtype));
   Shape without(shape);
   without.erase(without.begin() + axis);
-  Value zero = e.filled(without, dtype, e.scalars(dtype).integer(0));
-  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, zero, axis, exclusive,
-                                  reverse, /*associative=*/true);
+  Value neutral = e.filled(without, dtype, e.scalars(dtype).integer(isSum ? 0 : 1));
+  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, neutral, axis,
+                                  exclusive, reverse, /*associative=*/true);
   Type element = getElementTypeOrSelf(source.getType());
   OpBuilder::InsertionGuard guard(e.b);
   Block *step = e.b.createBlock(&op.getStep(), {}, {element, element}, {e.loc, e.loc});
-  Value sum = Scalar(e.b, e.loc, dtype).add(step->getArgument(0), step->getArgument(1));
-  graph::YieldOp::create(e.b, e.loc, sum);
+  Scalar s(e.b, e.loc, dtype);
+  Value before = step->getArgument(0), next = step->getArgument(1);
+  graph::YieldOp::create(e.b, e.loc, isSum ? s.add(before, next) : s.mul(before, next));
   e.b.setInsertionPointAfter(op);
   Tensor *result = e.cast(e.make(dtype, shape, op.getResult(0)), x->dtype);
   n.result(0, known ? result : e.reshape(result, n.in(0)->shape));
