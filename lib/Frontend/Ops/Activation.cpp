@@ -169,3 +169,29 @@ LogicalResult sectile::frontend::importSwiGLU(Node &n) {
                   /*wide=*/true));
   return success();
 }
+
+LogicalResult sectile::frontend::importBiasGelu(Node &n) {
+  Tensor *x = n.in(0);
+  double alpha = n.op() == "QuickGelu" ? n.floatAttr("alpha", 1.702) : 0;
+  SmallVector<Tensor *> inputs{x};
+  if (failed(n.expectFloat(x)))
+    return failure();
+  if (n.has(1)) {
+    inputs.push_back(n.in(1));
+    if (failed(n.expectSameType(inputs)) || failed(n.expectRank(n.in(1), 1, 1)) ||
+        failed(n.expectRank(x, 1)) ||
+        failed(n.expectEqual(n.in(1)->shape[0], x->shape.back(),
+                             "the bias's extent and the input's last one")))
+      return failure();
+  }
+  n.result(0, n.emit.pointwise(
+                  inputs,
+                  [&](const Scalar &s, ValueRange args) {
+                    Value v = args.size() > 1 ? s.add(args[0], args[1]) : args[0];
+                    if (alpha != 0)
+                      return s.mul(v, sigmoid(s, s.mul(s.constant(alpha), v)));
+                    return gelu(s, v, /*usesTanh=*/n.op() == "FastGelu");
+                  },
+                  /*wide=*/true));
+  return success();
+}

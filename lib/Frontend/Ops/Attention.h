@@ -60,6 +60,14 @@ Tensor *softmaxOfKeys(Emitter &e, Tensor *scores, bool mayBeEmpty);
 /// Scores, or results, as [batch, query heads, ...].
 Tensor *ungroupScores(Emitter &e, Tensor *scores, const Heads &heads);
 
+/// The rows of a table [positions, pairs] that `positions` [batch, sequence] name, as [batch,
+/// sequence, pairs].
+Tensor *rowsAt(Emitter &e, Tensor *table, Tensor *positions);
+/// `x` with pairs of its last dimension turned by angles, one for each pair, of these cosines and
+/// sines, which broadcast to `x` in front: first and second half of what turns, or neighbours.
+/// Elements behind those that turn stay.
+Tensor *rotatePairs(Emitter &e, Tensor *x, Tensor *cos, Tensor *sin, bool isInterleaved);
+
 } // namespace sectile::frontend
 
 #endif // SECTILE_LIB_FRONTEND_OPS_ATTENTION_H

@@ -41,8 +41,10 @@ static const Operator kOperators[] = {
     {"BitwiseXor", 18, kNow, 2, 2, importArithmetic},
     {"Cast", 6, kNow, 1, 1, importCast},
     {"CastLike", 15, kNow, 2, 2, importCast},
+    {"CausalConvWithState", 27, kNow, 2, 4, importCausalConv},
     {"Ceil", 6, kNow, 1, 1, importUnary},
     {"Celu", 12, kNow, 1, 1, importActivation},
+    {"CenterCropPad", 18, kNow, 2, 2, importCenterCropPad},
     {"Clip", 6, kNow, 1, 3, importClip},
     {"Concat", 4, kNow, 1, kAny, importConcat},
     {"Constant", 1, kNow, 0, 0, importConstant},
@@ -58,6 +60,7 @@ static const Operator kOperators[] = {
     {"DequantizeLinear", 10, kNow, 2, 3, importDequantizeLinear},
     {"Div", 6, kNow, 2, 2, importArithmetic},
     {"Dropout", 6, kNow, 1, 3, importDropout},
+    {"DynamicQuantizeLinear", 11, kNow, 1, 1, importDynamicQuantizeLinear},
     {"Einsum", 12, kNow, 1, kAny, importEinsum},
     {"Elu", 6, kNow, 1, 1, importActivation},
     {"Equal", 6, kNow, 2, 2, importComparison},
@@ -113,6 +116,8 @@ static const Operator kOperators[] = {
     {"PRelu", 6, kNow, 2, 2, importPRelu},
     {"Pad", 2, kNow, 1, 4, importPad},
     {"Pow", 6, kNow, 2, 2, importPow},
+    {"QLinearConv", 10, kNow, 8, 9, importQLinearConv},
+    {"QLinearMatMul", 10, kNow, 8, 8, importQLinearMatMul},
     {"QuantizeLinear", 10, kNow, 2, 3, importQuantizeLinear},
     {"RMSNormalization", 23, kNow, 2, 2, importRmsNorm},
     {"Range", 11, kNow, 3, 3, importRange},
@@ -131,6 +136,7 @@ static const Operator kOperators[] = {
     {"Reshape", 5, kNow, 2, 2, importReshape},
     {"Resize", 10, kNow, 1, 4, importResize},
     {"ReverseSequence", 10, kNow, 2, 2, importReverseSequence},
+    {"RotaryEmbedding", 23, kNow, 3, 4, importRotaryEmbedding},
     {"Round", 11, kNow, 1, 1, importUnary},
     {"Scatter", 9, 10, 3, 3, importScatterElements},
     {"ScatterElements", 11, kNow, 3, 3, importScatterElements},
@@ -140,6 +146,8 @@ static const Operator kOperators[] = {
     {"Shrink", 9, kNow, 1, 1, importActivation},
     {"Sigmoid", 6, kNow, 1, 1, importActivation},
     {"Sign", 9, kNow, 1, 1, importUnary},
+    // ONNX Runtime has this in the standard's domain, where the standard has it not.
+    {"SimplifiedLayerNormalization", 1, kNow, 2, 2, importRmsNorm},
     {"Sin", 7, kNow, 1, 1, importUnary},
     {"Sinh", 9, kNow, 1, 1, importUnary},
     {"Size", 1, kNow, 1, 1, importSize},
@@ -158,6 +166,7 @@ static const Operator kOperators[] = {
     {"Swish", 24, kNow, 1, 1, importActivation},
     {"Tan", 7, kNow, 1, 1, importUnary},
     {"Tanh", 6, kNow, 1, 1, importUnary},
+    {"TensorScatter", 24, kNow, 2, 3, importTensorScatter},
     {"ThresholdedRelu", 10, kNow, 1, 1, importActivation},
     {"Tile", 6, kNow, 2, 2, importTile},
     {"TopK", 1, kNow, 1, 2, importTopK},
@@ -171,7 +180,16 @@ static const Operator kOperators[] = {
 
 /// Operators of ONNX Runtime's own domain.
 static const Operator kMicrosoftOperators[] = {
+    {"BiasGelu", 1, 1, 2, 2, importBiasGelu},
+    {"FastGelu", 1, 1, 1, 2, importBiasGelu},
+    {"FusedMatMul", 1, 1, 2, 2, importFusedMatMul},
+    {"Gelu", 1, 1, 1, 1, importBiasGelu},
+    {"GroupQueryAttention", 1, 1, 1, 12, importGroupQueryAttention},
     {"MatMulNBits", 1, 1, 3, 6, importMatMulNBits},
+    {"QuickGelu", 1, 1, 1, 1, importBiasGelu},
+    {"RotaryEmbedding", 1, 1, 4, 4, importMicrosoftRotaryEmbedding},
+    {"SkipLayerNormalization", 1, 1, 3, 5, importSkipNorm},
+    {"SkipSimplifiedLayerNormalization", 1, 1, 3, 4, importSkipNorm},
 };
 
 const Operator *sectile::frontend::findOperator(llvm::StringRef domain, llvm::StringRef name) {

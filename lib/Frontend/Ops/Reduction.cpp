@@ -266,12 +266,14 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
   Tensor *x = n.in(0);
   if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
     return failure();
-  int64_t k = 0;
+  SymExpr k;
   if (n.has(1)) {
-    FailureOr<double> number = n.number(1, "k");
+    FailureOr<Shape> number = n.elements(1, "k");
     if (failed(number))
       return failure();
-    k = static_cast<int64_t>(*number);
+    if (number->size() != 1)
+      return n.fail("expects k to be one number");
+    k = n.syms.simplify((*number)[0]);
   } else {
     FailureOr<int64_t> attribute = n.requiredIntAttr("k");
     if (failed(attribute))
@@ -284,15 +286,19 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
   FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -1), x->rank());
   if (failed(axis))
     return failure();
-  if (k < 1)
-    return n.fail("expects k to be at least 1, but got " + Twine(k));
-  if (failed(n.require(SymExpr(1) - n.syms.less(x->shape[*axis], k),
-                       "expects an extent of at least " + Twine(k) + ", which is k, but got %0",
-                       {x->shape[*axis]})))
+  SymExpr extent = n.syms.simplify(x->shape[*axis]);
+  if (failed(n.require(n.syms.less(0, k), "expects k to be at least 1, but got %0", {k})) ||
+      failed(n.require(SymExpr(1) - n.syms.less(extent, k),
+                       "expects an extent of at least %1, which is k, but got %0", {extent, k})))
     return failure();
+  // Where only the run knows k, all are sorted, and the first k of them taken.
+  bool isKnown = k.constant().has_value();
+  if (!isKnown && !extent.constant())
+    return n.fail("expects k or the extent along the axis to be constant, but got " + k.str() +
+                  " and " + extent.str());
   Emitter &e = n.emit;
   Shape shape(x->shape);
-  shape[*axis] = k;
+  shape[*axis] = isKnown ? k : extent;
   Value source = e.value(x);
   auto op = graph::TopKOp::create(e.b, e.loc, e.type(x->dtype, shape), e.type(DType::I64, shape),
                                   source, *axis);
@@ -310,7 +316,15 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
     precedes = arith::OrIOp::create(e.b, e.loc, precedes, isFirstNan);
   }
   graph::YieldOp::create(e.b, e.loc, precedes);
-  n.result(0, e.make(x->dtype, shape, op.getValues()));
-  n.result(1, e.make(DType::I64, shape, op.getIndices()));
+  Shape taken(shape);
+  taken[*axis] = k;
+  auto first = [&](DType dtype, Value all) {
+    return e.slice(e.make(dtype, shape, all), SmallVector<SymExpr>(shape.size(), 0), taken,
+                   SmallVector<int64_t>(shape.size(), 1));
+  };
+  // The guard would put the slices back into the body.
+  e.b.setInsertionPointAfter(op);
+  n.result(0, first(x->dtype, op.getValues()));
+  n.result(1, first(DType::I64, op.getIndices()));
   return success();
 }
