@@ -64,13 +64,16 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
 /// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
 static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
   // Which inputs of an operator say the shape of its result, or where its elements come from.
-  static const std::map<StringRef, SmallVector<int>> shapes = {{"CenterCropPad", {1}},
-                                                               {"Col2Im", {1, 2}},
+  static const std::map<StringRef, SmallVector<int>> shapes = {{"BlackmanWindow", {0}},
+                                                               {"CenterCropPad", {1}},
                                                                {"ConstantOfShape", {0}},
                                                                {"CumProd", {1}},
                                                                {"CumSum", {1}},
+                                                               {"DFT", {1, 2}},
                                                                {"Expand", {1}},
                                                                {"GroupQueryAttention", {6}},
+                                                               {"HammingWindow", {0}},
+                                                               {"HannWindow", {0}},
                                                                {"Loop", {0}},
                                                                {"OneHot", {1}},
                                                                {"Pad", {1, 3}},
@@ -80,6 +83,7 @@ static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
                                                                {"Slice", {1, 2, 3, 4}},
                                                                {"Split", {1}},
                                                                {"Squeeze", {1}},
+                                                               {"STFT", {1, 3}},
                                                                {"Tile", {1}},
                                                                {"TopK", {1}},
                                                                {"Trilu", {1}},

@@ -117,6 +117,10 @@ mlir::LogicalResult importScatterND(Node &n);
 mlir::LogicalResult importTensorScatter(Node &n);
 // Resize.cpp
 mlir::LogicalResult importResize(Node &n);
+// Fourier.cpp
+mlir::LogicalResult importDFT(Node &n);
+mlir::LogicalResult importSTFT(Node &n);
+mlir::LogicalResult importWindow(Node &n);
 // QuantizedProducts.cpp
 mlir::LogicalResult importDynamicQuantizeLinear(Node &n);
 mlir::LogicalResult importQLinearConv(Node &n);

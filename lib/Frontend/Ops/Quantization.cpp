@@ -43,6 +43,10 @@ static FailureOr<Parameters> readParameters(Node &n, Tensor *x) {
     scale = e.cast(scale, DType::F32);
   if (failed(n.expectFloat(scale)))
     return failure();
+  // One number is one, with a dimension or without.
+  bool isNumber = Emitter::product(scale->shape).isConstant(1);
+  if (zero && isNumber && Emitter::product(zero->shape).isConstant(1))
+    zero = e.reshape(zero, scale->shape);
   if (zero && scale->rank() != zero->rank())
     return n.fail("expects a scale and a zero point of one shape, but got " +
                   Node::text(scale->shape) + " and " + Node::text(zero->shape));
@@ -176,7 +180,10 @@ LogicalResult sectile::frontend::importQuantizeLinear(Node &n) {
     n.result(0, quantizeWide(n, x, *p, dtype, precision));
     return success();
   }
-  // Zero points of floats are 0.
+  // Zero points of floats are 0, whose sum with -0 is 0.
+  if (p->zeroPoint && isSmallFloat(dtype))
+    x = e.pointwise({x},
+                    [](const Scalar &s, ValueRange args) { return s.add(args[0], s.constant(0)); });
   Value zero = p->zeroPoint && isInteger(dtype) ? e.value(p->zeroPoint) : Value();
   Value codes = graph::QuantizeOp::create(
       e.b, e.loc, e.type(dtype, x->shape), e.value(x), e.value(p->scale), zero, formatOf(dtype),
