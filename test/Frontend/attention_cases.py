@@ -48,8 +48,10 @@ def _attentions() -> Iterator[Case]:
             yield Case(f"attention_{name}_{of}", "Attention", [q, k, v, *more], outputs, attributes,
                        opset, standard=True)  # fmt: skip
         for mode in range(0 if names else 4):
+            # Products that are not capped: the evaluator would cap those of mode 0, which are the raw ones.
+            cap = 2.0 if mode else 0.0
             yield Case(f"attention_mode{mode}_{of}", "Attention", [q, k, v, _mask(queries, keys)], 4,
-                       {"qk_matmul_output_mode": mode, "softcap": 2.0}, 24, standard=True)  # fmt: skip
+                       {"qk_matmul_output_mode": mode, "softcap": cap}, 24, standard=True)  # fmt: skip
         flat = [make_floats(batch, queries, heads * width), make_floats(batch, keys, key_heads * width),
                 make_floats(batch, keys, key_heads * deep)]  # fmt: skip
         yield Case(f"attention_flat_{of}", "Attention", flat, 1,
@@ -81,7 +83,7 @@ def _rotaries() -> Iterator[Case]:
 
 
 def _cached() -> Iterator[Case]:
-    batch, heads, key_heads, width = 2, 4, 2, 8
+    batch, heads, key_heads, width = 2, 4, 2, 16
     for name, length, past, attributes in (
         ("prompt", 5, 0, {}),
         ("decode", 1, 6, {}),
@@ -189,6 +191,50 @@ def _quantized() -> Iterator[Case]:
                    [make_floats(5, 7, 3) + F32(shift)], 3)  # fmt: skip
 
 
+def _filters() -> Iterator[Case]:
+    x = make_floats(1, 2, 13, 9)
+    for mode in ("linear", "cubic"):
+        for outside in (0, 1):
+            for name, key, values in (("scales", 2, [0.31, 1.4]), ("sizes", 3, [4, 8])):
+                numbers = np.array(values, F32 if key == 2 else I64)
+                given = [x, None, numbers] if key == 2 else [x, None, None, numbers]
+                yield Case(f"antialias_{mode}_{outside}_{name}", "Resize", given, 1,
+                           {"mode": mode, "antialias": 1, "axes": [2, 3], "exclude_outside": outside},
+                           19, standard=True)  # fmt: skip
+    for policy in ("not_larger", "not_smaller"):
+        for sizes in ((7, 5), (20, 31)):
+            yield Case(f"proportions_{policy}_{sizes[0]}", "Resize", [x, None, None, np.array(sizes, I64)],
+                       1, {"mode": "linear", "axes": [2, 3], "keep_aspect_ratio_policy": policy}, 19,
+                       standard=True)  # fmt: skip
+
+
+def _transforms() -> Iterator[Case]:
+    real, both = make_floats(2, 9, 5, 1), make_floats(2, 9, 5, 2)
+    for axis in (1, 2):
+        at = np.array(axis, I64)
+        for length in (None, np.array(7, I64), np.array(12, I64)):
+            of = f"{axis}_{0 if length is None else length}"
+            for name, x, attributes in (
+                ("real", real, {}),
+                ("both", both, {}),
+                ("half", real, {"onesided": 1}),
+                ("back", both, {"inverse": 1}),
+                ("back_half", both, {"inverse": 1, "onesided": 1}),
+            ):
+                yield Case(f"dft_{name}_{of}", "DFT", [x, length, at], 1, attributes, 20,
+                           constants=(2,), standard=True)  # fmt: skip
+    yield Case("dft_axis", "DFT", [both, None, np.array(-3, I64)], 1, {}, 20, standard=True, static=True)
+    signal, window = make_floats(2, 29, 1), make_floats(6)
+    for step in (1, 4):
+        number = np.array(step, I64)
+        yield Case(f"stft_{step}", "STFT", [signal, number, window], 1, {}, 17, constants=(1,))
+        yield Case(f"stft_all_{step}", "STFT", [signal, number, window], 1, {"onesided": 0}, 17)
+    for op in ("HannWindow", "HammingWindow", "BlackmanWindow"):
+        for periodic in (0, 1):
+            yield Case(f"{op}_{periodic}", op, [np.array(13, I64)], 1, {"periodic": periodic}, 17,
+                       static=True)  # fmt: skip
+
+
 def _others() -> Iterator[Case]:
     for extents, axes in (((3, 9), (0, 1)), ((8, 2), (-1, 0)), ((4, 5), (1, 0))):
         yield Case(f"center_{extents[0]}_{extents[1]}", "CenterCropPad",
@@ -228,5 +274,7 @@ def _others() -> Iterator[Case]:
 
 def make_attention_cases() -> Tuple[Case, ...]:
     """All cases; the same ones at every call of a process."""
-    families = (_attentions, _rotaries, _cached, _fused, _quantized, _others)
+    families = (
+        _attentions, _rotaries, _cached, _fused, _quantized, _filters, _transforms, _others
+    )  # fmt: skip
     return tuple(case for family in families for case in family())

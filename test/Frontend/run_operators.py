@@ -21,7 +21,7 @@ from typing import Dict, Optional
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "conformance"), os.path.join(HERE, "..", "..", "python")]
@@ -46,7 +46,7 @@ def make_model(case: Case) -> onnx.ModelProto:
         for number, (name, x) in enumerate(zip(names, case.inputs))
         if x is not None and number not in case.constants
     ]
-    constants = [onnx.numpy_helper.from_array(case.inputs[i], names[i]) for i in case.constants]
+    constants = [numpy_helper.from_array(case.inputs[i], names[i]) for i in case.constants]
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
     graph = helper.make_graph([node], case.name, values, results, constants)
     opsets = [helper.make_operatorsetid("", case.opset)]

@@ -82,8 +82,7 @@ static LogicalResult rotate(Node &n, Tensor *x, Tensor *cos, Tensor *sin, Tensor
   Shape shape(x->shape);
   if (isFlat) {
     if (!headWidth)
-      return n.fail("expects num_heads to divide the last extent of an input of rank 3, but got " +
-                    Node::text(x->shape));
+      return n.fail("expects num_heads for an input of rank 3");
     SymExpr heads = n.syms.floorDiv(x->shape[2], *headWidth);
     if (failed(n.require(n.syms.equal(heads * *headWidth, x->shape[2]),
                          "expects an extent of whole heads of %1, but got %0",
@@ -130,7 +129,7 @@ LogicalResult sectile::frontend::importRotaryEmbedding(Node &n) {
     return n.fail("expects positions of int64, but got " + nameOf(positions->dtype));
   std::optional<SymExpr> width;
   if (heads >= 1 && x->rank() == 3)
-    width = n.syms.simplify(x->shape[2]).exactDiv(heads);
+    width = n.syms.floorDiv(x->shape[2], heads);
   return rotate(n, x, cos, sin, positions, width, n.intAttr("rotary_embedding_dim", 0));
 }
 
@@ -150,7 +149,7 @@ LogicalResult sectile::frontend::importMicrosoftRotaryEmbedding(Node &n) {
   // Without a number of heads all of a head turns.
   std::optional<SymExpr> width = cos->shape[1] * SymExpr(2);
   if (heads >= 1 && x->rank() == 3)
-    width = n.syms.simplify(x->shape[2]).exactDiv(heads);
+    width = n.syms.floorDiv(x->shape[2], heads);
   if (positions->rank() == 1) {
     // One number: where the sequence begins.
     if (failed(n.expectEqual(positions->shape[0], 1, "the number of positions and 1")))
