@@ -222,13 +222,15 @@ def _transforms() -> Iterator[Case]:
                 ("back_half", both, {"inverse": 1, "onesided": 1}),
             ):
                 yield Case(f"dft_{name}_{of}", "DFT", [x, length, at], 1, attributes, 20,
-                           constants=(2,), standard=True)  # fmt: skip
+                           constants=(2,), standard=True, static=True)  # fmt: skip
     yield Case("dft_axis", "DFT", [both, None, np.array(-3, I64)], 1, {}, 20, standard=True, static=True)
     signal, window = make_floats(2, 29, 1), make_floats(6)
     for step in (1, 4):
         number = np.array(step, I64)
-        yield Case(f"stft_{step}", "STFT", [signal, number, window], 1, {}, 17, constants=(1,))
-        yield Case(f"stft_all_{step}", "STFT", [signal, number, window], 1, {"onesided": 0}, 17)
+        yield Case(f"stft_{step}", "STFT", [signal, number, window], 1, {}, 17, constants=(1,),
+                   static=True)  # fmt: skip
+        yield Case(f"stft_all_{step}", "STFT", [signal, number, window], 1, {"onesided": 0}, 17,
+                   static=True)  # fmt: skip
     for op in ("HannWindow", "HammingWindow", "BlackmanWindow"):
         for periodic in (0, 1):
             yield Case(f"{op}_{periodic}", op, [np.array(13, I64)], 1, {"periodic": periodic}, 17,

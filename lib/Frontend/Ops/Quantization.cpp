@@ -180,10 +180,7 @@ LogicalResult sectile::frontend::importQuantizeLinear(Node &n) {
     n.result(0, quantizeWide(n, x, *p, dtype, precision));
     return success();
   }
-  // Zero points of floats are 0, whose sum with -0 is 0.
-  if (p->zeroPoint && isSmallFloat(dtype))
-    x = e.pointwise({x},
-                    [](const Scalar &s, ValueRange args) { return s.add(args[0], s.constant(0)); });
+  // Zero points of floats are 0.
   Value zero = p->zeroPoint && isInteger(dtype) ? e.value(p->zeroPoint) : Value();
   Value codes = graph::QuantizeOp::create(
       e.b, e.loc, e.type(dtype, x->shape), e.value(x), e.value(p->scale), zero, formatOf(dtype),
