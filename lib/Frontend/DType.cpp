@@ -36,6 +36,7 @@ static constexpr Row kRows[] = {
     {21, "uint4", 4, Class::Unsigned},     {22, "int4", 4, Class::Signed},
     {23, "float4e2m1", 4, Class::Float},   {24, "float8e8m0", 8, Class::Float},
     {25, "uint2", 2, Class::Unsigned},     {26, "int2", 2, Class::Signed},
+    {27, "float6e2m3", 6, Class::None},    {28, "float6e3m2", 6, Class::None},
 };
 
 static const Row *rowOf(int64_t number) {

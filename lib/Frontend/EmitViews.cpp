@@ -219,8 +219,9 @@ Tensor *Emitter::slice(Tensor *tensor, ArrayRef<SymExpr> offsets, ArrayRef<SymEx
   Shape shape(extents.begin(), extents.end());
   for (SymExpr &extent : shape)
     extent = syms.simplify(extent);
+  // Nothing is left: a constant, which may be a result of the model.
   if (product(shape).isConstant(0))
-    return make(tensor->dtype, shape, empty(shape, tensor->dtype));
+    return constant(tensor->dtype, shape, Constant{}, "");
   Value result = tensor::ExtractSliceOp::create(b, loc, type(tensor->dtype, shape), value(tensor),
                                                 sizes(offsets), sizes(shape),
                                                 getAsIndexOpFoldResult(b.getContext(), strides));

@@ -62,19 +62,28 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
 /// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
 static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
   // Which inputs of an operator say the shape of its result, or where its elements come from.
-  static const std::map<StringRef, SmallVector<int>> shapes = {{"ConstantOfShape", {0}},
+  static const std::map<StringRef, SmallVector<int>> shapes = {{"BlackmanWindow", {0}},
+                                                               {"CenterCropPad", {1}},
+                                                               {"ConstantOfShape", {0}},
+                                                               {"CumProd", {1}},
                                                                {"CumSum", {1}},
+                                                               {"DFT", {1, 2}},
                                                                {"Expand", {1}},
+                                                               {"GroupQueryAttention", {6}},
+                                                               {"HammingWindow", {0}},
+                                                               {"HannWindow", {0}},
                                                                {"Loop", {0}},
+                                                               {"OneHot", {1}},
                                                                {"Pad", {1, 3}},
                                                                {"Range", {0, 1, 2}},
                                                                {"Reshape", {1}},
-                                                               {"Split", {1}},
-                                                               {"OneHot", {1}},
                                                                {"Resize", {3}},
                                                                {"Slice", {1, 2, 3, 4}},
+                                                               {"Split", {1}},
                                                                {"Squeeze", {1}},
+                                                               {"STFT", {1, 3}},
                                                                {"Tile", {1}},
+                                                               {"TopK", {1}},
                                                                {"Trilu", {1}},
                                                                {"Unsqueeze", {1}}};
   static const llvm::StringSet<> arithmetic = {

@@ -43,7 +43,7 @@ struct Operator {
 };
 
 /// The newest opset of the standard that the table was checked against.
-inline constexpr int64_t kNewestOpset = 27;
+inline constexpr int64_t kNewestOpset = 28;
 inline constexpr int64_t kOldestOpset = 1;
 inline constexpr int64_t kMaxRank = 32;
 inline constexpr unsigned kAnyNumber = ~0u;

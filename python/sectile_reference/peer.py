@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs a model in ONNX Runtime; for a Python that has onnxruntime and numpy, nothing else needed.
 
-    PYTHON python/sectile_reference/peer.py MODEL.onnx --inputs DIR --outputs DIR
+    PYTHON python/sectile_reference/peer.py MODEL.onnx --inputs DIR --outputs DIR [--standard]
+
+With --standard the evaluator of the onnx package runs it instead, for what ONNX Runtime does not know.
 
 `find_python` names that Python: one of SECTILE_PEER_PYTHON (separated by colons), else this one or
 the python3 in PATH. A peer is never required: callers print that it is missing and go on.
@@ -32,14 +34,15 @@ def find_python(module: str = "onnxruntime") -> Optional[str]:
 
 
 def run_peer(
-    python: str, model: str, inputs: str, outputs: str, plain: bool = False
+    python: str, model: str, inputs: str, outputs: str, plain: bool = False, standard: bool = False
 ) -> Optional[str]:
-    """Runs the model in ONNX Runtime under `python`; returns why it could not, or None.
+    """Runs the model in ONNX Runtime, or the onnx package, under `python`; why it could not, or None.
 
-    `plain` leaves out its graph optimisations, some of which quantise what the model does not.
+    `plain` leaves out ONNX Runtime's graph optimisations, some of which quantise what the model does
+    not; `standard` takes the onnx package's own evaluator in its place.
     """
     command = [python, __file__, model, "--inputs", inputs, "--outputs", outputs]
-    command += ["--plain"] if plain else []
+    command += ["--plain"] * plain + ["--standard"] * standard
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return None
@@ -53,26 +56,35 @@ def main() -> int:
     parser.add_argument("--inputs", required=True)
     parser.add_argument("--outputs", required=True)
     parser.add_argument("--plain", action="store_true", help="without graph optimisations")
+    parser.add_argument("--standard", action="store_true", help="by the onnx package's evaluator")
     arguments = parser.parse_args()
-    try:
-        import onnxruntime
-    except ImportError:
-        return 5
-    onnxruntime.set_default_logger_severity(3)
-    options = onnxruntime.SessionOptions()
-    if arguments.plain:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        arguments.model, options, providers=["CPUExecutionProvider"]
-    )
+    if arguments.standard:
+        from onnx.reference import ReferenceEvaluator
+
+        session = ReferenceEvaluator(arguments.model)
+        inputs, outputs = session.input_names, session.output_names
+    else:
+        try:
+            import onnxruntime
+        except ImportError:
+            return 5
+        onnxruntime.set_default_logger_severity(3)
+        options = onnxruntime.SessionOptions()
+        if arguments.plain:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(
+            arguments.model, options, providers=["CPUExecutionProvider"]
+        )
+        inputs = [value.name for value in session.get_inputs()]
+        outputs = [value.name for value in session.get_outputs()]
     feeds = {
-        value.name: np.load(os.path.join(arguments.inputs, value.name.replace("/", "_") + ".npy"))
-        for value in session.get_inputs()
+        name: np.load(os.path.join(arguments.inputs, name.replace("/", "_") + ".npy"))
+        for name in inputs
     }
     results = session.run(None, feeds)
     os.makedirs(arguments.outputs, exist_ok=True)
-    for value, array in zip(session.get_outputs(), results):
-        np.save(os.path.join(arguments.outputs, value.name.replace("/", "_") + ".npy"), array)
+    for name, array in zip(outputs, results):
+        np.save(os.path.join(arguments.outputs, name.replace("/", "_") + ".npy"), array)
     return 0
 
 

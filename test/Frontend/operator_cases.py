@@ -22,6 +22,11 @@ class Case:
     outputs: int = 1
     attributes: Dict[str, Any] = dataclasses.field(default_factory=dict)
     opset: int = 17
+    domain: str = ""
+    standard: bool = False
+    """Whether the onnx package's evaluator is asked, since ONNX Runtime does not know the operator."""
+    constants: Tuple[int, ...] = ()
+    """Inputs that are initialisers."""
     error: str = ""
     """What the run's message must hold; it must fail."""
     static: bool = False
@@ -31,36 +36,36 @@ class Case:
 _RANDOM = np.random.default_rng(7)
 
 
-def _floats(*shape: int, dtype: Any = F32) -> np.ndarray:
+def make_floats(*shape: int, dtype: Any = F32) -> np.ndarray:
     return _RANDOM.standard_normal(shape).astype(dtype)
 
 
-def _integers(low: int, high: int, *shape: int, dtype: Any = I64) -> np.ndarray:
+def make_integers(low: int, high: int, *shape: int, dtype: Any = I64) -> np.ndarray:
     return _RANDOM.integers(low, high, shape).astype(dtype)
 
 
 def _gathers() -> Iterator[Case]:
     for axis in (0, 1, -1):
-        x, at = _floats(5, 7, 3), _integers(-3, 3, 3, 4, 2)
+        x, at = make_floats(5, 7, 3), make_integers(-3, 3, 3, 4, 2)
         yield Case(f"gather_elements_{axis}", "GatherElements", [x, at], 1, {"axis": axis})
-    yield Case("gather_elements_outside", "GatherElements", [_floats(5, 7), _integers(7, 8, 5, 2)],
+    yield Case("gather_elements_outside", "GatherElements", [make_floats(5, 7), make_integers(7, 8, 5, 2)],
                1, {"axis": 1}, error="GatherElements")  # fmt: skip
-    yield Case("gather_elements_below", "GatherElements", [_floats(5, 7), _integers(-6, -5, 3, 2)],
+    yield Case("gather_elements_below", "GatherElements", [make_floats(5, 7), make_integers(-6, -5, 3, 2)],
                1, {"axis": 0}, error="GatherElements")  # fmt: skip
-    yield Case("gather_nd", "GatherND", [_floats(5, 3, 7), _integers(-3, 3, 4, 1, 2)], static=True)
-    yield Case("gather_nd_batch", "GatherND", [_floats(5, 3, 7, 2), _integers(0, 3, 5, 6, 1)], 1,
+    yield Case("gather_nd", "GatherND", [make_floats(5, 3, 7), make_integers(-3, 3, 4, 1, 2)], static=True)
+    yield Case("gather_nd_batch", "GatherND", [make_floats(5, 3, 7, 2), make_integers(0, 3, 5, 6, 1)], 1,
                {"batch_dims": 1}, static=True)  # fmt: skip
     # Inside of all elements, but outside of its own dimension.
-    yield Case("gather_nd_outside", "GatherND", [_floats(5, 3, 7), np.array([[0, 3]], I64)],
+    yield Case("gather_nd_outside", "GatherND", [make_floats(5, 3, 7), np.array([[0, 3]], I64)],
                error="GatherND", static=True)  # fmt: skip
     lengths = np.array([1, 5, 3], I64)
-    yield Case("reverse_sequence", "ReverseSequence", [_floats(5, 3, 7), lengths])
-    yield Case("reverse_sequence_batch", "ReverseSequence", [_floats(3, 5, 7), lengths], 1,
+    yield Case("reverse_sequence", "ReverseSequence", [make_floats(5, 3, 7), lengths])
+    yield Case("reverse_sequence_batch", "ReverseSequence", [make_floats(3, 5, 7), lengths], 1,
                {"batch_axis": 0, "time_axis": 1})  # fmt: skip
 
 
 def _losses() -> Iterator[Case]:
-    labels = _integers(0, 5, 3, 7)
+    labels = make_integers(0, 5, 3, 7)
     for reduction in ("none", "sum", "mean"):
         for ignore in (None, 2, -1):
             attributes: Dict[str, Any] = {"reduction": reduction}
@@ -68,38 +73,38 @@ def _losses() -> Iterator[Case]:
             if ignore is not None:
                 attributes["ignore_index"] = ignore
                 chosen[1, 3] = ignore
-            weights = np.abs(_floats(5)) + F32(0.1)
+            weights = np.abs(make_floats(5)) + F32(0.1)
             name = f"{reduction}_{ignore}"
-            scores = _floats(3, 5, 7)
+            scores = make_floats(3, 5, 7)
             yield Case("nll_" + name, "NegativeLogLikelihoodLoss", [scores, chosen, weights], 1,
                        attributes)  # fmt: skip
             yield Case("sce_" + name, "SoftmaxCrossEntropyLoss", [scores, chosen], 2, attributes)
-    yield Case("nll_outside", "NegativeLogLikelihoodLoss", [_floats(3, 5), _integers(5, 6, 3)],
+    yield Case("nll_outside", "NegativeLogLikelihoodLoss", [make_floats(3, 5), make_integers(5, 6, 3)],
                error="NegativeLogLikelihoodLoss")  # fmt: skip
-    yield Case("nll_negative", "NegativeLogLikelihoodLoss", [_floats(3, 5), _integers(-1, 0, 3)],
+    yield Case("nll_negative", "NegativeLogLikelihoodLoss", [make_floats(3, 5), make_integers(-1, 0, 3)],
                error="NegativeLogLikelihoodLoss")  # fmt: skip
 
 
 def _indicators() -> Iterator[Case]:
     values = np.array([2.5, -1], F32)
     for axis in (0, 1, -1):
-        places = _integers(-9, 9, 3, 5)
+        places = make_integers(-9, 9, 3, 5)
         yield Case(f"one_hot_{axis}", "OneHot", [places, np.array(7, I64), values], 1,
                    {"axis": axis})  # fmt: skip
-    yield Case("one_hot_floats", "OneHot", [_floats(5) * 3, np.array(7, F32), values])
-    yield Case("one_hot_depth", "OneHot", [_integers(0, 3, 5), np.array(-2, F32), values],
+    yield Case("one_hot_floats", "OneHot", [make_floats(5) * 3, np.array(7, F32), values])
+    yield Case("one_hot_depth", "OneHot", [make_integers(0, 3, 5), np.array(-2, F32), values],
                error="depth")  # fmt: skip
-    yield Case("eye_like", "EyeLike", [_floats(5, 7)], 1, {"k": -2})
+    yield Case("eye_like", "EyeLike", [make_floats(5, 7)], 1, {"k": -2})
     for axis in (0, 1, -1):
-        yield Case(f"hardmax_{axis}", "Hardmax", [_floats(5, 3, 7)], 1, {"axis": axis})
-    yield Case("hardmax_flat", "Hardmax", [_floats(5, 3, 7)], 1, {"axis": 1}, opset=11)
-    bits = _integers(0, 256, 5, 7, dtype=U8), _integers(0, 8, 7, dtype=U8)
+        yield Case(f"hardmax_{axis}", "Hardmax", [make_floats(5, 3, 7)], 1, {"axis": axis})
+    yield Case("hardmax_flat", "Hardmax", [make_floats(5, 3, 7)], 1, {"axis": 1}, opset=11)
+    bits = make_integers(0, 256, 5, 7, dtype=U8), make_integers(0, 8, 7, dtype=U8)
     for direction in ("LEFT", "RIGHT"):
         yield Case(f"bit_shift_{direction}", "BitShift", list(bits), 1, {"direction": direction})
 
 
 def _resizes() -> Iterator[Case]:
-    x, none = _floats(2, 3, 5, 7), None
+    x, none = make_floats(2, 3, 5, 7), None
     for mode in ("nearest", "linear", "cubic"):
         for transform in ("half_pixel", "asymmetric", "pytorch_half_pixel", "align_corners"):
             for scales in ((1, 1, 2.3, 1.7), (1, 1, 0.6, 3)):
@@ -121,7 +126,7 @@ def _resizes() -> Iterator[Case]:
 
 
 def _samples() -> Iterator[Case]:
-    x = _floats(2, 3, 5, 7)
+    x = make_floats(2, 3, 5, 7)
     grid = (_RANDOM.random((2, 3, 4, 2)) * 3 - 1.5).astype(F32)
     for mode in ("bilinear", "nearest", "bicubic"):
         for padding in ("zeros", "border", "reflection"):
@@ -133,29 +138,29 @@ def _samples() -> Iterator[Case]:
 
 
 def _products() -> Iterator[Case]:
-    a, b, c = _floats(3, 5, 7), _floats(3, 7, 2), _floats(2, 5)
+    a, b, c = make_floats(3, 5, 7), make_floats(3, 7, 2), make_floats(2, 5)
     for number, (equation, operands) in enumerate([
         ("bij,bjk->bik", [a, b]), ("bij,bjk", [a, b]), ("bij,bjk,ki->b", [a, b, c]),
-        ("...ij->...ji", [a]), ("bij->", [a]), ("i...,j...->ij...", [_floats(5, 3), _floats(2, 3)]),
-        ("...ij,...jk->...ik", [a, _floats(1, 7, 2)]), ("ii->i", [_floats(5, 5)]),
-        ("bii->b", [_floats(3, 5, 5)]),
+        ("...ij->...ji", [a]), ("bij->", [a]), ("i...,j...->ij...", [make_floats(5, 3), make_floats(2, 3)]),
+        ("...ij,...jk->...ik", [a, make_floats(1, 7, 2)]), ("ii->i", [make_floats(5, 5)]),
+        ("bii->b", [make_floats(3, 5, 5)]),
     ]):  # fmt: skip
         yield Case(f"einsum_{number}", "Einsum", operands, 1, {"equation": equation})
     for left in (U8, I8):
-        a8, b8 = _integers(0, 100, 5, 7, dtype=left), _integers(-9, 100, 7, 3, dtype=I8)
+        a8, b8 = make_integers(0, 100, 5, 7, dtype=left), make_integers(-9, 100, 7, 3, dtype=I8)
         yield Case(f"matmul_integer_{left.__name__}", "MatMulInteger",
-                   [a8, b8, np.array(3, left), _integers(-9, 9, 3, dtype=I8)])  # fmt: skip
+                   [a8, b8, np.array(3, left), make_integers(-9, 9, 3, dtype=I8)])  # fmt: skip
     yield Case("conv_integer", "ConvInteger",
-               [_integers(0, 256, 2, 3, 7, 5, dtype=U8), _integers(0, 256, 4, 3, 3, 2, dtype=U8),
+               [make_integers(0, 256, 2, 3, 7, 5, dtype=U8), make_integers(0, 256, 4, 3, 3, 2, dtype=U8),
                 np.array(7, U8), np.array(2, U8)], 1, {"pads": [1, 0, 2, 1]})  # fmt: skip
 
 
 def _norms() -> Iterator[Case]:
     for size in (1, 3, 9):
-        yield Case(f"lrn_{size}", "LRN", [_floats(2, 5, 7, 3)], 1, {"size": size, "alpha": 0.3})
-    yield Case("mvn", "MeanVarianceNormalization", [_floats(2, 5, 7, 3)])
-    integers = _integers(1, 12, 5, 7, dtype=I32)
-    yield Case("pow_integer", "Pow", [integers, _integers(0, 6, 5, 7).astype(F32)])
+        yield Case(f"lrn_{size}", "LRN", [make_floats(2, 5, 7, 3)], 1, {"size": size, "alpha": 0.3})
+    yield Case("mvn", "MeanVarianceNormalization", [make_floats(2, 5, 7, 3)])
+    integers = make_integers(1, 12, 5, 7, dtype=I32)
+    yield Case("pow_integer", "Pow", [integers, make_integers(0, 6, 5, 7).astype(F32)])
 
 
 def _recurrent() -> Iterator[Case]:
@@ -163,17 +168,17 @@ def _recurrent() -> Iterator[Case]:
     for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4)):
         for direction, number in (("forward", 1), ("reverse", 1), ("bidirectional", 2)):
             for full in (False, True):
-                x = _floats(length, batch, inputs)
-                weights = [_floats(number, gates * hidden, inputs),
-                           _floats(number, gates * hidden, hidden)]  # fmt: skip
+                x = make_floats(length, batch, inputs)
+                weights = [make_floats(number, gates * hidden, inputs),
+                           make_floats(number, gates * hidden, hidden)]  # fmt: skip
                 given: List[Optional[np.ndarray]] = [x, *weights]
                 attributes: Dict[str, Any] = {"hidden_size": hidden, "direction": direction}
                 if full:
                     state = (number, batch, hidden)
-                    given += [_floats(number, 2 * gates * hidden), np.array([5, 1, 3], I32),
-                              _floats(*state)]  # fmt: skip
+                    given += [make_floats(number, 2 * gates * hidden), np.array([5, 1, 3], I32),
+                              make_floats(*state)]  # fmt: skip
                     if op == "LSTM":
-                        given += [_floats(*state), _floats(number, 3 * hidden)]
+                        given += [make_floats(*state), make_floats(number, 3 * hidden)]
                     if op == "GRU":
                         attributes["linear_before_reset"] = 1
                     attributes["clip"] = 1.5

@@ -21,11 +21,12 @@ from typing import Dict, Optional
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "conformance"), os.path.join(HERE, "..", "..", "python")]
 
+from attention_cases import make_attention_cases  # noqa: E402
 from modes import make_dynamic  # noqa: E402
 from operator_cases import Case, make_cases  # noqa: E402
 from sectile_reference.peer import find_python, run_peer  # noqa: E402
@@ -37,19 +38,21 @@ def make_model(case: Case) -> onnx.ModelProto:
     """A model of the node alone."""
     names = [f"i{number}" if x is not None else "" for number, x in enumerate(case.inputs)]
     outputs = [f"o{number}" for number in range(case.outputs)]
-    node = helper.make_node(case.op, names, outputs, **case.attributes)
+    node = helper.make_node(case.op, names, outputs, domain=case.domain, **case.attributes)
     values = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
         if hasattr(helper, "np_dtype_to_tensor_dtype")
         else helper.make_tensor_value_info(name, onnx.mapping.NP_TYPE_TO_TENSOR_TYPE[x.dtype], x.shape)
-        for name, x in zip(names, case.inputs)
-        if x is not None
+        for number, (name, x) in enumerate(zip(names, case.inputs))
+        if x is not None and number not in case.constants
     ]
+    constants = [numpy_helper.from_array(case.inputs[i], names[i]) for i in case.constants]
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
-    graph = helper.make_graph([node], case.name, values, results)
-    return helper.make_model(
-        graph, opset_imports=[helper.make_operatorsetid("", case.opset)], ir_version=8
-    )
+    graph = helper.make_graph([node], case.name, values, results, constants)
+    opsets = [helper.make_operatorsetid("", case.opset)]
+    if case.domain:
+        opsets.append(helper.make_operatorsetid(case.domain, 1))
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def run_sectile(sectile: str, model: str, folder: str, case: Case) -> Optional[str]:
@@ -57,7 +60,7 @@ def run_sectile(sectile: str, model: str, folder: str, case: Case) -> Optional[s
     package = os.path.join(folder, "package")
     run = [sectile, "run", package, f"--output-dir={folder}/ours", "--quiet"]
     for number, array in enumerate(case.inputs):
-        if array is not None:
+        if array is not None and number not in case.constants:
             run.append(f"--input=i{number}={folder}/inputs/i{number}.npy")
     for command in ([sectile, "compile", model, "-o", package, "--quiet"], run):
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -72,6 +75,11 @@ def compare(ours: np.ndarray, theirs: np.ndarray) -> Optional[str]:
         return f"expects {theirs.dtype}{theirs.shape}, but got {ours.dtype}{ours.shape}"
     if theirs.dtype.kind != "f":
         return None if np.array_equal(ours, theirs) else "values differ"
+    # What is no number must be the same; zeros may have either sign.
+    finite = np.isfinite(theirs)
+    if not np.array_equal(ours[~finite], theirs[~finite], equal_nan=True):
+        return "infinities or NaN differ"
+    ours, theirs = ours[finite], theirs[finite]
     scale = max(float(np.max(np.abs(theirs), initial=0)), 1e-30)
     error = float(np.max(np.abs(ours.astype(np.float64) - theirs), initial=0))
     return None if error <= TOLERANCE * scale else f"off by {error:g} at {scale:g}"
@@ -91,7 +99,7 @@ def run_case(sectile: str, python: Optional[str], case: Case, dynamic: bool) -> 
         if not case.error:
             assert python
             os.makedirs(os.path.join(folder, "theirs"))
-            wrong = run_peer(python, path, inputs, os.path.join(folder, "theirs"))
+            wrong = run_peer(python, path, inputs, os.path.join(folder, "theirs"), case.standard)
             if wrong:
                 return f"peer: {wrong}"
         if dynamic:
@@ -119,7 +127,7 @@ def main() -> int:
     arguments = parser.parse_args()
     python = find_python()
     passed = failed = skipped = 0
-    for case in make_cases():
+    for case in (*make_cases(), *make_attention_cases()):
         if arguments.only not in case.name:
             continue
         for dynamic in (False,) if case.static else (False, True):

@@ -63,16 +63,32 @@ def load_expected(target: str, mode: str) -> Optional[Dict]:
 
 
 def store_expected(
-    mode: str, target: str, results: Dict[str, Result], suites: Dict[str, str], wheel: Optional[str]
+    mode: str,
+    target: str,
+    results: Dict[str, Result],
+    suites: Dict[str, str],
+    wheel: Optional[str],
+    only_refused: bool = False,
 ) -> None:
-    """Makes these results the expected ones of their suites; what else was expected stays."""
+    """Makes these results the expected ones of their suites; what else was expected stays.
+
+    With `only_refused` they are those of tests that were refused, and the suites' other tests stay as
+    they were.
+    """
     old = load_expected(target, mode) or {"suites": {}, REFUSED: {}, NOT_COMPARABLE: {}, "onnx": None}
     counts = count(results, suites)
+    if only_refused:
+        for suite, found in counts.items():
+            before = old["suites"][suite]
+            again = {status: before[status] + found[status] for status in STATUSES}
+            again[REFUSED] = found[REFUSED] + before[REFUSED] - sum(found.values())
+            counts[suite] = again
     new = {"mode": mode, "target": target, "onnx": wheel or old["onnx"]}
     new["suites"] = {**old["suites"], **counts}
     for status in (REFUSED, NOT_COMPARABLE):
         merged = {suite: old[status].get(suite, {}) for suite in new["suites"]}
-        merged.update({suite: {} for suite in counts})
+        if status == REFUSED or not only_refused:
+            merged.update({suite: {} for suite in counts})
         for name, result in sorted(results.items()):
             if result.status == status:
                 merged[suites[name]][name] = result.reason

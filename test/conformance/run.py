@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "python")]
 
 import report  # noqa: E402
-from judge import CRASHED, FAILED, FOLDED, PASSED, STATUSES, Result, Tools, judge  # noqa: E402
+from judge import CRASHED, FAILED, FOLDED, PASSED, REFUSED, STATUSES, Result, Tools, judge  # noqa: E402
 from modes import MODES  # noqa: E402
 from sectile_reference.peer import find_python  # noqa: E402
 from suites import DEBIAN_SUITES, WHEEL_SUITES, Suites, Test, find_suites  # noqa: E402
@@ -43,6 +43,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--mode", choices=MODES, default="static")
     parser.add_argument(
         "--sample", action="store_true", help="only the sixteenth of the tests that scripts/test runs"
+    )
+    parser.add_argument(
+        "--refused", action="store_true", help="only tests that are recorded as refused in this mode"
     )
     parser.add_argument("--update", action="store_true", help="record the results as expected")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default: 2)")
@@ -67,10 +70,12 @@ def select(arguments: argparse.Namespace) -> Suites:
     if python is None and set(wanted) & set(WHEEL_SUITES):
         print("no Python with a newer onnx package (SECTILE_PEER_PYTHON): its suites are left out")
     suites = find_suites(python, os.path.join("build", "conformance"))
+    refused = report.load_expected(arguments.target or "cpu", arguments.mode) or {}
     suites.tests = [
         test
         for test in suites.tests
         if test.suite in wanted
+        and (not arguments.refused or test.name in refused.get(REFUSED, {}).get(test.suite, {}))
         and (not arguments.sample or test.sampled)
         and (not arguments.filter or re.search(arguments.filter, test.name))
     ]
@@ -106,7 +111,9 @@ def main() -> int:
             json.dump(found, file, indent=1)
             file.write("\n")
     if arguments.update:
-        report.store_expected(arguments.mode, target, results, suites, selected.wheel)
+        report.store_expected(
+            arguments.mode, target, results, suites, selected.wheel, arguments.refused
+        )
         report.write_document()
     expected = report.load_expected(target, arguments.mode)
     # What is expected of a wheel holds for that version alone.

@@ -34,6 +34,8 @@ FLAWED = {
 
 FLAWED_IN_WHEEL = {
     r"_to_FLOAT4E2M1(_expanded)?$": "a NaN has no code in float4e2m1, and none is defined for it",
+    r"^test_quantizelinear_float4e2m1$": "a quotient of -0 was recorded as 0; it keeps its sign here",
+    r"^test_dft_inverse(_opset19)?$": "a 0 was recorded as what rounding left of it, 1.9e-7",
     r"^light_inception_v1$": "softmax of equal logits of 1e21 tells apart how their sums were rounded",
 }
 """The same for tests of the onnx package of PyPI."""

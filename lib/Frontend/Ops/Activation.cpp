@@ -150,3 +150,48 @@ LogicalResult sectile::frontend::importPRelu(Node &n) {
   }));
   return success();
 }
+
+LogicalResult sectile::frontend::importSwiGLU(Node &n) {
+  Tensor *gate = n.in(0), *value = n.in(1);
+  double alpha = n.floatAttr("alpha", 1);
+  if (failed(n.expectFloat(gate)) || failed(n.expectSameType({gate, value})) ||
+      failed(n.expectRank(value, gate->rank(), gate->rank())))
+    return failure();
+  for (auto [a, b] : llvm::zip_equal(gate->shape, value->shape))
+    if (failed(n.expectEqual(a, b, "extents of the gate and the value")))
+      return failure();
+  n.result(0, n.emit.pointwise(
+                  {gate, value},
+                  [&](const Scalar &s, ValueRange args) {
+                    Value open = sigmoid(s, s.mul(s.constant(alpha), args[0]));
+                    return s.mul(s.mul(args[0], open), args[1]);
+                  },
+                  /*wide=*/true));
+  return success();
+}
+
+LogicalResult sectile::frontend::importBiasGelu(Node &n) {
+  Tensor *x = n.in(0);
+  double alpha = n.op() == "QuickGelu" ? n.floatAttr("alpha", 1.702) : 0;
+  SmallVector<Tensor *> inputs{x};
+  if (failed(n.expectFloat(x)))
+    return failure();
+  if (n.has(1)) {
+    inputs.push_back(n.in(1));
+    if (failed(n.expectSameType(inputs)) || failed(n.expectRank(n.in(1), 1, 1)) ||
+        failed(n.expectRank(x, 1)) ||
+        failed(n.expectEqual(n.in(1)->shape[0], x->shape.back(),
+                             "the bias's extent and the input's last one")))
+      return failure();
+  }
+  n.result(0, n.emit.pointwise(
+                  inputs,
+                  [&](const Scalar &s, ValueRange args) {
+                    Value v = args.size() > 1 ? s.add(args[0], args[1]) : args[0];
+                    if (alpha != 0)
+                      return s.mul(v, sigmoid(s, s.mul(s.constant(alpha), v)));
+                    return gelu(s, v, /*usesTanh=*/n.op() == "FastGelu");
+                  },
+                  /*wide=*/true));
+  return success();
+}

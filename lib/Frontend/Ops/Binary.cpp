@@ -197,8 +197,8 @@ LogicalResult sectile::frontend::importMod(Node &n) {
   bool truncates = n.intAttr("fmod", 0) != 0;
   if (failed(n.expectSameType({a, b})) || failed(n.expectNumber(a)))
     return failure();
-  if (isFloat(a->dtype) && !truncates)
-    return n.fail("expects fmod to be 1 for " + nameOf(a->dtype));
+  if (isFloat(a->dtype) && !truncates && n.opset() < 28)
+    return n.fail("expects fmod to be 1 for " + nameOf(a->dtype) + " before opset 28");
   FailureOr<Shape> shape = n.broadcast({a, b});
   if (failed(shape))
     return failure();
@@ -216,10 +216,15 @@ LogicalResult sectile::frontend::importMod(Node &n) {
                   {a, b}, *shape, a->dtype,
                   [&](const Scalar &s, ValueRange args) -> Value {
                     Value rest = s.rem(args[0], args[1]);
-                    if (truncates || !isSigned(s.dtype))
+                    if (truncates || isUnsigned(s.dtype))
                       return rest;
-                    // Python's sign: that of the divisor.
+                    // Python's sign: that of the divisor, which a zero of floats has too.
                     Value zero = s.integer(0);
+                    if (isFloat(s.dtype)) {
+                      Value isZero = s.compare(Compare::Equal, rest, zero);
+                      Value signedZero = math::CopySignOp::create(s.b, s.loc, zero, args[1]);
+                      rest = s.select(isZero, signedZero, rest);
+                    }
                     Value differs =
                         arith::XOrIOp::create(s.b, s.loc, s.compare(Compare::Less, rest, zero),
                                               s.compare(Compare::Less, args[1], zero));
@@ -320,31 +325,6 @@ LogicalResult sectile::frontend::importPow(Node &n) {
         return s.select(isExact, whole, result);
       });
   n.result(0, n.emit.cast(power, x->dtype));
-  return success();
-}
-
-LogicalResult sectile::frontend::importBitShift(Node &n) {
-  Tensor *x = n.in(0), *y = n.in(1);
-  std::string direction = n.stringAttr("direction", "");
-  if (direction != "LEFT" && direction != "RIGHT")
-    return n.fail("expects the direction to be LEFT or RIGHT, but got '" + direction + "'");
-  if (!isUnsigned(x->dtype))
-    return n.fail("expects an unsigned type, but got " + nameOf(x->dtype));
-  if (failed(n.expectSameType({x, y})))
-    return failure();
-  FailureOr<Shape> shape = n.broadcast({x, y});
-  if (failed(shape))
-    return failure();
-  n.result(0, n.emit.pointwise({x, y}, *shape, x->dtype, [&](const Scalar &s, ValueRange args) {
-    // All bits go where there are fewer than the shift is long; arith leaves that open.
-    Value bits = s.integer(bitsOf(s.dtype)), zero = s.integer(0);
-    Value stays = s.compare(Compare::Less, args[1], bits);
-    Value amount = s.select(stays, args[1], zero);
-    Value shifted = direction == "LEFT"
-                        ? Value(arith::ShLIOp::create(s.b, s.loc, args[0], amount))
-                        : Value(arith::ShRUIOp::create(s.b, s.loc, args[0], amount));
-    return s.select(stays, shifted, zero);
-  }));
   return success();
 }
 

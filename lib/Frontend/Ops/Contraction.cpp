@@ -93,6 +93,42 @@ LogicalResult sectile::frontend::importMatMul(Node &n) {
   return success();
 }
 
+/// A matrix, or a batch of them, with its rows and columns turned, or with the rows in front of the
+/// batch.
+static Tensor *turnMatrix(Emitter &e, Tensor *x, bool turns, bool turnsBatch) {
+  int64_t rank = x->rank();
+  if (rank < 2 || !(turns || turnsBatch))
+    return x;
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  // [rows, batch.., columns] is [batch.., rows, columns].
+  if (turnsBatch)
+    std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+  if (turns)
+    std::swap(order[rank - 2], order[rank - 1]);
+  return e.transpose(x, order);
+}
+
+LogicalResult sectile::frontend::importFusedMatMul(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *a = n.in(0), *b = n.in(1);
+  double alpha = n.floatAttr("alpha", 1);
+  if (failed(n.expectFloat(a)))
+    return failure();
+  a = turnMatrix(e, a, n.intAttr("transA", 0) != 0, n.intAttr("transBatchA", 0) != 0);
+  b = turnMatrix(e, b, n.intAttr("transB", 0) != 0, n.intAttr("transBatchB", 0) != 0);
+  FailureOr<Tensor *> product = multiply(n, a, b);
+  if (failed(product))
+    return failure();
+  Tensor *result = *product;
+  if (alpha != 1)
+    result = e.pointwise(
+        {result},
+        [&](const Scalar &s, ValueRange args) { return s.mul(args[0], s.constant(alpha)); },
+        /*wide=*/true);
+  n.result(0, result);
+  return success();
+}
+
 FailureOr<Tensor *> sectile::frontend::withoutZeroPoint(Node &n, Tensor *x, unsigned input,
                                                         int64_t behind) {
   Emitter &e = n.emit;

@@ -58,7 +58,7 @@ convolve(Emitter &e, Tensor *x, Tensor *w, int64_t groups, ArrayRef<SymExpr> out
          bool weightIsInFirst,
          llvm::function_ref<AffineExpr(size_t dim, AffineExpr o, AffineExpr k)> readAt) {
   size_t spatial = output.size();
-  SymExpr inChannels = x->shape[1];
+  SymExpr inChannels = e.syms.simplify(x->shape[1]);
   SymExpr outPerGroup = weightIsInFirst ? w->shape[1] : *w->shape[0].exactDiv(groups);
   SymExpr inPerGroup = *inChannels.exactDiv(groups);
   bool isDepthwise = groups > 1 && inPerGroup.isConstant(1) && outPerGroup.isConstant(1);
@@ -117,15 +117,14 @@ convolve(Emitter &e, Tensor *x, Tensor *w, int64_t groups, ArrayRef<SymExpr> out
 }
 
 /// Checks what Conv and ConvTranspose share; the number of groups.
-static FailureOr<int64_t> checkOperands(Node &n) {
-  Tensor *x = n.in(0), *w = n.in(1);
+static FailureOr<int64_t> checkOperands(Node &n, Tensor *x, Tensor *w) {
   if (failed(n.expectRank(x, 3, 5)))
     return failure();
   if (w->rank() != x->rank())
     return n.fail("expects a kernel of rank " + Twine(x->rank()) + ", but got " +
                   Node::text(w->shape));
   int64_t groups = n.intAttr("group", 1);
-  SymExpr channels = x->shape[1];
+  SymExpr channels = n.syms.simplify(x->shape[1]);
   if (groups < 1 || !channels.exactDiv(groups))
     return n.fail("expects the " + channels.str() + " channels to divide into " + Twine(groups) +
                   " groups");
@@ -160,18 +159,20 @@ static LogicalResult checkFloats(Node &n) {
                  succeeded(n.expectFloat(n.in(0))));
 }
 
-/// What Conv makes of `x` and `w`, which have the extents of its inputs; without a bias.
-static FailureOr<Tensor *> convolveInputs(Node &n, Tensor *x, Tensor *w) {
-  FailureOr<int64_t> groups = checkOperands(n);
+FailureOr<Tensor *> sectile::frontend::convolveInputs(Node &n, Tensor *x, Tensor *w) {
+  // A kernel of known extents says how many channels an input has, and that they divide.
+  if (failed(n.expectRank(x, 3, 5)) || failed(n.expectRank(w, 3, 5)) ||
+      failed(n.expectEqual(w->shape[1] * SymExpr(std::max<int64_t>(n.intAttr("group", 1), 1)),
+                           x->shape[1],
+                           "the kernel's channels times groups and the input's channels")))
+    return failure();
+  FailureOr<int64_t> groups = checkOperands(n, x, w);
   if (failed(groups))
     return failure();
   Emitter &e = n.emit;
   if (!w->shape[0].exactDiv(*groups))
     return n.fail("expects the kernel's " + w->shape[0].str() + " channels to divide into " +
                   Twine(*groups) + " groups");
-  if (failed(n.expectEqual(w->shape[1] * SymExpr(*groups), x->shape[1],
-                           "the kernel's channels times groups and the input's channels")))
-    return failure();
   FailureOr<Window> window = readWindow(n, ArrayRef(x->shape).drop_front(2),
                                         ArrayRef(w->shape).drop_front(2), /*ceilMode=*/false);
   if (failed(window))
@@ -304,7 +305,7 @@ static FailureOr<Crop> readCrop(Node &n, Tensor *x, ArrayRef<int64_t> kernel,
 LogicalResult sectile::frontend::importConvTranspose(Node &n) {
   if (failed(checkFloats(n)))
     return failure();
-  FailureOr<int64_t> groups = checkOperands(n);
+  FailureOr<int64_t> groups = checkOperands(n, n.in(0), n.in(1));
   if (failed(groups))
     return failure();
   Emitter &e = n.emit;

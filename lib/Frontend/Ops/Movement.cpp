@@ -206,15 +206,21 @@ LogicalResult sectile::frontend::importSpaceToDepth(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
   int64_t block = n.intAttr("blocksize", 0);
+  // The attribute came with opset 28.
+  std::string mode = n.opset() < 28 ? "DCR" : n.stringAttr("mode", "DCR");
   if (failed(n.expectRank(x, 4, 4)))
     return failure();
+  if (mode != "DCR" && mode != "CRD")
+    return n.fail("expects mode DCR or CRD, but got '" + mode + "'");
   FailureOr<SymExpr> height = divided(n, x->shape[2], block, 1);
   FailureOr<SymExpr> width = divided(n, x->shape[3], block, 1);
   if (failed(height) || failed(width))
     return failure();
   SymExpr batch = x->shape[0], depth = x->shape[1];
   Tensor *split = e.reshape(x, {batch, depth, *height, block, *width, block});
-  Tensor *moved = e.transpose(split, {0, 3, 5, 1, 2, 4});
+  SmallVector<int64_t> order = mode == "CRD" ? SmallVector<int64_t>{0, 1, 3, 5, 2, 4}
+                                             : SmallVector<int64_t>{0, 3, 5, 1, 2, 4};
+  Tensor *moved = e.transpose(split, order);
   n.result(0, e.reshape(moved, {batch, depth * SymExpr(block * block), *height, *width}));
   return success();
 }

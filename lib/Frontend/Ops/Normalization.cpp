@@ -157,6 +157,59 @@ LogicalResult sectile::frontend::importRmsNorm(Node &n) {
   Tensor *wide = e.cast(x, computeType(x->dtype));
   Tensor *inverse = inverseRoot(e, meanOfSquares(e, wide, axesFrom(*axis, x->rank())), epsilon);
   n.result(0, e.cast(applyScale(e, wide, inverse, n.in(1), nullptr), x->dtype));
+  // ONNX Runtime's older name of the operator gives this too.
+  if (n.op() == "SimplifiedLayerNormalization" && n.wants(1))
+    n.result(1, inverse);
+  return success();
+}
+
+LogicalResult sectile::frontend::importSkipNorm(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0), *skip = n.in(1), *scale = n.in(2);
+  double epsilon = n.floatAttr("epsilon", 1e-12);
+  bool isSimple = n.op() == "SkipSimplifiedLayerNormalization";
+  Tensor *shift = !isSimple && n.has(3) ? n.in(3) : nullptr;
+  unsigned biasInput = isSimple ? 3 : 4;
+  Tensor *bias = n.has(biasInput) ? n.in(biasInput) : nullptr;
+  if (failed(n.expectFloat(x)) || failed(n.expectRank(x, 2, 3)) ||
+      failed(n.expectSameType({x, skip, scale, shift, bias})))
+    return failure();
+  // The summand may stand for every batch.
+  FailureOr<Shape> joined = n.broadcast({x, skip});
+  if (failed(joined))
+    return failure();
+  if (static_cast<int64_t>(joined->size()) != x->rank())
+    return n.fail("expects a summand that fits " + Node::text(x->shape) + ", but got " +
+                  Node::text(skip->shape));
+  for (auto [own, wanted] : llvm::zip_equal(*joined, x->shape))
+    if (failed(n.expectEqual(own, wanted, "extents of the input and the summand")))
+      return failure();
+  SmallVector<Tensor *> summands{x, skip};
+  for (Tensor *vector : {scale, shift, bias})
+    if (vector && (failed(n.expectRank(vector, 1, 1)) ||
+                   failed(n.expectEqual(vector->shape[0], x->shape.back(),
+                                        "the parameter's extent and the input's last one"))))
+      return failure();
+  if (bias)
+    summands.push_back(bias);
+  DType wide = computeType(x->dtype);
+  for (Tensor *&summand : summands)
+    summand = e.cast(summand, wide);
+  Tensor *sum = e.pointwise(summands, [](const Scalar &s, ValueRange args) {
+    Value both = s.add(args[0], args[1]);
+    return args.size() > 2 ? s.add(both, args[2]) : both;
+  });
+  SmallVector<int64_t> last{x->rank() - 1};
+  Centred c{sum, nullptr, nullptr};
+  if (isSimple)
+    c.inverse = inverseRoot(e, meanOfSquares(e, sum, last), epsilon);
+  else
+    c = centre(e, sum, last, epsilon);
+  n.result(0, e.cast(applyScale(e, c.value, c.inverse, scale, shift), x->dtype));
+  if (c.mean)
+    n.result(1, c.mean);
+  n.result(2, c.inverse);
+  n.result(3, e.cast(sum, x->dtype));
   return success();
 }
 
@@ -282,6 +335,32 @@ LogicalResult sectile::frontend::importMeanVarianceNorm(Node &n) {
       });
   Tensor *result = e.pointwise({centred, deviation}, [](const Scalar &s, ValueRange args) {
     return s.div(args[0], args[1]);
+  });
+  n.result(0, e.cast(result, x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importLpNorm(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0);
+  int64_t p = n.intAttr("p", 2);
+  if (failed(n.expectFloat(x)) || failed(n.expectRank(x, 1)))
+    return failure();
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -1), x->rank());
+  if (failed(axis))
+    return failure();
+  if (p != 1 && p != 2)
+    return n.fail("expects p to be 1 or 2, but got " + Twine(p));
+  Tensor *wide = e.cast(x, computeType(x->dtype));
+  Tensor *powers = e.pointwise({wide}, [&](const Scalar &s, ValueRange args) {
+    return p == 1 ? s.abs(args[0]) : s.mul(args[0], args[0]);
+  });
+  Tensor *sum = e.reduce(powers, {*axis}, /*keep=*/true, ReduceKind::Sum);
+  Tensor *result = e.pointwise({wide, sum}, [&](const Scalar &s, ValueRange args) {
+    Value norm = p == 1 ? args[1] : Value(math::SqrtOp::create(s.b, s.loc, args[1]));
+    // A row of zeros stays one.
+    Value isZero = s.compare(Compare::Equal, norm, s.constant(0));
+    return s.select(isZero, s.constant(0), s.div(args[0], norm));
   });
   n.result(0, e.cast(result, x->dtype));
   return success();

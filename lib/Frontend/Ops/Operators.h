@@ -28,18 +28,24 @@ mlir::LogicalResult importWhere(Node &n);
 // Activation.cpp
 mlir::LogicalResult importActivation(Node &n);
 mlir::LogicalResult importPRelu(Node &n);
+mlir::LogicalResult importSwiGLU(Node &n);
+mlir::LogicalResult importBiasGelu(Node &n);
+// Attention.cpp
+mlir::LogicalResult importAttention(Node &n);
 // Binary.cpp
 mlir::LogicalResult importArithmetic(Node &n);
 mlir::LogicalResult importComparison(Node &n);
 mlir::LogicalResult importLogical(Node &n);
 mlir::LogicalResult importMod(Node &n);
-mlir::LogicalResult importBitShift(Node &n);
 mlir::LogicalResult importPow(Node &n);
 mlir::LogicalResult importVariadic(Node &n);
+// Bits.cpp
+mlir::LogicalResult importBitShift(Node &n);
+mlir::LogicalResult importBitCast(Node &n);
 // Reduction.cpp
 mlir::LogicalResult importReduce(Node &n);
 mlir::LogicalResult importArgExtreme(Node &n);
-mlir::LogicalResult importCumSum(Node &n);
+mlir::LogicalResult importCumulative(Node &n);
 mlir::LogicalResult importTopK(Node &n);
 // GridSample.cpp
 mlir::LogicalResult importGridSample(Node &n);
@@ -52,6 +58,7 @@ mlir::LogicalResult importNegativeLogLikelihood(Node &n);
 mlir::LogicalResult importSoftmaxCrossEntropy(Node &n);
 // Contraction.cpp
 mlir::LogicalResult importMatMul(Node &n);
+mlir::LogicalResult importFusedMatMul(Node &n);
 mlir::LogicalResult importMatMulInteger(Node &n);
 mlir::LogicalResult importMatMulNBits(Node &n);
 mlir::LogicalResult importGemm(Node &n);
@@ -68,10 +75,12 @@ mlir::LogicalResult importGlobalPool(Node &n);
 mlir::LogicalResult importSoftmax(Node &n);
 mlir::LogicalResult importLayerNorm(Node &n);
 mlir::LogicalResult importRmsNorm(Node &n);
+mlir::LogicalResult importSkipNorm(Node &n);
 mlir::LogicalResult importInstanceNorm(Node &n);
 mlir::LogicalResult importGroupNorm(Node &n);
 mlir::LogicalResult importBatchNorm(Node &n);
 mlir::LogicalResult importLocalResponseNorm(Node &n);
+mlir::LogicalResult importLpNorm(Node &n);
 mlir::LogicalResult importMeanVarianceNorm(Node &n);
 // Shape.cpp
 mlir::LogicalResult importConstant(Node &n);
@@ -96,6 +105,7 @@ mlir::LogicalResult importSlice(Node &n);
 mlir::LogicalResult importSplit(Node &n);
 // Pad.cpp
 mlir::LogicalResult importPad(Node &n);
+mlir::LogicalResult importCenterCropPad(Node &n);
 // Gather.cpp
 mlir::LogicalResult importGather(Node &n);
 mlir::LogicalResult importGatherElements(Node &n);
@@ -104,8 +114,24 @@ mlir::LogicalResult importReverseSequence(Node &n);
 // Scatter.cpp
 mlir::LogicalResult importScatterElements(Node &n);
 mlir::LogicalResult importScatterND(Node &n);
+mlir::LogicalResult importTensorScatter(Node &n);
 // Resize.cpp
 mlir::LogicalResult importResize(Node &n);
+// Fourier.cpp
+mlir::LogicalResult importDFT(Node &n);
+mlir::LogicalResult importSTFT(Node &n);
+mlir::LogicalResult importWindow(Node &n);
+// QuantizedProducts.cpp
+mlir::LogicalResult importDynamicQuantizeLinear(Node &n);
+mlir::LogicalResult importQLinearConv(Node &n);
+mlir::LogicalResult importQLinearMatMul(Node &n);
+// Rotary.cpp
+mlir::LogicalResult importRotaryEmbedding(Node &n);
+mlir::LogicalResult importMicrosoftRotaryEmbedding(Node &n);
+// GroupQueryAttention.cpp
+mlir::LogicalResult importGroupQueryAttention(Node &n);
+// CausalConv.cpp
+mlir::LogicalResult importCausalConv(Node &n);
 // Quantization.cpp
 mlir::LogicalResult importQuantizeLinear(Node &n);
 mlir::LogicalResult importDequantizeLinear(Node &n);
@@ -146,6 +172,11 @@ struct Coordinate {
 /// ones count from the end if `fromEnd`. Extents must be checked before.
 Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
                  llvm::ArrayRef<Coordinate> at, bool fromEnd);
+/// `cache` with the rows of `update` along `axis` written from `starts` on, int64, one for each
+/// element of dimension 0, or from 0 on where it is null. A row outside of it ends the run, or
+/// is one from the front again if `isCircular`.
+Tensor *writeRows(Node &n, Tensor *cache, Tensor *update, Tensor *starts, int64_t axis,
+                  bool isCircular);
 /// Where along `axis` the extreme element stands, as int64; that extent becomes 1. NaN counts as
 /// the most extreme. The extent must be known to be positive.
 Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);
@@ -159,6 +190,13 @@ mlir::FailureOr<Tensor *> multiply(Node &n, Tensor *a, Tensor *b);
 /// one number, or one for each element of the dimension that has `behind` others behind it, or
 /// anything that broadcasts.
 mlir::FailureOr<Tensor *> withoutZeroPoint(Node &n, Tensor *x, unsigned input, int64_t behind);
+
+/// What Conv makes of `x` and `w` with the node's attributes; without a bias.
+mlir::FailureOr<Tensor *> convolveInputs(Node &n, Tensor *x, Tensor *w);
+
+/// `x`, a float, rounded to even, with `zeroPoint` added unless it is null, as the nearest value of
+/// the integer type `dtype`; 0 for NaN.
+mlir::Value roundToInteger(const Scalar &s, mlir::Value x, mlir::Value zeroPoint, DType dtype);
 
 /// Sliding windows of convolutions and poolings.
 struct Window {

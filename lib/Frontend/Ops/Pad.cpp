@@ -193,3 +193,36 @@ LogicalResult sectile::frontend::importPad(Node &n) {
   n.result(0, cut);
   return success();
 }
+
+LogicalResult sectile::frontend::importCenterCropPad(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *x = n.in(0);
+  FailureOr<Shape> wanted = n.elements(1, "the new shape");
+  if (failed(wanted))
+    return failure();
+  SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, x->rank()));
+  SmallVector<int64_t> places = n.intsAttr("axes").value_or(all);
+  // One by one, since the new extents go by the order in which axes are given.
+  if (failed(n.axes(places, x->rank())))
+    return failure();
+  if (wanted->size() != places.size())
+    return n.fail("expects " + Twine(places.size()) + " extents of the new shape, but got " +
+                  Twine(wanted->size()));
+  SmallVector<SymExpr> low(x->rank(), 0), high(x->rank(), 0), cut(x->rank(), 0);
+  Shape kept(x->shape);
+  for (auto [place, extent] : llvm::zip_equal(places, *wanted)) {
+    int64_t dim = place < 0 ? place + x->rank() : place;
+    if (failed(n.require(SymExpr(1) - n.syms.less(extent, 0),
+                         "expects an extent of at least 0, but got %0", {extent})))
+      return failure();
+    SymExpr more = e.nameValue(n.syms.max(extent - x->shape[dim], 0), "added");
+    SymExpr less = e.nameValue(n.syms.max(x->shape[dim] - extent, 0), "cut");
+    low[dim] = n.syms.floorDiv(more, 2);
+    high[dim] = more - low[dim];
+    cut[dim] = n.syms.floorDiv(less, 2);
+    kept[dim] = x->shape[dim] - less;
+  }
+  Tensor *middle = e.slice(x, cut, kept, SmallVector<int64_t>(x->rank(), 1));
+  n.result(0, e.pad(middle, low, high, e.scalars(x->dtype).integer(0)));
+  return success();
+}

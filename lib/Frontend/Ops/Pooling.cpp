@@ -13,6 +13,8 @@
 
 #include "Operators.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -168,13 +170,39 @@ static Tensor *average(Emitter &e, Tensor *x, const Window &window, bool countPa
                      [](const Scalar &s, ValueRange args) { return s.div(args[0], args[1]); });
 }
 
+/// x^p, or the p-th root of x, for x of at least 0.
+static Value power(const Scalar &s, Value x, int64_t p, bool isRoot) {
+  if (p == 1)
+    return x;
+  if (p == 2)
+    return isRoot ? Value(math::SqrtOp::create(s.b, s.loc, x)) : s.mul(x, x);
+  double exponent = isRoot ? 1.0 / static_cast<double>(p) : static_cast<double>(p);
+  return math::PowFOp::create(s.b, s.loc, x, s.constant(exponent));
+}
+
+/// The sums that `sum` makes of |x|^p, to the power of 1/p.
+static FailureOr<Tensor *> pNorms(Node &n, Tensor *x, llvm::function_ref<Tensor *(Tensor *)> sum) {
+  Emitter &e = n.emit;
+  int64_t p = n.intAttr("p", 2);
+  if (p < 1 || p > INT16_MAX)
+    return n.fail("expects p from 1 to " + Twine(INT16_MAX) + ", but got " + Twine(p));
+  Tensor *powers =
+      e.pointwise({e.cast(x, computeType(x->dtype))}, [&](const Scalar &s, ValueRange args) {
+        return power(s, s.abs(args[0]), p, /*isRoot=*/false);
+      });
+  Tensor *roots = e.pointwise({sum(powers)}, [&](const Scalar &s, ValueRange args) {
+    return power(s, args[0], p, /*isRoot=*/true);
+  });
+  return e.cast(roots, x->dtype);
+}
+
 LogicalResult sectile::frontend::importPool(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
-  bool isMax = n.op() == "MaxPool";
+  bool isMax = n.op() == "MaxPool", isNorm = n.op() == "LpPool";
   bool ceilMode = n.intAttr("ceil_mode", 0) != 0;
   bool columnMajor = isMax && n.intAttr("storage_order", 0) != 0;
-  bool countPadding = !isMax && n.intAttr("count_include_pad", 0) != 0;
+  bool countPadding = !isMax && !isNorm && n.intAttr("count_include_pad", 0) != 0;
   if (failed(isMax ? n.expectNumber(x) : n.expectFloat(x)) || failed(n.expectRank(x, 3, 5)))
     return failure();
   std::optional<SmallVector<int64_t>> kernel = n.intsAttr("kernel_shape");
@@ -188,6 +216,16 @@ LogicalResult sectile::frontend::importPool(Node &n) {
   FailureOr<Window> window = readWindow(n, ArrayRef(x->shape).drop_front(2), extents, ceilMode);
   if (failed(window))
     return failure();
+  if (isNorm) {
+    FailureOr<Tensor *> norms = pNorms(n, x, [&](Tensor *powers) {
+      Value zero = e.scalars(powers->dtype).integer(0);
+      return pool(e, padWindow(e, powers, *window, zero), *window, ReduceKind::Sum);
+    });
+    if (failed(norms))
+      return failure();
+    n.result(0, *norms);
+    return success();
+  }
   if (!isMax) {
     n.result(0, e.cast(average(e, x, *window, countPadding), x->dtype));
     return success();
@@ -208,6 +246,15 @@ LogicalResult sectile::frontend::importGlobalPool(Node &n) {
   if (failed(n.expectFloat(x)) || failed(n.expectRank(x, 2)))
     return failure();
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(2, x->rank()));
+  if (n.op() == "GlobalLpPool") {
+    FailureOr<Tensor *> norms = pNorms(n, x, [&](Tensor *powers) {
+      return n.emit.reduce(powers, axes, /*keep=*/true, ReduceKind::Sum);
+    });
+    if (failed(norms))
+      return failure();
+    n.result(0, *norms);
+    return success();
+  }
   Tensor *result = n.op() == "GlobalMaxPool"
                        ? n.emit.reduce(x, axes, /*keep=*/true, ReduceKind::Max)
                        : n.emit.mean(x, axes, /*keep=*/true);

@@ -43,6 +43,10 @@ static FailureOr<Parameters> readParameters(Node &n, Tensor *x) {
     scale = e.cast(scale, DType::F32);
   if (failed(n.expectFloat(scale)))
     return failure();
+  // One number is one, with a dimension or without.
+  bool isNumber = Emitter::product(scale->shape).isConstant(1);
+  if (zero && isNumber && Emitter::product(zero->shape).isConstant(1))
+    zero = e.reshape(zero, scale->shape);
   if (zero && scale->rank() != zero->rank())
     return n.fail("expects a scale and a zero point of one shape, but got " +
                   Node::text(scale->shape) + " and " + Node::text(zero->shape));
@@ -112,6 +116,16 @@ static std::pair<double, double> limits(DType dtype) {
   return {-half, half - 1};
 }
 
+Value sectile::frontend::roundToInteger(const Scalar &s, Value x, Value zeroPoint, DType dtype) {
+  auto [low, high] = limits(dtype);
+  Value rounded = math::RoundEvenOp::create(s.b, s.loc, x);
+  Value shifted = zeroPoint ? s.add(rounded, zeroPoint) : rounded;
+  // NaN must not reach the conversion to an integer: it becomes 0.
+  Value isNumber = s.compare(Compare::Equal, shifted, shifted);
+  shifted = s.select(isNumber, shifted, s.constant(0));
+  return s.convert(s.min(s.max(shifted, s.constant(low)), s.constant(high)), dtype);
+}
+
 /// Quantization to integers that no number format has, which end at 8 bits.
 static Tensor *quantizeWide(Node &n, Tensor *x, const Parameters &p, DType dtype, DType precision) {
   Emitter &e = n.emit;
@@ -120,17 +134,11 @@ static Tensor *quantizeWide(Node &n, Tensor *x, const Parameters &p, DType dtype
                                e.cast(repeatForBlocks(n, p.scale, p.block, x), precision)};
   Tensor *ratio =
       e.pointwise(inputs, [](const Scalar &s, ValueRange args) { return s.div(args[0], args[1]); });
-  auto [low, high] = limits(dtype);
   inputs = {e.cast(ratio, wide)};
   if (p.zeroPoint)
     inputs.push_back(e.cast(repeatForBlocks(n, p.zeroPoint, p.block, x), wide));
   return e.pointwise(inputs, x->shape, dtype, [&](const Scalar &s, ValueRange args) {
-    Value rounded = math::RoundEvenOp::create(s.b, s.loc, args[0]);
-    Value shifted = args.size() > 1 ? s.add(rounded, args[1]) : rounded;
-    // NaN must not reach the conversion to an integer: it becomes 0.
-    Value isNumber = s.compare(Compare::Equal, shifted, shifted);
-    shifted = s.select(isNumber, shifted, s.constant(0));
-    return s.convert(s.min(s.max(shifted, s.constant(low)), s.constant(high)), dtype);
+    return roundToInteger(s, args[0], args.size() > 1 ? args[1] : Value(), dtype);
   });
 }
 

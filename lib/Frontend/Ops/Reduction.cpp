@@ -114,6 +114,9 @@ LogicalResult sectile::frontend::importReduce(Node &n) {
   bool isBoolExtreme = x->dtype == DType::Bool && (n.op() == "ReduceMax" || n.op() == "ReduceMin");
   if (!isBoolExtreme && failed(n.expectNumber(x)))
     return failure();
+  // Logarithms of integers went with opset 28.
+  if (n.opset() >= 28 && n.op().starts_with("ReduceLog") && failed(n.expectFloat(x)))
+    return failure();
   FailureOr<std::optional<Shape>> given = Axes::read(n, "axes", 1);
   bool keep = n.intAttr("keepdims", 1) != 0;
   bool emptyMeansNone = n.intAttr("noop_with_empty_axes", 0) != 0;
@@ -203,7 +206,7 @@ LogicalResult sectile::frontend::importArgExtreme(Node &n) {
   return success();
 }
 
-LogicalResult sectile::frontend::importCumSum(Node &n) {
+LogicalResult sectile::frontend::importCumulative(Node &n) {
   Tensor *x = n.in(0);
   if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
     return failure();
@@ -237,20 +240,22 @@ LogicalResult sectile::frontend::importCumSum(Node &n) {
       shape.push_back(n.emit.nameSize(extent, "scanned", "%0 elements are scanned"));
     x = n.emit.reshape(x, shape);
   }
-  // Sums of narrow floats are f32 ones, rounded as they are stored.
+  // Sums and products of narrow floats are f32 ones, rounded as they are stored.
   Emitter &e = n.emit;
+  bool isSum = n.op() == "CumSum";
   DType dtype = computeType(x->dtype);
   Value source = e.value(e.cast(x, dtype));
   Shape without(shape);
   without.erase(without.begin() + axis);
-  Value zero = e.filled(without, dtype, e.scalars(dtype).integer(0));
-  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, zero, axis, exclusive,
-                                  reverse, /*associative=*/true);
+  Value neutral = e.filled(without, dtype, e.scalars(dtype).integer(isSum ? 0 : 1));
+  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, neutral, axis,
+                                  exclusive, reverse, /*associative=*/true);
   Type element = getElementTypeOrSelf(source.getType());
   OpBuilder::InsertionGuard guard(e.b);
   Block *step = e.b.createBlock(&op.getStep(), {}, {element, element}, {e.loc, e.loc});
-  Value sum = Scalar(e.b, e.loc, dtype).add(step->getArgument(0), step->getArgument(1));
-  graph::YieldOp::create(e.b, e.loc, sum);
+  Scalar s(e.b, e.loc, dtype);
+  Value before = step->getArgument(0), next = step->getArgument(1);
+  graph::YieldOp::create(e.b, e.loc, isSum ? s.add(before, next) : s.mul(before, next));
   e.b.setInsertionPointAfter(op);
   Tensor *result = e.cast(e.make(dtype, shape, op.getResult(0)), x->dtype);
   n.result(0, known ? result : e.reshape(result, n.in(0)->shape));
@@ -261,12 +266,14 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
   Tensor *x = n.in(0);
   if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
     return failure();
-  int64_t k = 0;
+  SymExpr k;
   if (n.has(1)) {
-    FailureOr<double> number = n.number(1, "k");
+    FailureOr<Shape> number = n.elements(1, "k");
     if (failed(number))
       return failure();
-    k = static_cast<int64_t>(*number);
+    if (number->size() != 1)
+      return n.fail("expects k to be one number");
+    k = n.syms.simplify((*number)[0]);
   } else {
     FailureOr<int64_t> attribute = n.requiredIntAttr("k");
     if (failed(attribute))
@@ -279,15 +286,19 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
   FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -1), x->rank());
   if (failed(axis))
     return failure();
-  if (k < 1)
-    return n.fail("expects k to be at least 1, but got " + Twine(k));
-  if (failed(n.require(SymExpr(1) - n.syms.less(x->shape[*axis], k),
-                       "expects an extent of at least " + Twine(k) + ", which is k, but got %0",
-                       {x->shape[*axis]})))
+  SymExpr extent = n.syms.simplify(x->shape[*axis]);
+  if (failed(n.require(n.syms.less(0, k), "expects k to be at least 1, but got %0", {k})) ||
+      failed(n.require(SymExpr(1) - n.syms.less(extent, k),
+                       "expects an extent of at least %1, which is k, but got %0", {extent, k})))
     return failure();
+  // Where only the run knows k, all are sorted, and the first k of them taken.
+  bool isKnown = k.constant().has_value();
+  if (!isKnown && !extent.constant())
+    return n.fail("expects k or the extent along the axis to be constant, but got " + k.str() +
+                  " and " + extent.str());
   Emitter &e = n.emit;
   Shape shape(x->shape);
-  shape[*axis] = k;
+  shape[*axis] = isKnown ? k : extent;
   Value source = e.value(x);
   auto op = graph::TopKOp::create(e.b, e.loc, e.type(x->dtype, shape), e.type(DType::I64, shape),
                                   source, *axis);
@@ -305,7 +316,15 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
     precedes = arith::OrIOp::create(e.b, e.loc, precedes, isFirstNan);
   }
   graph::YieldOp::create(e.b, e.loc, precedes);
-  n.result(0, e.make(x->dtype, shape, op.getValues()));
-  n.result(1, e.make(DType::I64, shape, op.getIndices()));
+  Shape taken(shape);
+  taken[*axis] = k;
+  auto first = [&](DType dtype, Value all) {
+    return e.slice(e.make(dtype, shape, all), SmallVector<SymExpr>(shape.size(), 0), taken,
+                   SmallVector<int64_t>(shape.size(), 1));
+  };
+  // The guard would put the slices back into the body.
+  e.b.setInsertionPointAfter(op);
+  n.result(0, first(x->dtype, op.getValues()));
+  n.result(1, first(DType::I64, op.getIndices()));
   return success();
 }

@@ -1,22 +1,11 @@
-//===- Resize.cpp - interpolation along one axis at a time -----*- C++ -*-===//
+//===- Resize.cpp - Resize and Upsample -------------------------*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// A result's coordinate o goes back to a coordinate x of the input, which lies
-// between elements. One, two or four of them are taken along the axis and
-// weighted, which is a gather each, at positions that are computed:
-//
-//   y[.., o, ..] = sum over k of weight_k[o] * x[.., clamp(floor(x(o)) + k), ..]
-//
-// Positions and weights are tensors of one dimension, in float64 until they
-// are used. Axes are independent of each other, so one follows the other.
-//
-//===----------------------------------------------------------------------===//
 
-#include "Operators.h"
+#include "Resize.h"
 
 #include "dialects/Graph/IR/Graph.h"
 
@@ -27,175 +16,44 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::frontend;
 
-namespace {
-/// What the attributes say.
-struct Interpolation {
-  std::string mode, transform, rounding;
-  double cubic = -0.75, extrapolation = 0;
-  bool excludesOutside = false;
-};
-
-/// One dimension to be resized.
-struct ResizedAxis {
-  int64_t dim;
-  SymExpr extent;                                      ///< of the result
-  Tensor *scale;                                       ///< result by input; float64, rank 0
-  Tensor *regionStart = nullptr, *regionEnd = nullptr; ///< of tf_crop_and_resize; float64, rank 0
-};
-} // namespace
-
-/// The extent of an input, as a float64 in a body.
-static Value floatExtent(const Scalar &s, const SymExpr &extent, Value run) {
-  return run ? s.fromIndex(run) : s.constant(static_cast<double>(*extent.constant()));
-}
-
-/// x(o) for each o.
-static Tensor *sourceCoordinates(Node &n, const Interpolation &how, const ResizedAxis &axis,
-                                 const SymExpr &extent) {
-  Emitter &e = n.emit;
-  SmallVector<Tensor *> inputs{axis.scale};
-  if (axis.regionStart)
-    inputs.append({axis.regionStart, axis.regionEnd});
-  Value runIn = extent.constant() ? Value() : e.index(extent);
-  Value runOut = axis.extent.constant() ? Value() : e.index(axis.extent);
-  return e.pointwise(inputs, {axis.extent}, DType::F64, [&](const Scalar &s, ValueRange args) {
-    Value o = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, 0)), scale = args[0];
-    Value in = floatExtent(s, extent, runIn), one = s.constant(1), half = s.constant(0.5);
-    Value out = s.mul(scale, in), last = s.sub(in, one);
-    Value isSingle = s.compare(Compare::Equal, out, one);
-    Value halfPixel = s.sub(s.div(s.add(o, half), scale), half);
-    if (how.transform == "asymmetric")
-      return s.div(o, scale);
-    if (how.transform == "align_corners")
-      return s.select(isSingle, s.constant(0), s.div(s.mul(o, last), s.sub(out, one)));
-    if (how.transform == "tf_half_pixel_for_nn")
-      return s.div(s.add(o, half), scale);
-    if (how.transform == "pytorch_half_pixel")
-      return s.select(isSingle, s.constant(-0.5), halfPixel);
-    if (how.transform == "half_pixel_symmetric") {
-      // The extent is cut off: what is missing is shared by both ends.
-      Value ratio = s.div(floatExtent(s, axis.extent, runOut), out);
-      return s.add(s.mul(s.mul(in, half), s.sub(one, ratio)), halfPixel);
-    }
-    if (how.transform == "tf_crop_and_resize") {
-      Value size = s.mul(s.sub(args[2], args[1]), last);
-      Value inside = s.select(isSingle, s.mul(size, half), s.div(s.mul(o, size), s.sub(out, one)));
-      return s.add(inside, s.mul(args[1], last));
-    }
-    return halfPixel;
+/// A float64 of rank 0: a / b.
+static Tensor *ratioOf(Emitter &e, const SymExpr &a, const SymExpr &b) {
+  std::optional<int64_t> x = a.constant(), y = b.constant();
+  if (x && y && *y != 0)
+    return e.scalar(DType::F64, static_cast<double>(*x) / static_cast<double>(*y));
+  Value above = e.index(a), below = e.index(b);
+  return e.generate({}, DType::F64, [&](const Scalar &s, ValueRange) {
+    return s.div(s.fromIndex(above), s.fromIndex(below));
   });
 }
 
-/// The position nearest to `x`, a float.
-static Value nearest(const Scalar &s, StringRef rounding, Value x) {
-  auto floor = [&](Value v) -> Value { return math::FloorOp::create(s.b, s.loc, v); };
-  auto ceil = [&](Value v) -> Value { return math::CeilOp::create(s.b, s.loc, v); };
-  if (rounding == "floor")
-    return floor(x);
-  if (rounding == "ceil")
-    return ceil(x);
-  if (rounding == "round_prefer_ceil")
-    return floor(s.add(x, s.constant(0.5)));
-  return ceil(s.sub(x, s.constant(0.5))); // round_prefer_floor
-}
-
-/// Keys' cubic convolution at distance `x` >= 0 from an element that is `far` (1 to 2) or near.
-static Value cubicWeight(const Scalar &s, double a, Value x, bool isFar) {
-  auto times = [&](Value v, double c) { return s.add(s.mul(v, x), s.constant(c)); };
-  if (isFar) // a x^3 - 5a x^2 + 8a x - 4a
-    return times(times(times(s.constant(a), -5 * a), 8 * a), -4 * a);
-  return times(times(times(s.constant(a + 2), -(a + 3)), 0), 1); // (a+2) x^3 - (a+3) x^2 + 1
-}
-
-/// How far the elements that are taken lie from floor(x).
-static SmallVector<int64_t> tapsOf(const Interpolation &how) {
-  if (how.mode == "nearest")
-    return {0};
-  if (how.mode == "linear")
-    return {0, 1};
-  return {-1, 0, 1, 2};
-}
-
-/// The weight of each of those, where x lies `part` behind floor(x).
-static SmallVector<Value> weightsOf(const Scalar &s, const Interpolation &how, Value part) {
-  Value rest = s.sub(s.constant(1), part);
-  if (how.mode == "linear")
-    return {rest, part};
-  return {cubicWeight(s, how.cubic, s.add(part, s.constant(1)), true),
-          cubicWeight(s, how.cubic, part, false), cubicWeight(s, how.cubic, rest, false),
-          cubicWeight(s, how.cubic, s.add(rest, s.constant(1)), true)};
-}
-
-/// `x` resized along one axis, in its type. `outside` becomes where the coordinate lies outside of
-/// the input, aligned with the result's dimensions.
-static Tensor *resizeAxis(Node &n, const Interpolation &how, const ResizedAxis &axis, Tensor *x,
-                          Tensor *&outside) {
+/// The one scale of every axis that keeps the proportions within `sizes`, which become those it
+/// gives.
+static FailureOr<Tensor *> keepProportions(Node &n, const Interpolation &how,
+                                           ArrayRef<int64_t> dims, Shape &sizes) {
   Emitter &e = n.emit;
-  SymExpr extent = n.syms.simplify(x->shape[axis.dim]);
-  Value runIn = extent.constant() ? Value() : e.index(extent);
-  Tensor *source = sourceCoordinates(n, how, axis, extent);
-  SmallVector<int64_t> behind = llvm::to_vector(llvm::seq<int64_t>(1, x->rank() - axis.dim));
-  Shape shape = x->shape;
-  shape[axis.dim] = axis.extent;
-  auto floorOf = [](const Scalar &s, Value v) -> Value {
-    return math::FloorOp::create(s.b, s.loc, v);
-  };
-  SmallVector<Tensor *> parts;
-  SmallVector<int64_t> taps = tapsOf(how);
-  for (auto [number, tap] : llvm::enumerate(taps)) {
-    Tensor *positions =
-        e.pointwise({source}, {axis.extent}, DType::I64, [&](const Scalar &s, ValueRange args) {
-          Value base =
-              how.mode == "nearest" ? nearest(s, how.rounding, args[0]) : floorOf(s, args[0]);
-          Value last = s.sub(floatExtent(s, extent, runIn), s.constant(1));
-          Value moved = s.add(base, s.constant(static_cast<double>(tap)));
-          return s.convert(s.max(s.min(moved, last), s.constant(0)), DType::I64);
-        });
-    Value from = e.value(x), chosen = e.value(positions);
-    Value taken =
-        graph::GatherOp::create(e.b, e.loc, e.type(x->dtype, shape), from, chosen, axis.dim);
-    parts.push_back(e.make(x->dtype, shape, taken));
-    if (how.mode == "nearest")
+  SymExpr size, extent;
+  auto name = [&](const SymExpr &expr) { return e.nameValue(n.syms.simplify(expr), "scaled"); };
+  for (auto [number, dim] : llvm::enumerate(dims)) {
+    SymExpr own = n.in(0)->shape[dim], wanted = name(sizes[number]);
+    if (failed(n.require(n.syms.less(0, own), "expects extents of at least 1, but got %0", {own})))
+      return failure();
+    if (number == 0) {
+      size = wanted;
+      extent = own;
       continue;
-    Tensor *weight =
-        e.pointwise({source}, {axis.extent}, x->dtype, [&](const Scalar &s, ValueRange args) {
-          Value base = floorOf(s, args[0]);
-          SmallVector<Value> weights = weightsOf(s, how, s.sub(args[0], base));
-          if (how.excludesOutside) {
-            Value last = s.sub(floatExtent(s, extent, runIn), s.constant(1)), sum;
-            for (auto [weight, tap] : llvm::zip_equal(weights, taps)) {
-              Value at = s.add(base, s.constant(static_cast<double>(tap)));
-              Value isInside = arith::AndIOp::create(
-                  s.b, s.loc, s.compare(Compare::GreaterEqual, at, s.constant(0)),
-                  s.compare(Compare::LessEqual, at, last));
-              weight = s.select(isInside, weight, s.constant(0));
-              sum = sum ? s.add(sum, weight) : weight;
-            }
-            weights[number] = s.div(weights[number], sum);
-          }
-          return s.convert(weights[number], x->dtype);
-        });
-    parts.push_back(e.unsqueeze(weight, behind));
-  }
-  if (how.transform == "tf_crop_and_resize") {
-    Tensor *isOut =
-        e.pointwise({source}, {axis.extent}, DType::Bool, [&](const Scalar &s, ValueRange args) {
-          Value last = s.sub(floatExtent(s, extent, runIn), s.constant(1));
-          return arith::OrIOp::create(s.b, s.loc, s.compare(Compare::Less, args[0], s.constant(0)),
-                                      s.compare(Compare::Greater, args[0], last));
-        });
-    outside = e.unsqueeze(isOut, behind);
-  }
-  if (how.mode == "nearest")
-    return parts[0];
-  return e.pointwise(parts, shape, x->dtype, [](const Scalar &s, ValueRange args) {
-    Value sum;
-    for (size_t i = 0; i < args.size(); i += 2) {
-      Value term = s.mul(args[i], args[i + 1]);
-      sum = sum ? s.add(sum, term) : term;
     }
-    return sum;
-  });
+    // wanted / own against size / extent, without a division.
+    SymExpr ours = wanted * extent, theirs = size * own;
+    SymExpr isBetter =
+        name(how.policy == "not_larger" ? n.syms.less(ours, theirs) : n.syms.less(theirs, ours));
+    size = name(n.syms.select(isBetter, wanted, size));
+    extent = name(n.syms.select(isBetter, own, extent));
+  }
+  // The nearest size, a half upwards.
+  for (auto [dim, result] : llvm::zip_equal(dims, sizes))
+    result = n.syms.floorDiv(size * n.in(0)->shape[dim] * SymExpr(2) + extent, extent * SymExpr(2));
+  return ratioOf(e, size, extent);
 }
 
 /// Reads what says how elements are interpolated.
@@ -223,11 +81,14 @@ static FailureOr<Interpolation> readInterpolation(Node &n) {
   how.cubic = n.floatAttr("cubic_coeff_a", -0.75);
   how.extrapolation = n.floatAttr("extrapolation_value", 0);
   how.excludesOutside = n.intAttr("exclude_outside", 0) != 0;
-  if (n.intAttr("antialias", 0) != 0)
-    return n.fail("antialiasing is not supported");
+  how.antialiases = how.mode != "nearest" && n.intAttr("antialias", 0) != 0;
+  if (how.antialiases && how.transform == "tf_crop_and_resize")
+    return n.fail("antialiasing with tf_crop_and_resize is not supported");
   std::string policy = n.stringAttr("keep_aspect_ratio_policy", "stretch");
-  if (policy != "stretch")
+  if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
     return n.fail("keep_aspect_ratio_policy '" + policy + "' is not supported");
+  if (policy != "stretch")
+    how.policy = policy;
   return how;
 }
 
@@ -237,17 +98,6 @@ static Tensor *elementOf(Emitter &e, Tensor *tensor, int64_t number) {
     return e.scalar(DType::F64, e.constantElement(tensor, number));
   Tensor *element = e.slice(tensor, {SymExpr(number)}, {SymExpr(1)}, {1});
   return e.cast(e.reshape(element, {}), DType::F64);
-}
-
-/// A float64 of rank 0: a / b.
-static Tensor *ratioOf(Emitter &e, const SymExpr &a, const SymExpr &b) {
-  std::optional<int64_t> x = a.constant(), y = b.constant();
-  if (x && y && *y != 0)
-    return e.scalar(DType::F64, static_cast<double>(*x) / static_cast<double>(*y));
-  Value above = e.index(a), below = e.index(b);
-  return e.generate({}, DType::F64, [&](const Scalar &s, ValueRange) {
-    return s.div(s.fromIndex(above), s.fromIndex(below));
-  });
 }
 
 /// The dimensions that `axes` names, or all, and what becomes of each.
@@ -292,6 +142,13 @@ static FailureOr<SmallVector<ResizedAxis>> readAxes(Node &n, const Interpolation
       return failure();
     extents = *elements;
   }
+  Tensor *common = nullptr;
+  if (!how.policy.empty() && sizes && !dims.empty()) {
+    FailureOr<Tensor *> kept = keepProportions(n, how, dims, extents);
+    if (failed(kept))
+      return failure();
+    common = *kept;
+  }
   bool crops = how.transform == "tf_crop_and_resize";
   Tensor *region = crops ? given(1) : nullptr;
   if (crops && (!region || region->rank() != 1 || !region->shape[0].isConstant(2 * count) ||
@@ -307,7 +164,7 @@ static FailureOr<SmallVector<ResizedAxis>> readAxes(Node &n, const Interpolation
       axis.scale = elementOf(e, scales, number);
     } else {
       axis.extent = e.nameSize(extents[number], "size", "expects sizes of at least 0, but got %0");
-      axis.scale = ratioOf(e, axis.extent, extent);
+      axis.scale = common ? common : ratioOf(e, axis.extent, extent);
     }
     if (!sizes) {
       FailureOr<SymExpr> size =
@@ -344,6 +201,10 @@ LogicalResult sectile::frontend::importResize(Node &n) {
   SmallVector<Tensor *> outside;
   for (const ResizedAxis &axis : *axes) {
     Tensor *isOut = nullptr;
+    if (how->antialiases) {
+      y = filterAxis(n, *how, axis, y);
+      continue;
+    }
     y = resizeAxis(n, *how, axis, y, isOut);
     if (isOut)
       outside.push_back(isOut);

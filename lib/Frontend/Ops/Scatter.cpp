@@ -9,6 +9,8 @@
 
 #include "dialects/Graph/IR/Graph.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::frontend;
@@ -35,8 +37,8 @@ static FailureOr<Combine> readReduction(Node &n, Tensor *data) {
 }
 
 /// The scatter of `updates` at `place`; `reads` say where each of `indices` is read.
-static void emitScatter(Node &n, Tensor *data, Tensor *updates, ArrayRef<Tensor *> indices,
-                        ArrayRef<AffineMap> reads, ArrayRef<AffineExpr> place, Combine combine) {
+static Tensor *emitScatter(Node &n, Tensor *data, Tensor *updates, ArrayRef<Tensor *> indices,
+                           ArrayRef<AffineMap> reads, ArrayRef<AffineExpr> place, Combine combine) {
   Emitter &e = n.emit;
   Value source = e.value(data), changes = e.value(updates);
   SmallVector<Value> chosen = llvm::map_to_vector(indices, [&](Tensor *t) { return e.value(t); });
@@ -50,7 +52,7 @@ static void emitScatter(Node &n, Tensor *data, Tensor *updates, ArrayRef<Tensor 
   Value before = body->getArgument(0), update = body->getArgument(1);
   Scalar scalar(e.b, e.loc, data->dtype);
   graph::YieldOp::create(e.b, e.loc, combine ? (scalar.*combine)(before, update) : update);
-  n.result(0, e.make(data->dtype, data->shape, op.getResult()));
+  return e.make(data->dtype, data->shape, op.getResult());
 }
 
 /// Checks what both operators demand of their inputs' types.
@@ -91,7 +93,7 @@ LogicalResult sectile::frontend::importScatterElements(Node &n) {
       return failure();
   }
   AffineMap read = n.emit.b.getMultiDimIdentityMap(rank);
-  emitScatter(n, data, updates, indices, read, place, *combine);
+  n.result(0, emitScatter(n, data, updates, indices, read, place, *combine));
   return success();
 }
 
@@ -137,6 +139,68 @@ LogicalResult sectile::frontend::importScatterND(Node &n) {
       return failure();
     place.push_back(e.dim(outer + dim - *depth));
   }
-  emitScatter(n, data, updates, tensors, reads, place, *combine);
+  n.result(0, emitScatter(n, data, updates, tensors, reads, place, *combine));
+  return success();
+}
+
+Tensor *sectile::frontend::writeRows(Node &n, Tensor *cache, Tensor *update, Tensor *starts,
+                                     int64_t axis, bool isCircular) {
+  Emitter &e = n.emit;
+  int64_t rank = cache->rank();
+  SmallVector<Tensor *> inputs;
+  if (starts)
+    inputs.push_back(e.unsqueeze(starts, {1}));
+  // What would lie in front of the cache must not count from its end: it is outside like what lies
+  // behind it.
+  Value extent = e.index(cache->shape[axis]);
+  Tensor *places = e.pointwise(
+      inputs, {cache->shape[0], update->shape[axis]}, DType::I64,
+      [&](const Scalar &s, ValueRange args) {
+        Scalar at = s.as(DType::I64);
+        Value place = at.fromIndex(linalg::IndexOp::create(s.b, s.loc, 1));
+        Value length = at.fromIndex(extent);
+        if (!args.empty())
+          place = at.add(place, args[0]);
+        if (isCircular)
+          place = at.rem(place, length);
+        Value isNegative = at.compare(Compare::Less, place, at.integer(0));
+        return at.select(isNegative, isCircular ? at.add(place, length) : length, place);
+      });
+  SmallVector<AffineExpr> place;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    place.push_back(e.dim(dim == axis ? rank : dim));
+  AffineMap read = AffineMap::get(rank, 0, {e.dim(0), e.dim(axis)}, e.b.getContext());
+  return emitScatter(n, cache, update, places, read, place, /*combine=*/nullptr);
+}
+
+LogicalResult sectile::frontend::importTensorScatter(Node &n) {
+  Tensor *cache = n.in(0), *update = n.in(1), *starts = n.has(2) ? n.in(2) : nullptr;
+  std::string mode = n.stringAttr("mode", "linear");
+  if (mode != "linear" && mode != "circular")
+    return n.fail("expects mode linear or circular, but got '" + mode + "'");
+  if (failed(n.expectSameType({cache, update})) || failed(n.expectRank(cache, 2)) ||
+      failed(n.expectRank(update, cache->rank(), cache->rank())))
+    return failure();
+  FailureOr<int64_t> axis = n.axis(n.intAttr("axis", -2), cache->rank());
+  if (failed(axis))
+    return failure();
+  if (*axis == 0)
+    return n.fail("expects an axis other than that of the batch, 0");
+  for (int64_t dim = 0; dim < cache->rank(); ++dim)
+    if (dim != *axis && failed(n.expectEqual(cache->shape[dim], update->shape[dim],
+                                             "extents of the cache and the update")))
+      return failure();
+  const SymExpr &most = cache->shape[*axis], &count = update->shape[*axis];
+  if (failed(n.require(SymExpr(1) - n.syms.less(most, count),
+                       "expects at most %0 updates along the axis, but got %1", {most, count})))
+    return failure();
+  if (starts) {
+    if (starts->dtype != DType::I64)
+      return n.fail("expects write_indices of int64, but got " + nameOf(starts->dtype));
+    if (failed(n.expectRank(starts, 1, 1)) ||
+        failed(n.expectEqual(starts->shape[0], cache->shape[0], "the batch and write_indices")))
+      return failure();
+  }
+  n.result(0, writeRows(n, cache, update, starts, *axis, mode == "circular"));
   return success();
 }
