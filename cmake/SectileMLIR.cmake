@@ -18,12 +18,40 @@ add_definitions(${LLVM_DEFINITIONS_LIST})
 add_library(sectile_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/Pch.cpp)
 target_precompile_headers(sectile_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/Pch.h)
 
+# Programs link Debian's shared libMLIR and libLLVM, except those with the property SECTILE_STATIC_LLVM:
+# they hold what they use of LLVM and of every other library but libc, and run where none is installed.
+# The property is read off the program, so that both kinds are made of the same objects.
+set(SECTILE_IF_STATIC "$<BOOL:$<TARGET_PROPERTY:SECTILE_STATIC_LLVM>>")
+# All archives there are: the linker takes what it needs, and reads no more of the others than their tables.
+file(GLOB archives ${SECTILE_LLVM_PREFIX}/lib/libMLIR*.a ${SECTILE_LLVM_PREFIX}/lib/libLLVM*.a)
+list(FILTER archives EXCLUDE REGEX "/libMLIRCAPI")
+add_library(sectile_llvm_static INTERFACE)
+target_link_libraries(sectile_llvm_static INTERFACE ${archives} libz.a libzstd.a dl m)
+
+# sectile_static_llvm(PROGRAM): PROGRAM, an executable, runs without LLVM's packages.
+function(sectile_static_llvm program)
+  set_target_properties(${program} PROPERTIES SECTILE_STATIC_LLVM ON)
+  target_link_options(${program} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
+  # lld registers every target, for link-time optimisation; this keeps all but ours out (see there).
+  list(REMOVE_ITEM LLVM_TARGETS_TO_BUILD ${SECTILE_CODE_TARGETS})
+  list(TRANSFORM LLVM_TARGETS_TO_BUILD REPLACE "(.+)" "ABSENT_TARGET(\\1)" OUTPUT_VARIABLE absent)
+  list(JOIN absent "\n" absent)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/${program}-targets)
+  file(CONFIGURE OUTPUT ${folder}/AbsentTargets.def CONTENT "${absent}\n")
+  target_include_directories(${program} PRIVATE ${folder})
+  target_sources(${program} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/AbsentTargets.cpp)
+endfunction()
+
+# LLVM's targets that the compiler writes code for.
+set(SECTILE_CODE_TARGETS X86)
+
 # sectile_mlir_library(NAME sources... [LINK libs...] [DEPENDS targets...])
 function(sectile_mlir_library name)
   cmake_parse_arguments(ARG "" "" "LINK;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_precompile_headers(${name} REUSE_FROM sectile_pch)
-  target_link_libraries(${name} PUBLIC ${ARG_LINK} MLIR LLVM)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK}
+    "$<IF:${SECTILE_IF_STATIC},sectile_llvm_static,MLIR>" "$<$<NOT:${SECTILE_IF_STATIC}>:LLVM>")
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
