@@ -45,10 +45,9 @@ def _attentions() -> Iterator[Case]:
                 continue
             outputs = 3 if name in ("past", "window") else 1
             opset = 25 if "left_window_size" in attributes else 24
-            # Where nothing is known of any extent, heads among them, compiling takes long: a few stand for all.
-            few = name in ("causal", "past", "counted", "short")
+            # Where nothing is known of any extent, heads among them, compiling takes minutes.
             yield Case(f"attention_{name}_{of}", "Attention", [q, k, v, *more], outputs, attributes,
-                       opset, standard=True, static=not few or not names)  # fmt: skip
+                       opset, standard=True, static=True)  # fmt: skip
         for mode in range(0 if names else 4):
             # Products that are not capped: the evaluator would cap those of mode 0, which are the raw ones.
             cap = 2.0 if mode else 0.0
