@@ -128,8 +128,13 @@ TensorRef TensorPool::find(const TensorObject &tensor) const {
       TensorRef exact(new TensorObject(tensor));
       for (size_t i = 0; i < positions.size(); ++i)
         exact->data[i] = entry.exact->data[positions[i]];
-      if (*distance == 0)
-        return exact; // Computed in the same way.
+      // Computed in the same way: equal values alone may come of another computation, as (x + x +
+      // x) / 3.
+      if (std::equal(positions.begin(), positions.end(), tensor.data.begin(),
+                     [&](size_t position, const Element &element) {
+                       return haveSameBits(entry.tensor->data[position], element);
+                     }))
+        return exact;
       isAmbiguous |= found && !std::equal(found->data.begin(), found->data.end(),
                                           exact->data.begin(), haveSameBits);
       found = std::move(exact);

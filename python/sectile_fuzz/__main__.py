@@ -20,7 +20,7 @@ from sectile_models.inputs import file_name
 from sectile_reference.peer import find_python
 
 from .cases import Case, make_case
-from .execution import CRASHED, GOOD, PEER, REFUSED, TIMED_OUT, WRONG, Finding, Machine
+from .execution import CRASHED, GOOD, PEER, REFUSED, TIMED_OUT, Finding, Machine
 from .reduction import describe, reduce_case
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -30,8 +30,7 @@ UNSUPPORTED = "the operator is not in this version"
 
 KNOWN = os.path.join(os.path.dirname(__file__), "known.json")
 """What is known and no finding. `refused`: parts of messages, with the reason. `peer`: operators and
-element types of which ONNX Runtime is known to be off. `verify`: parts of what `sectile verify` says
-where it is known to be wrong."""
+element types of which ONNX Runtime is known to be off, with the reason."""
 
 
 def save_case(case: Case, finding: Finding, folder: str) -> None:
@@ -62,10 +61,6 @@ class Campaign:
         if finding.kind == REFUSED:
             if UNSUPPORTED in finding.text or any(t in finding.text for t in self.known["refused"]):
                 self.kinds["not supported"] += 1
-                return
-        if finding.kind == WRONG and finding.text.startswith("verify: "):
-            if any(text in finding.text for text in self.known["verify"]):
-                self.kinds[GOOD] += 1
                 return
         reduced: Optional[Case] = None
         if finding.kind == PEER:
