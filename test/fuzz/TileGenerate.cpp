@@ -591,12 +591,11 @@ void Generator::addLoop() {
     text += a + "\n    " + b + "\n    $r_next = tile.dot $r_a, $r_b, $r_acc : " + left.print() +
             ", " + right.print() + " -> " + type;
   } else {
-    TileType part = sum;
-    std::string a = load(part, "$r_a");
+    std::string a = load(sum, "$r_a");
     if (a.empty())
       return;
-    std::string op = part.isFloat() ? choose<std::string>({"arith.addf", "arith.maximumf"})
-                                    : choose<std::string>({"arith.addi", "arith.xori"});
+    std::string op = sum.isFloat() ? choose<std::string>({"arith.addf", "arith.maximumf"})
+                                   : choose<std::string>({"arith.addi", "arith.xori"});
     text += a + "\n    $r_next = " + op + " $r_acc, $r_a : " + type;
   }
   add(text + "\n    scf.yield $r_next : " + type + "\n  }", {init}, sum);

@@ -7,7 +7,6 @@
 
 #include "TileProgram.h"
 
-#include <cstdlib>
 #include <map>
 
 using namespace sectile::test;
@@ -20,7 +19,8 @@ int64_t TileType::count() const {
 }
 
 unsigned TileType::bits() const {
-  return element == "bf16" ? 16 : static_cast<unsigned>(std::atoi(element.c_str() + 1));
+  size_t digits = element.find_first_of("0123456789");
+  return static_cast<unsigned>(std::stoul(element.substr(digits)));
 }
 
 std::string TileType::print() const {

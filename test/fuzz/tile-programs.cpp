@@ -168,6 +168,7 @@ static Finding check(const TileProgram &program, uint64_t seed) {
       return {Finding::Refused, "not compiled for " + level->name.str()};
     std::vector<void *> buffers;
     std::vector<GuardedBuffer> outputs;
+    buffers.reserve(inputs.size() + outcome.results.size());
     for (Memory &memory : inputs)
       buffers.push_back(memory.buffer.data());
     for (const interp::TensorRef &result : outcome.results) {
