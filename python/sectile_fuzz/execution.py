@@ -40,7 +40,8 @@ class Finding:
     def signature(self) -> str:
         """What makes two findings the same: the kind, and the message without names and numbers."""
         line = self.text.strip().splitlines()[0] if self.kind != WRONG and self.text else ""
-        return f"{self.kind}: {re.sub(r'[0-9]+', '#', re.sub(r'.*error: ', '', line))}"
+        message = re.sub(r".*error: (/\S+: )?", "", line)
+        return f"{self.kind}: {re.sub('[0-9]+', '#', message)}"
 
 
 @dataclasses.dataclass
