@@ -83,10 +83,10 @@ class Graph:
         self.inputs: List[Value] = []
         self.constants: List[onnx.TensorProto] = []
         self.values: List[Value] = []
-        stub = helper.make_model(
-            helper.make_graph([], "stub", [], []), opset_imports=[helper.make_opsetid("", opset)]
+        empty = helper.make_model(
+            helper.make_graph([], "empty", [], []), opset_imports=[helper.make_opsetid("", opset)]
         )
-        self.evaluators = [Evaluator(stub, EXACT) for _ in range(self.instances)]
+        self.evaluators = [Evaluator(empty, EXACT) for _ in range(self.instances)]
         self.scopes = [Scope() for _ in range(self.instances)]
         self.count = 0
         self.work = 0
