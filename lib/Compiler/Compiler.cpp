@@ -13,6 +13,7 @@
 #include "dialects/Tile/IR/Tile.h"
 #include "sectile/Compiler/Aliases.h"
 #include "sectile/Compiler/Pipelines.h"
+#include "sectile/Package/Abi.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
@@ -124,7 +125,7 @@ private:
 
   void report(StringRef stage) {
     if (options.progress)
-      options.progress(stage, done, levels.size() + 3);
+      options.progress(stage, done, levels.size() + 2);
     ++done;
   }
 
@@ -245,21 +246,10 @@ private:
       return failure();
     SmallVector<PlannedConstant> constants = getPlannedConstants(module);
     PlannedInterface interface = getPlannedInterface(module);
-    uint64_t constantsBytes = 0, hash = 0;
+    uint64_t constantsBytes = 0;
     // Readers may touch a vector's worth behind the last constant's padding.
     if (!constants.empty())
       constantsBytes = llvm::alignTo(constants.back().offset + constants.back().bytes, 4096);
-    TemporaryFile constantsFile;
-    if (constantsBytes != 0) {
-      report("constants");
-      if (failed(writing(constantsFile.create(output, "constants", loc))))
-        return failure();
-      FailureOr<uint64_t> written =
-          writeConstants(constants, constantsBytes, constantsFile.getPath(), loc);
-      if (failed(written))
-        return writing(failure());
-      hash = *written;
-    }
     if (failed(runPipeline(module, buildHostPipeline)) || failed(dump("host-llvm", module)))
       return failure();
     // Recorded for the passes above; LLVM has no such attributes.
@@ -269,9 +259,8 @@ private:
     FailureOr<ObjectCode> host = compileToObject(module, baseline);
     if (failed(host) || failed(addObject(host->elf)))
       return failure();
-    std::string descriptor =
-        writeDescriptor(interface, kernels, compiledLevels, options.modelName, options.optionsText,
-                        constantsFile.getPath(), constantsBytes, hash);
+    std::string descriptor = writeDescriptor(interface, kernels, compiledLevels, options.modelName,
+                                             options.optionsText, constantsBytes);
     FailureOr<std::string> object = assemble(descriptor, baseline, loc);
     if (failed(object) || failed(addObject(*object)))
       return failure();
@@ -280,7 +269,14 @@ private:
     paths.reserve(objects.size());
     for (auto &file : objects)
       paths.push_back(file->getPath().str());
-    return writing(linkShared(paths, output, [&] { return emitError(loc); }));
+    auto write = [&](llvm::raw_ostream &out) { writeConstants(constants, constantsBytes, out); };
+    LateSection section = {.name = kConstantsSection,
+                           .bytes = constantsBytes,
+                           .write = write,
+                           .hashSymbol = SECTILE_PACKAGE_SYMBOL,
+                           .hashOffset = offsetof(sectile_package_descriptor, constants_hash)};
+    return writing(linkShared(
+        paths, output, [&] { return emitError(loc); }, constantsBytes != 0 ? &section : nullptr));
   }
 
   ModuleOp module;

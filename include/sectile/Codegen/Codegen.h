@@ -86,11 +86,24 @@ llvm::FailureOr<ObjectCode> compileToObject(mlir::ModuleOp module, const CpuLeve
 /// Reports errors of functions that have no operation at hand.
 using ErrorEmitter = llvm::function_ref<mlir::InFlightDiagnostic()>;
 
+/// A section that the objects declare with its full size but without bytes (read-only, allocated,
+/// NOBITS), for what is too large to pass through objects and linker. Its bytes are written once,
+/// behind what the linker wrote.
+struct LateSection {
+  llvm::StringRef name;
+  uint64_t bytes = 0;
+  /// Writes exactly `bytes`. The stream keeps its first error.
+  llvm::function_ref<void(llvm::raw_ostream &)> write;
+  /// The hash of the bytes (XXH3-64, seed 0) is stored at this offset of this exported symbol.
+  llvm::StringRef hashSymbol;
+  uint64_t hashOffset = 0;
+};
+
 /// Links object files into the shared object `output`, which is written beside its final name
 /// and renamed, so that a failure leaves nothing or what was there before. Undefined symbols
 /// other than memcpy, memmove and memset are errors. Not thread safe (lld has global state).
 llvm::LogicalResult linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output,
-                               ErrorEmitter emitError);
+                               ErrorEmitter emitError, const LateSection *late = nullptr);
 
 } // namespace sectile
 
