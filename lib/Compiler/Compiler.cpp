@@ -210,7 +210,8 @@ private:
     codegen.symbolSuffix = compiled.symbolSuffix;
     codegen.emitAssembly = options.emit == EmitKind::Assembly;
     codegen.emitLLVM = options.emit == EmitKind::LLVM;
-    FailureOr<KernelObjects> object = compileKernels(nested, level, options.floatMode, codegen);
+    FailureOr<KernelObjects> object =
+        compileKernels(nested, level, options.floatMode, codegen, options.cache);
     if (failed(object))
       return failure();
     text += object->assembly + object->llvmText;

@@ -74,6 +74,8 @@ using TranslatedModulePtr = std::unique_ptr<TranslatedModule, TranslatedModuleDe
 /// First half of compileToObject: everything that needs the module's MLIRContext.
 llvm::FailureOr<TranslatedModulePtr> translateForLevel(mlir::ModuleOp module, const CpuLevel &level,
                                                        const CodegenOptions &options);
+/// Instructions of `module`, by which time and memory of compiling it grow.
+size_t countInstructions(const TranslatedModule &module);
 /// Second half, for any thread. On failure `error` holds a message.
 llvm::FailureOr<ObjectCode> compileTranslated(TranslatedModule &module, std::string &error);
 
@@ -82,6 +84,12 @@ llvm::FailureOr<ObjectCode> compileTranslated(TranslatedModule &module, std::str
 /// functions other than memcpy, memmove and memset are an error.
 llvm::FailureOr<ObjectCode> compileToObject(mlir::ModuleOp module, const CpuLevel &level,
                                             const CodegenOptions &options = {});
+
+/// Renames symbols of the ELF object `elf`: `names` maps old names to new ones. On failure `error`
+/// holds a message.
+llvm::LogicalResult renameSymbols(std::string &elf,
+                                  llvm::ArrayRef<std::pair<std::string, std::string>> names,
+                                  std::string &error);
 
 /// Reports errors of functions that have no operation at hand.
 using ErrorEmitter = llvm::function_ref<mlir::InFlightDiagnostic()>;
