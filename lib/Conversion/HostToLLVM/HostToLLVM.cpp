@@ -147,7 +147,16 @@ public:
     for (size_t field : {offsetof(sectile_abi_call, arena), offsetof(sectile_abi_call, constants)})
       bindBuffer(func.getArgument(position++), loadField(field, pointer), unbounded, unbounded);
     finishArguments(func);
-    finish(func, cast<func::ReturnOp>(func.getBody().back().getTerminator()));
+    auto ret = cast<func::ReturnOp>(func.getBody().back().getTerminator());
+    if (auto decided = func->getAttrOfType<DenseI64ArrayAttr>(kDecidedDimsAttr)) {
+      builder.setInsertionPoint(ret);
+      Value outputDims = loadField(offsetof(sectile_abi_call, output_dims), pointer);
+      for (auto [number, extent] : llvm::enumerate(ret.getOperands()))
+        storeElement(loadElement(outputDims, decided[2 * number], pointer), decided[2 * number + 1],
+                     toI64(extent));
+      func->removeAttr(kDecidedDimsAttr);
+    }
+    finish(func, ret);
   }
 
 private:
