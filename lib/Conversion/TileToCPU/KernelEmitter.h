@@ -22,8 +22,9 @@
 #ifndef SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
 #define SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
 
-#include "ScopedBuilder.h"
-#include "Vectors.h"
+#include "Parts.h"
+#include "lib/Conversion/Support/ScopedBuilder.h"
+#include "lib/Conversion/Support/Vectors.h"
 
 #include "dialects/Tile/IR/Tile.h"
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
@@ -32,6 +33,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 namespace sectile::cpu {
+using namespace lowering;
 
 /// A view of the kernel, resolved to memory.
 struct Memory {

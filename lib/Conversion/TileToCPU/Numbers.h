@@ -15,11 +15,12 @@
 #define SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
 
 #include "Bits.h"
-#include "Lanes.h"
+#include "lib/Conversion/Support/Lanes.h"
 
 #include "sectile/Formats/Format.h"
 
 namespace sectile::cpu {
+using namespace lowering;
 
 /// Whether `decodeFloat` and `encodeFloat` know the layout: its numbers are f32's, and its normal
 /// ones normal there.

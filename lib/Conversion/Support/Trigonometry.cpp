@@ -17,7 +17,7 @@
 #include <limits>
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 #include "MathPolynomials.inc"
 
@@ -113,7 +113,7 @@ static Angle reduceLargeF32(Lanes &l, Num x) {
   Num isFinite = l.compare(arith::CmpIPredicate::slt, e, l.integer(105));
   e = l.select(isFinite, e, l.integer(0));
   Num m = l.asNum(bits - l.shiftLeft(e, 23));
-  Lanes w(b, l.loc, l.level, x, /*wide=*/true);
+  Lanes w(b, l.loc, l.target, x, /*wide=*/true);
   Num wide = w.wrap(arith::ExtFOp::create(b, l.loc, w.numType(), m.value));
   Num high = wide * lookUp(w, "sectile.two_over_pi.0", kTables[0], e);
   Num low = wide * lookUp(w, "sectile.two_over_pi.1", kTables[1], e);
@@ -160,7 +160,7 @@ static Angle reduceLargeF64(Lanes &l, Num x) {
 static Angle reduceAngle(Lanes &l, Num x) {
   Num n = l.round(x * kTwoOverPiNear);
   Num r = x;
-  if (l.level.hasFma) {
+  if (l.target.hasFma) {
     // The first step is exact, the last one too small to count: r is rounded once.
     ArrayRef<double> parts = l.wide ? ArrayRef<double>(kPiHalfFusedF64) : kPiHalfF32;
     for (double part : parts)
@@ -170,7 +170,7 @@ static Angle reduceAngle(Lanes &l, Num x) {
       r = r - n * part;
   } else {
     // Products with parts of 33 bits are exact in f64.
-    Lanes w(l.builder, l.loc, l.level, x, /*wide=*/true);
+    Lanes w(l.builder, l.loc, l.target, x, /*wide=*/true);
     auto widen = [&](Num v) {
       return w.wrap(arith::ExtFOp::create(l.builder, l.loc, w.numType(), v.value));
     };
@@ -179,7 +179,7 @@ static Angle reduceAngle(Lanes &l, Num x) {
   }
   Num quadrant = l.asInt(n + (l.wide ? 0x1.8p52 : 0x1.8p23));
   // Up to here n is the nearest integer and its products are exact.
-  double limit = !l.wide ? 10000 : l.level.hasFma ? 0x1p30 : 0x1p20;
+  double limit = !l.wide ? 10000 : l.target.hasFma ? 0x1p30 : 0x1p20;
   Num isLarge = l.compare(P::UGT, l.abs(x), l.num(limit));
   Value any = anyLane(l.builder, l.loc, isLarge);
   OpBuilder &b = l.builder;
@@ -230,10 +230,10 @@ static Num keepZero(Lanes &l, Num x, Num value) {
   return l.select(l.compare(P::OEQ, x, l.num(0)), x, value);
 }
 
-Num sectile::cpu::makeSin(Lanes &l, Num x) { return keepZero(l, x, sine(l, x, 0)); }
-Num sectile::cpu::makeCos(Lanes &l, Num x) { return sine(l, x, 1); }
+Num sectile::lowering::makeSin(Lanes &l, Num x) { return keepZero(l, x, sine(l, x, 0)); }
+Num sectile::lowering::makeCos(Lanes &l, Num x) { return sine(l, x, 1); }
 
-Num sectile::cpu::makeTan(Lanes &l, Num x) {
+Num sectile::lowering::makeTan(Lanes &l, Num x) {
   auto [quadrant, r] = reduceAngle(l, x);
   Num s = sinOfReduced(l, r), c = cosOfReduced(l, r), odd = isOdd(l, quadrant);
   return keepZero(l, x, l.select(odd, -c, s) / l.select(odd, s, c));
@@ -254,14 +254,14 @@ static Num atanOfQuotient(Lanes &l, Num a, Num b) {
   return l.select(isSteep, l.num(kPi / 2) - (value - 2 * kQuarterLow), value);
 }
 
-Num sectile::cpu::makeAtan(Lanes &l, Num x) {
+Num sectile::lowering::makeAtan(Lanes &l, Num x) {
   Num magnitude = l.abs(x);
   // infinity / 1 would lose the middle's difference.
   Num bounded = l.atMost(magnitude, 0x1p60);
   return keepZero(l, x, l.copySign(atanOfQuotient(l, bounded, l.num(1)), x));
 }
 
-Num sectile::cpu::makeAsin(Lanes &l, Num x) {
+Num sectile::lowering::makeAsin(Lanes &l, Num x) {
   Num magnitude = l.abs(x);
   Num other = l.sqrt((1.0 - magnitude) * (magnitude + 1.0)); // NaN beyond 1
   Num value = atanOfQuotient(l, magnitude, other);
@@ -269,13 +269,13 @@ Num sectile::cpu::makeAsin(Lanes &l, Num x) {
   return keepZero(l, x, l.copySign(value, x));
 }
 
-Num sectile::cpu::makeAcos(Lanes &l, Num x) {
+Num sectile::lowering::makeAcos(Lanes &l, Num x) {
   Num a = l.sqrt(1.0 - x), b = l.sqrt(x + 1.0);
   Num value = atanOfQuotient(l, a, b) * 2.0;
   return l.select(l.compare(P::UNO, a, b), l.num(kNaN), value);
 }
 
-Num sectile::cpu::makeAtan2(Lanes &l, Num y, Num x) {
+Num sectile::lowering::makeAtan2(Lanes &l, Num y, Num x) {
   // Infinities count as equal to each other and far beyond everything else.
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   Num a = l.abs(y), b = l.abs(x);

@@ -15,7 +15,7 @@
 #include <limits>
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 #include "MathPolynomials.inc"
 
@@ -38,7 +38,7 @@ struct Reduced {
 /// round(x * log2 e). Where products are added in one instruction, adding 1.5 * 2^23 rounds in the
 /// same one; |x * log2 e| must be below 2^22, which whoever clamps x sees to.
 static Num countPowers(Lanes &l, Num x) {
-  if (l.wide || !l.level.hasFma)
+  if (l.wide || !l.target.hasFma)
     return l.round(x * kLog2E);
   constexpr double kRound = 0x1.8p23;
   return l.mulAdd(x, l.num(kLog2E), l.num(kRound)) - kRound;
@@ -59,18 +59,18 @@ static Num polynomialExpM1(Lanes &l, Num r, bool isFinal = false) {
   return l.mulAdd(r * r, l.polynomial(r, coefficients), r);
 }
 
-Num sectile::cpu::makeExp(Lanes &l, Num x) {
+Num sectile::lowering::makeExp(Lanes &l, Num x) {
   // Beyond these the result is 0 or infinity either way, and the reduction stays exact.
   Num clamped = l.wide ? l.atMost(l.atLeast(x, -746), 710) : l.atMost(l.atLeast(x, -104), 89);
   auto [n, r] = reduceExp(l, clamped);
-  if (l.wide || !l.level.hasFma)
+  if (l.wide || !l.target.hasFma)
     return l.scale(polynomialExpM1(l, r) + 1.0, n);
   // 1 + r (1 + r q): an instruction less, and the inner sum's rounding counts by r < 0.35 only.
   Num inner = l.mulAdd(l.polynomial(r, kExpF32), r, l.num(1));
   return l.scale(l.mulAdd(inner, r, l.num(1)), n);
 }
 
-Num sectile::cpu::makeExp2(Lanes &l, Num x) {
+Num sectile::lowering::makeExp2(Lanes &l, Num x) {
   Num clamped = l.wide ? l.atMost(l.atLeast(x, -1077), 1025) : l.atMost(l.atLeast(x, -152), 129);
   Num n = l.round(clamped);
   Num r = clamped - n; // exact
@@ -87,7 +87,7 @@ static Num boundedExpM1(Lanes &l, Num x) {
   return l.mulAdd(polynomialExpM1(l, r, /*isFinal=*/true), power, power - 1.0);
 }
 
-Num sectile::cpu::makeExpM1(Lanes &l, Num x) {
+Num sectile::lowering::makeExpM1(Lanes &l, Num x) {
   // The last doubling is done apart: e^x - 1 is a number a little beyond 2^127.
   double high = l.wide ? 709.0 : 88.0, low = l.wide ? -38.0 : -18.0;
   Num bounded = boundedExpM1(l, l.atMost(l.atLeast(x, low), high));
@@ -95,7 +95,7 @@ Num sectile::cpu::makeExpM1(Lanes &l, Num x) {
   return l.select(l.compare(arith::CmpFPredicate::OEQ, x, l.num(0)), x, result);
 }
 
-Num sectile::cpu::makeTanh(Lanes &l, Num x) {
+Num sectile::lowering::makeTanh(Lanes &l, Num x) {
   // 1 - 2 / (e^(2|x|) + 1) cancels near 0, where a polynomial takes over.
   Num magnitude = l.atMost(l.abs(x), l.wide ? 22 : 10);
   auto [n, r] = reduceExp(l, magnitude + magnitude);
@@ -111,7 +111,7 @@ Num sectile::cpu::makeTanh(Lanes &l, Num x) {
 // Logarithms:  x = 2^e (1 + f),  sqrt(1/2) <= 1 + f < sqrt(2)
 //===----------------------------------------------------------------------===//
 
-Decomposed sectile::cpu::decompose(Lanes &l, Num x) {
+Decomposed sectile::lowering::decompose(Lanes &l, Num x) {
   int64_t mantissa = l.wide ? 52 : 23;
   Num isTiny = x < (l.wide ? 0x1p-1022 : 0x1p-126);
   Num normal = l.select(isTiny, x * (l.wide ? 0x1p52 : 0x1p23), x);
@@ -148,7 +148,7 @@ static Num logOfPositive(Lanes &l, Num x) {
   return l.mulAdd(e, l.num(ln2[0]), f + low);
 }
 
-Num sectile::cpu::makeLog(Lanes &l, Num x) { return fixLog(l, x, logOfPositive(l, x)); }
+Num sectile::lowering::makeLog(Lanes &l, Num x) { return fixLog(l, x, logOfPositive(l, x)); }
 
 /// Logarithm to a base with log(2) = `ofTwo` and 1 / ln(base) = `scale`.
 static Num logToBase(Lanes &l, Num x, double ofTwo, double scale) {
@@ -173,10 +173,10 @@ static Num logToBase(Lanes &l, Num x, double ofTwo, double scale) {
   return fixLog(l, x, l.mulAdd(e, l.num(ofTwoHigh), small));
 }
 
-Num sectile::cpu::makeLog2(Lanes &l, Num x) { return logToBase(l, x, 1.0, kLog2E); }
-Num sectile::cpu::makeLog10(Lanes &l, Num x) { return logToBase(l, x, kLog10Of2, kLog10E); }
+Num sectile::lowering::makeLog2(Lanes &l, Num x) { return logToBase(l, x, 1.0, kLog2E); }
+Num sectile::lowering::makeLog10(Lanes &l, Num x) { return logToBase(l, x, kLog10Of2, kLog10E); }
 
-Num sectile::cpu::makeLog1P(Lanes &l, Num x) {
+Num sectile::lowering::makeLog1P(Lanes &l, Num x) {
   // What 1 + x loses in rounding is made up for to first order.
   Num u = x + 1.0;
   Num lost = l.select(x < (l.wide ? 0x1p53 : 0x1p24), x - (u - 1.0), l.num(0));
@@ -205,7 +205,7 @@ static Num wideErf(Lanes &l, Num x) {
   return l.copySign(l.select(magnitude > 1.0, 1.0 - gauss * g, small), x);
 }
 
-Num sectile::cpu::makeErf(Lanes &l, Num x) {
+Num sectile::lowering::makeErf(Lanes &l, Num x) {
   if (l.wide)
     return wideErf(l, x);
   Num magnitude = l.atMost(l.abs(x), 4);
@@ -221,7 +221,7 @@ Num sectile::cpu::makeErf(Lanes &l, Num x) {
 // Hyperbolic functions and their inverses
 //===----------------------------------------------------------------------===//
 
-Num sectile::cpu::makeSinh(Lanes &l, Num x) {
+Num sectile::lowering::makeSinh(Lanes &l, Num x) {
   // (t + t / (t + 1)) / 2,  t = e^|x| - 1; where that overflows, e^(|x| / 2) squared, halved first.
   Num magnitude = l.abs(x);
   Num t = makeExpM1(l, magnitude);
@@ -230,20 +230,20 @@ Num sectile::cpu::makeSinh(Lanes &l, Num x) {
   return l.copySign(value, x);
 }
 
-Num sectile::cpu::makeCosh(Lanes &l, Num x) {
+Num sectile::lowering::makeCosh(Lanes &l, Num x) {
   Num magnitude = l.abs(x);
   Num e = makeExp(l, magnitude), root = makeExp(l, magnitude * 0.5);
   return l.select(magnitude > 700.0, root * 0.5 * root, (e + 1.0 / e) * 0.5);
 }
 
-Num sectile::cpu::makeAsinh(Lanes &l, Num x) {
+Num sectile::lowering::makeAsinh(Lanes &l, Num x) {
   Num magnitude = l.abs(x), square = magnitude * magnitude;
   Num small = makeLog1P(l, magnitude + square / (l.sqrt(square + 1.0) + 1.0));
   Num large = makeLog(l, magnitude) + 0x1.62e42fefa39efp-1;
   return l.copySign(l.select(magnitude > 0x1p500, large, small), x);
 }
 
-Num sectile::cpu::makeAcosh(Lanes &l, Num x) {
+Num sectile::lowering::makeAcosh(Lanes &l, Num x) {
   Num t = x - 1.0;
   Num small = makeLog1P(l, t + l.sqrt(t * (t + 2.0)));
   Num large = makeLog(l, x) + 0x1.62e42fefa39efp-1;
@@ -251,7 +251,7 @@ Num sectile::cpu::makeAcosh(Lanes &l, Num x) {
   return l.select(x < 1.0, l.num(kNaN), value);
 }
 
-Num sectile::cpu::makeAtanh(Lanes &l, Num x) {
+Num sectile::lowering::makeAtanh(Lanes &l, Num x) {
   Num magnitude = l.abs(x);
   Num value = makeLog1P(l, (magnitude + magnitude) / (1.0 - magnitude)) * 0.5;
   return l.copySign(value, x);

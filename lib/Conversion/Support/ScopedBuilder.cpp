@@ -12,7 +12,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 void ScopedBuilder::pushScope(Block *block) {
   scopes.push_back({block, {}, {}, {}});
@@ -269,18 +269,17 @@ Value ScopedBuilder::emitPointer(Location loc, Value base, Type element, const P
     Value index = emitSum(loc, offset);
     InsertionGuard guard(*this);
     goTo(depth);
-    pointer = LLVM::GEPOp::create(*this, loc, LLVM::LLVMPointerType::get(getContext()), element,
-                                  pointer, ArrayRef<LLVM::GEPArg>{index});
+    pointer = LLVM::GEPOp::create(*this, loc, base.getType(), element, pointer,
+                                  ArrayRef<LLVM::GEPArg>{index});
     scopes[depth].pointers.emplace(key, pointer);
   }
   if (poly.constant == 0)
     return pointer;
   // A displacement costs nothing, so it stays beside its use. GEP arguments hold 32 bits.
   if (llvm::isInt<31>(poly.constant))
-    return LLVM::GEPOp::create(*this, loc, LLVM::LLVMPointerType::get(getContext()), element,
-                               pointer,
+    return LLVM::GEPOp::create(*this, loc, base.getType(), element, pointer,
                                ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(poly.constant)});
-  return LLVM::GEPOp::create(*this, loc, LLVM::LLVMPointerType::get(getContext()), element, pointer,
+  return LLVM::GEPOp::create(*this, loc, base.getType(), element, pointer,
                              ArrayRef<LLVM::GEPArg>{constant(loc, poly.constant)});
 }
 

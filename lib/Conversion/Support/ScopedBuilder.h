@@ -11,15 +11,15 @@
 // atoms are known, once, and reused from there.
 //
 //===----------------------------------------------------------------------===//
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_SCOPEDBUILDER_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_SCOPEDBUILDER_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_SCOPEDBUILDER_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_SCOPEDBUILDER_H
 
 #include "IndexAlgebra.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
-namespace sectile::cpu {
+namespace sectile::lowering {
 
 /// Builder with a stack of nested blocks, the innermost being where code is emitted.
 class ScopedBuilder : public mlir::OpBuilder {
@@ -75,6 +75,6 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> bindings;
 };
 
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_SCOPEDBUILDER_H
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_SCOPEDBUILDER_H

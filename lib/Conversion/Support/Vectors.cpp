@@ -1,4 +1,4 @@
-//===- Vectors.cpp - native vectors and the parts of tiles ------*- C++ -*-===//
+//===- Vectors.cpp - values in one or several lanes -------------*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,21 +12,14 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
-int64_t Tile::getNumRows() const {
-  int64_t rows = 1;
-  for (int64_t extent : ArrayRef(shape).drop_back(shape.empty() ? 0 : 1))
-    rows *= extent;
-  return rows;
-}
-
-bool sectile::cpu::isNarrowFloat(Type element) {
+bool sectile::lowering::isNarrowFloat(Type element) {
   return isa<Float16Type, BFloat16Type, Float8E4M3FNType, Float8E4M3FNUZType, Float8E5M2Type,
              Float8E5M2FNUZType>(element);
 }
 
-Type sectile::cpu::getRegisterType(Type element) {
+Type sectile::lowering::getRegisterType(Type element) {
   if (element.isIndex())
     return IntegerType::get(element.getContext(), 64);
   if (isNarrowFloat(element))
@@ -34,21 +27,21 @@ Type sectile::cpu::getRegisterType(Type element) {
   return element;
 }
 
-Type sectile::cpu::getPartType(Type registerElement, int64_t lanes) {
+Type sectile::lowering::getPartType(Type registerElement, int64_t lanes) {
   return lanes == 1 ? registerElement : VectorType::get({lanes}, registerElement);
 }
 
-int64_t sectile::cpu::getNumLanes(Value value) {
+int64_t sectile::lowering::getNumLanes(Value value) {
   if (auto type = dyn_cast<VectorType>(value.getType()))
     return type.getDimSize(0);
   return 1;
 }
 
-Type sectile::cpu::withLanesOf(Value like, Type element) {
+Type sectile::lowering::withLanesOf(Value like, Type element) {
   return getPartType(element, getNumLanes(like));
 }
 
-Value sectile::cpu::splat(OpBuilder &builder, Location loc, Value value, int64_t lanes) {
+Value sectile::lowering::splat(OpBuilder &builder, Location loc, Value value, int64_t lanes) {
   if (lanes == 1 || isa<VectorType>(value.getType()))
     return value;
   Attribute attr;
@@ -58,14 +51,14 @@ Value sectile::cpu::splat(OpBuilder &builder, Location loc, Value value, int64_t
                                      value);
 }
 
-Value sectile::cpu::extractLane(OpBuilder &builder, Location loc, Value value, int64_t lane) {
+Value sectile::lowering::extractLane(OpBuilder &builder, Location loc, Value value, int64_t lane) {
   if (!isa<VectorType>(value.getType()))
     return value;
   return vector::ExtractOp::create(builder, loc, value, ArrayRef<int64_t>{lane});
 }
 
-Value sectile::cpu::extractSlice(OpBuilder &builder, Location loc, Value value, int64_t first,
-                                 int64_t count) {
+Value sectile::lowering::extractSlice(OpBuilder &builder, Location loc, Value value, int64_t first,
+                                      int64_t count) {
   if (count == 1)
     return extractLane(builder, loc, value, first);
   if (!isa<VectorType>(value.getType()) || getNumLanes(value) == count)
@@ -74,7 +67,7 @@ Value sectile::cpu::extractSlice(OpBuilder &builder, Location loc, Value value, 
   return vector::ShuffleOp::create(builder, loc, value, value, mask);
 }
 
-Value sectile::cpu::buildPart(OpBuilder &builder, Location loc, ArrayRef<Element> elements) {
+Value sectile::lowering::buildPart(OpBuilder &builder, Location loc, ArrayRef<Element> elements) {
   int64_t lanes = elements.size();
   // Distinct vectors that contribute, in order of appearance.
   SmallVector<Value> sources;
@@ -131,7 +124,7 @@ Value sectile::cpu::buildPart(OpBuilder &builder, Location loc, ArrayRef<Element
   return result;
 }
 
-Value sectile::cpu::makeConstant(OpBuilder &builder, Location loc, Type type, Attribute attr) {
+Value sectile::lowering::makeConstant(OpBuilder &builder, Location loc, Type type, Attribute attr) {
   if (auto dense = dyn_cast<SplatElementsAttr>(attr))
     attr = dense.getSplatValue<Attribute>();
   if (auto vectorType = dyn_cast<VectorType>(type))
@@ -139,8 +132,8 @@ Value sectile::cpu::makeConstant(OpBuilder &builder, Location loc, Type type, At
   return arith::ConstantOp::create(builder, loc, cast<TypedAttr>(attr));
 }
 
-Value sectile::cpu::makeLaneConstants(OpBuilder &builder, Location loc, Type element,
-                                      ArrayRef<int64_t> values) {
+Value sectile::lowering::makeLaneConstants(OpBuilder &builder, Location loc, Type element,
+                                           ArrayRef<int64_t> values) {
   SmallVector<Attribute> attrs;
   for (int64_t value : values)
     attrs.push_back(builder.getIntegerAttr(element, value));
@@ -150,7 +143,7 @@ Value sectile::cpu::makeLaneConstants(OpBuilder &builder, Location loc, Type ele
   return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, attrs));
 }
 
-TypedAttr sectile::cpu::toRegisterAttr(TypedAttr attr) {
+TypedAttr sectile::lowering::toRegisterAttr(TypedAttr attr) {
   Type element = getRegisterType(attr.getType());
   if (element == attr.getType())
     return attr;
@@ -162,13 +155,13 @@ TypedAttr sectile::cpu::toRegisterAttr(TypedAttr attr) {
   return FloatAttr::get(element, value);
 }
 
-Value sectile::cpu::anyLane(OpBuilder &builder, Location loc, Value mask) {
+Value sectile::lowering::anyLane(OpBuilder &builder, Location loc, Value mask) {
   if (!isa<VectorType>(mask.getType()))
     return mask;
   return vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, mask);
 }
 
-Value sectile::cpu::allLanes(OpBuilder &builder, Location loc, Value mask) {
+Value sectile::lowering::allLanes(OpBuilder &builder, Location loc, Value mask) {
   if (!isa<VectorType>(mask.getType()))
     return mask;
   return vector::ReductionOp::create(builder, loc, vector::CombiningKind::AND, mask);

@@ -10,17 +10,23 @@
 // lanes; a number is f32 or f64, an integer has the same width.
 //
 //===----------------------------------------------------------------------===//
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_LANES_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_LANES_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_LANES_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_LANES_H
 
 #include "Vectors.h"
-
-#include "sectile/Target/CpuLevel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
-namespace sectile::cpu {
+namespace sectile::lowering {
+
+/// What the machine has that makes formulas shorter.
+struct MathTarget {
+  /// Fused multiply-add on f32 and f64.
+  bool hasFma;
+  /// x * 2^n in one instruction on vectors of 128 to 512 bits (AVX-512's scalef).
+  bool hasScale;
+};
 
 class Lanes;
 
@@ -34,15 +40,15 @@ struct Num {
 class Lanes {
 public:
   /// `like` has the number of lanes; `wide` says f64, otherwise f32.
-  Lanes(mlir::OpBuilder &builder, mlir::Location loc, const CpuLevel &level, mlir::Value like,
+  Lanes(mlir::OpBuilder &builder, mlir::Location loc, MathTarget target, mlir::Value like,
         bool wide)
-      : builder(builder), loc(loc), level(level), wide(wide), count(getNumLanes(like)) {}
+      : builder(builder), loc(loc), target(target), wide(wide), count(getNumLanes(like)) {}
 
   Num num(double value);
   Num integer(int64_t value);
   Num wrap(mlir::Value value) { return {value, this}; }
 
-  /// a * b + c, in one rounding where the level can.
+  /// a * b + c, in one rounding where the machine can.
   Num mulAdd(Num a, Num b, Num c);
   /// Value of a polynomial; coefficients lowest first. Short ones by Horner's rule: it takes the
   /// fewest instructions, and tiles of a few vectors hide its latency. Long ones in two chains.
@@ -79,7 +85,7 @@ public:
 
   mlir::OpBuilder &builder;
   mlir::Location loc;
-  const CpuLevel &level;
+  MathTarget target;
   bool wide;
   int64_t count;
 };
@@ -98,6 +104,6 @@ Num operator/(double a, Num b);
 Num operator<(Num a, double b);
 Num operator>(Num a, double b);
 
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_LANES_H
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_LANES_H

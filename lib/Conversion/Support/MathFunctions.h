@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_MATHFUNCTIONS_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_MATHFUNCTIONS_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_MATHFUNCTIONS_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_MATHFUNCTIONS_H
 
 #include "Lanes.h"
 
-namespace sectile::cpu {
+namespace sectile::lowering {
 
 /// x = 2^exponent (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2).
 struct Decomposed {
@@ -48,6 +48,6 @@ Num makeAtan2(Lanes &l, Num y, Num x); //        4
 /// x - y * trunc(x / y), exact.
 Num makeRem(Lanes &l, Num x, Num y);
 
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_MATHFUNCTIONS_H
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_MATHFUNCTIONS_H

@@ -16,8 +16,8 @@
 // Arithmetic is modulo 2^64 as on the machine; ranges give up on overflow.
 //
 //===----------------------------------------------------------------------===//
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_INDEXALGEBRA_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_INDEXALGEBRA_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_INDEXALGEBRA_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_INDEXALGEBRA_H
 
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Value.h"
@@ -26,7 +26,7 @@
 #include <optional>
 #include <vector>
 
-namespace sectile::cpu {
+namespace sectile::lowering {
 
 using AtomId = unsigned;
 /// Product of atoms, sorted.
@@ -117,6 +117,6 @@ private:
   std::map<std::tuple<int, void *, int64_t, Poly, Poly>, AtomId> unique;
 };
 
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_INDEXALGEBRA_H
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_INDEXALGEBRA_H

@@ -18,7 +18,7 @@
 #include <set>
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 /// Wrapping arithmetic without undefined behaviour.
 static int64_t wrapAdd(int64_t a, int64_t b) {
@@ -29,7 +29,7 @@ static int64_t wrapMul(int64_t a, int64_t b) {
 }
 static int64_t floorOf(int64_t a, int64_t b) { return a / b - ((a % b != 0) && (a < 0)); }
 
-namespace sectile::cpu {
+namespace sectile::lowering {
 Poly &Poly::operator+=(const Poly &other) {
   constant = wrapAdd(constant, other.constant);
   for (const auto &[monomial, coefficient] : other.terms) {
@@ -62,7 +62,7 @@ Poly operator*(const Poly &a, const Poly &b) {
     add(mb, wrapMul(cb, a.constant));
   return result;
 }
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
 //===----------------------------------------------------------------------===//
 // Atoms

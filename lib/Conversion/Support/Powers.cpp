@@ -12,7 +12,7 @@
 #include <limits>
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 #include "MathPolynomials.inc"
 
@@ -21,7 +21,7 @@ static constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 using P = arith::CmpFPredicate;
 
-Num sectile::cpu::makeRsqrt(Lanes &l, Num x) { return 1.0 / l.sqrt(x); }
+Num sectile::lowering::makeRsqrt(Lanes &l, Num x) { return 1.0 / l.sqrt(x); }
 
 //===----------------------------------------------------------------------===//
 // Sums of two doubles, for twice the precision (Dekker, Knuth)
@@ -48,7 +48,7 @@ static Pair exactSum(Num a, Num b) {
 /// a * b exactly.
 static Pair exactProduct(Lanes &l, Num a, Num b) {
   Num product = a * b;
-  if (l.level.hasFma)
+  if (l.target.hasFma)
     return {product, l.mulAdd(a, b, -product)};
   auto split = [](Num v) -> Pair {
     Num scaled = v * 0x1.0000002p27;
@@ -102,7 +102,7 @@ static Num widePower(Lanes &l, Num x, Num y) {
   return l.select(l.compare(P::UNO, x, y), l.num(kNaN), power);
 }
 
-Num sectile::cpu::makePow(Lanes &l, Num x, Num y) {
+Num sectile::lowering::makePow(Lanes &l, Num x, Num y) {
   OpBuilder &b = l.builder;
   Num magnitude = l.abs(x);
   Num power = magnitude;
@@ -110,7 +110,7 @@ Num sectile::cpu::makePow(Lanes &l, Num x, Num y) {
     power = widePower(l, magnitude, y);
   } else {
     // e^(y log |x|) in f64, whose 29 extra bits leave one rounding.
-    Lanes w(b, l.loc, l.level, x, /*wide=*/true);
+    Lanes w(b, l.loc, l.target, x, /*wide=*/true);
     auto widen = [&](Num v) {
       return w.wrap(arith::ExtFOp::create(b, l.loc, w.numType(), v.value));
     };
@@ -168,11 +168,11 @@ static Num wideRem(Lanes &l, Num x, Num y) {
   return l.select(isValid, rest, l.num(kNaN));
 }
 
-Num sectile::cpu::makeRem(Lanes &l, Num x, Num y) {
+Num sectile::lowering::makeRem(Lanes &l, Num x, Num y) {
   if (l.wide)
     return wideRem(l, x, y);
   // In f64 nothing is subnormal.
-  Lanes w(l.builder, l.loc, l.level, x, /*wide=*/true);
+  Lanes w(l.builder, l.loc, l.target, x, /*wide=*/true);
   auto widen = [&](Num v) {
     return w.wrap(arith::ExtFOp::create(l.builder, l.loc, w.numType(), v.value));
   };

@@ -10,7 +10,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 Type Lanes::numType() const {
   return getPartType(wide ? Type(builder.getF64Type()) : Type(builder.getF32Type()), count);
@@ -37,7 +37,7 @@ Num binary(Num a, Num b) {
 }
 } // namespace
 
-namespace sectile::cpu {
+namespace sectile::lowering {
 Num operator+(Num a, Num b) { return binary<arith::AddFOp, arith::AddIOp>(a, b); }
 Num operator-(Num a, Num b) { return binary<arith::SubFOp, arith::SubIOp>(a, b); }
 Num operator*(Num a, Num b) { return binary<arith::MulFOp, arith::MulIOp>(a, b); }
@@ -57,10 +57,10 @@ Num operator<(Num a, double b) {
 Num operator>(Num a, double b) {
   return a.lanes->compare(arith::CmpFPredicate::OGT, a, a.lanes->num(b));
 }
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
 Num Lanes::mulAdd(Num a, Num b, Num c) {
-  if (level.hasFma)
+  if (target.hasFma)
     return wrap(math::FmaOp::create(builder, loc, a.value, b.value, c.value));
   return a * b + c;
 }
@@ -127,7 +127,7 @@ Num Lanes::powerOfTwo(Num n) {
 
 Num Lanes::scale(Num x, Num n) {
   int64_t bits = count * (wide ? 64 : 32);
-  if (level.vectorBytes == 64 && (bits == 512 || bits == 256 || bits == 128)) {
+  if (target.hasScale && (bits == 512 || bits == 256 || bits == 128)) {
     std::string name = "llvm.x86.avx512.mask.scalef.";
     name += wide ? "pd." : "ps.";
     name += std::to_string(bits);
