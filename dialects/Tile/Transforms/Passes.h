@@ -13,6 +13,10 @@
 
 namespace sectile::tile {
 
+/// Attributes of a kernel whose tiles have layouts: the device's name and the warps of a block.
+inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
+inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "dialects/Tile/Transforms/Passes.h.inc"
