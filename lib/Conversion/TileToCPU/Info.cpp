@@ -164,7 +164,7 @@ LogicalResult KernelEmitter::emitInfo() {
   for (BlockArgument argument : kernel.getBody().getArguments())
     if (auto type = dyn_cast<ViewType>(argument.getType())) {
       Poly size(type.getElementBytes());
-      for (const Poly &extent : memories[argument].extents)
+      for (const Poly &extent : views.resolve(argument).extents)
         size = size * extent;
       bytes += size;
     }
