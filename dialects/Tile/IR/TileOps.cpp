@@ -408,7 +408,13 @@ LogicalResult ScanOp::verify() {
   }
   for (Value input : getInputs())
     elements.push_back(getElementTypeOrSelf(input.getType()));
-  if (getLasts().getTypes() != getCarries().getTypes())
+  auto isSameTile = [](auto pair) {
+    auto [a, b] = pair;
+    return shapeOf(a) == shapeOf(b) && getElementTypeOrSelf(a) == getElementTypeOrSelf(b) &&
+           isa<RankedTensorType>(a) == isa<RankedTensorType>(b);
+  };
+  if (getLasts().size() != getCarries().size() ||
+      !llvm::all_of(llvm::zip(getLasts().getTypes(), getCarries().getTypes()), isSameTile))
     return emitOpError("expects lasts of the carries' types ")
            << getCarries().getTypes() << ", but got " << getLasts().getTypes();
   auto isScanned = [&](auto pair) {

@@ -26,6 +26,8 @@ struct MathTarget {
   bool hasFma;
   /// x * 2^n in one instruction on vectors of 128 to 512 bits (AVX-512's scalef).
   bool hasScale;
+  /// Loads of lanes at unrelated addresses by one op; else each lane loads.
+  bool hasGather;
 };
 
 class Lanes;

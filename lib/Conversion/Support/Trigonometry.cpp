@@ -58,17 +58,26 @@ static double sliceTwoOverPi(int e, int first, unsigned count) {
 /// table[index] for an index in each lane.
 static Num lookUp(Lanes &w, StringRef name, ArrayRef<double> table, Value index) {
   OpBuilder &b = w.builder;
-  auto module = b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  Operation *module = SymbolTable::getNearestSymbolTable(b.getInsertionBlock()->getParentOp());
   auto type = RankedTensorType::get({static_cast<int64_t>(table.size())}, b.getF64Type());
-  if (!module.lookupSymbol(name)) {
+  if (!SymbolTable::lookupSymbolIn(module, name)) {
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(module.getBody());
+    b.setInsertionPointToStart(&module->getRegion(0).front());
     auto array = LLVM::LLVMArrayType::get(b.getF64Type(), table.size());
     LLVM::GlobalOp::create(b, w.loc, array, /*isConstant=*/true, LLVM::Linkage::Internal, name,
                            DenseElementsAttr::get(type, table), /*alignment=*/64);
   }
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   Value base = LLVM::AddressOfOp::create(b, w.loc, pointer, name);
+  if (!w.target.hasGather) {
+    SmallVector<Element> elements;
+    for (int64_t i = 0; i < w.count; ++i) {
+      Value place = LLVM::GEPOp::create(b, w.loc, pointer, b.getF64Type(), base,
+                                        ArrayRef<LLVM::GEPArg>{extractLane(b, w.loc, index, i)});
+      elements.push_back({LLVM::LoadOp::create(b, w.loc, b.getF64Type(), place, 8), 0});
+    }
+    return w.wrap(splat(b, w.loc, buildPart(b, w.loc, elements), w.count));
+  }
   Value place = LLVM::GEPOp::create(b, w.loc, getPartType(pointer, w.count), b.getF64Type(), base,
                                     ArrayRef<LLVM::GEPArg>{index});
   if (w.count == 1)

@@ -13,7 +13,7 @@
 namespace sectile::cpu {
 
 inline lowering::MathTarget getMathTarget(const CpuLevel &level) {
-  return {level.hasFma, level.vectorBytes == 64};
+  return {level.hasFma, level.vectorBytes == 64, true};
 }
 
 } // namespace sectile::cpu
