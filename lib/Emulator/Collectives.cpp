@@ -81,6 +81,23 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
   switch (meeting.op) {
   case Collective::SyncWarp:
     return;
+  case Collective::Matrix: {
+    // All threads of the warp take part (PTX ISA, mma, ".aligned").
+    if (~arrived)
+      return each([&](Lane &lane) {
+        report(FindingKind::InvalidMask, lane.site,
+               "expects all lanes of the warp to take part, but only 0x" +
+                   llvm::utohexstr(arrived) + " do",
+               nullptr, 0, 0, &lane);
+      });
+    const uint64_t *in[32];
+    uint64_t *out[32];
+    for (uint32_t i = 0; i < 32; ++i) {
+      in[i] = reinterpret_cast<const uint64_t *>(warp.lanes[i].operands[0]);
+      out[i] = reinterpret_cast<uint64_t *>(warp.lanes[i].operands[1]);
+    }
+    return multiply(matrices[meeting.variant], in, out);
+  }
   case Collective::Elect:
     return each(
         [&](Lane &lane) { lane.result = lane.lane == uint32_t(llvm::countr_zero(arrived)); });

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Lower.h"
+#include "LowerMatrix.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -207,6 +208,8 @@ LogicalResult Lowering::checkOp(Operation *op) {
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
           NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::MembarOp>(op))
     return success();
+  if (isa<NVVM::MmaOp>(op))
+    return getMatrixOp(op) ? success() : refuse(op, "its shape and types are not emulated");
   if (auto redux = dyn_cast<NVVM::ReduxOp>(op))
     return redux.getVal().getType().isInteger(32) ? success()
                                                   : refuse(op, "floats are not supported yet");
@@ -415,6 +418,17 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         return success();
       })
       .Case<NVVM::Barrier0Op, NVVM::BarrierOp>([&](auto) { return lowerBarrier(op); })
+      .Case([&](NVVM::MmaOp) {
+        uint32_t variant = machine.matrices.size();
+        machine.matrices.push_back(*getMatrixOp(op));
+        Location loc = op->getLoc();
+        replaceMatrixOp(builder, op, [&](Value in, Value out) {
+          call(loc, "sectile_emulator_meet", i64,
+               {constant(loc, i32, int(Collective::Matrix)), constant(loc, i32, -1),
+                constant(loc, i32, addSite(op, variant)), in, out, constant(loc, i64, 0)});
+        });
+        return success();
+      })
       // A fence orders nothing that this lane does not do in order already.
       .Case([&](NVVM::MembarOp) {
         op->erase();

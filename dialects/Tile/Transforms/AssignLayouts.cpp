@@ -25,6 +25,7 @@
 #include "Passes.h"
 
 #include "sectile/Layout/Access.h"
+#include "sectile/Target/MatrixTiling.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -72,8 +73,8 @@ static DistributedLayout withoutDims(DistributedLayout layout, ArrayRef<int64_t>
 namespace {
 class LayoutAssigner {
 public:
-  LayoutAssigner(KernelOp kernel, const target::GpuTarget &target)
-      : kernel(kernel), target(target), threads{target.threadsPerWarp, 1} {}
+  LayoutAssigner(KernelOp kernel, const target::GpuTarget &target, bool isStrict)
+      : kernel(kernel), target(target), isStrict(isStrict), threads{target.threadsPerWarp, 1} {}
 
   LogicalResult run();
 
@@ -100,6 +101,7 @@ private:
                                         LayoutAttr::get(type.getContext(), layout)));
   }
   Value convertTo(OpBuilder &builder, Location loc, Value value, const DistributedLayout &layout);
+  const target::MatrixInstruction *chooseInstruction(DotOp dot);
   bool wastesSectors(const DistributedLayout &layout, const DistributedLayout &natural,
                      const BlockedForm &form, int64_t elementBytes, layout::AccessKind kind);
   void placeConversions(Operation *op);
@@ -109,6 +111,7 @@ private:
 
   KernelOp kernel;
   const target::GpuTarget &target;
+  bool isStrict;
   Threads threads;
   llvm::EquivalenceClasses<void *> classes;
   SmallVector<Value> values;
@@ -231,13 +234,57 @@ void LayoutAssigner::anchor(Value value, bool isProduct, int64_t weight, Distrib
     found->second = Anchor{isProduct, weight, std::move(layout), op};
 }
 
+/// The matrix instruction for a product, recorded on it; null if multiply-adds are the way: there
+/// is none, rounding is prescribed, or most of what it computes would be thrown away.
+const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
+  auto nameOf = [](Type element, bool isUnsigned) -> StringRef {
+    if (element.isInteger(8))
+      return isUnsigned ? "u8" : "s8";
+    return element.isF16() ? "f16" : element.isBF16() ? "bf16" : element.isF64() ? "f64" : "";
+  };
+  Type sum = getElementTypeOrSelf(dot.getType());
+  // Sums of narrow floats are kept in f32.
+  StringRef accumulator = sum.isInteger(32) ? "s32" : sum.isF64() ? "f64" : "f32";
+  StringRef a = nameOf(getElementTypeOrSelf(dot.getLhs().getType()), dot.getUnsignedLhs());
+  StringRef b = nameOf(getElementTypeOrSelf(dot.getRhs().getType()), dot.getUnsignedRhs());
+  int64_t m = shapeOf(dot.getLhs())[0], n = shapeOf(dot.getRhs())[1], k = shapeOf(dot.getLhs())[1];
+  bool isKnown = isa<FloatType>(sum) || sum.isInteger(32);
+  auto missed = [&](StringRef reason) {
+    remark::missed(dot.getLoc(), remarkOptions("instruction"))
+        << remark::add("is computed by multiply-adds: {0}", reason);
+    return nullptr;
+  };
+  if (isStrict && isa<FloatType>(sum))
+    return missed("matrix instructions round as they like");
+  const target::MatrixInstruction *found =
+      isKnown && !a.empty() && !b.empty()
+          ? target::chooseMatrixInstruction(target.name, {a, b, accumulator}, m, n, k)
+          : nullptr;
+  if (!found)
+    return missed("there is no matrix instruction of these types");
+  // They are 8 times as fast as multiply-adds at least, where both have f16 inputs.
+  constexpr int64_t kMostWaste = 4;
+  int64_t executed = static_cast<int64_t>(llvm::alignTo(m, found->m) * llvm::alignTo(n, found->n) *
+                                          llvm::alignTo(k, found->k));
+  if (executed > kMostWaste * m * n * k)
+    return missed("the tile fills too little of a matrix instruction");
+  remark::passed(dot.getLoc(), remarkOptions("instruction"))
+      << remark::add("is computed by ") << remark::metric("instruction", std::string(found->name));
+  dot->setAttr(kInstructionAttr, StringAttr::get(dot.getContext(), StringRef(found->name)));
+  return found;
+}
+
 void LayoutAssigner::collectAnchors() {
   kernel.walk([&](Operation *op) {
     llvm::TypeSwitch<Operation *>(op)
         .Case([&](DotOp dot) {
           ArrayRef<int64_t> shape = shapeOf(dot.getAcc());
+          const target::MatrixInstruction *instruction = chooseInstruction(dot);
           anchor(dot.getResult(), true, bytesOf(dot.getResult()),
-                 makeProduct(shape[0], shape[1], threads), op);
+                 instruction
+                     ? target::makeAccumulator(*instruction, shape[0], shape[1], threads.warps)
+                     : makeProduct(shape[0], shape[1], threads),
+                 op);
         })
         .Case([&](LoadOp load) {
           if (!isTile(load.getResult()))
@@ -431,6 +478,22 @@ void LayoutAssigner::placeConversions(Operation *op) {
                           store.getView().getType().getElementBytes(), layout::AccessKind::Store))
           store.getValueMutable().set(convertTo(builder, op->getLoc(), store.getValue(), natural));
       })
+      .Case([&](DotOp dot) {
+        auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr);
+        if (!name)
+          return;
+        const auto &instruction = *target::findMatrixInstruction(name.getValue());
+        DistributedLayout accumulator = LayoutAttr::of(dot.getType()).getLayout();
+        int64_t k = shapeOf(dot.getLhs())[1];
+        auto a = target::getSideLayout(instruction, target::Operand::A, accumulator, k);
+        auto b = target::getSideLayout(instruction, target::Operand::B, accumulator, k);
+        if (!a || !b) { // another product decided on the accumulator
+          dot->removeAttr(kInstructionAttr);
+          return;
+        }
+        dot.getLhsMutable().set(convertTo(builder, op->getLoc(), dot.getLhs(), *a));
+        dot.getRhsMutable().set(convertTo(builder, op->getLoc(), dot.getRhs(), *b));
+      })
       .Case([&](ReduceOp reduce) {
         for (auto [input, result] : llvm::zip_equal(reduce.getInputs(), reduce.getResults()))
           if (isTile(result))
@@ -495,7 +558,12 @@ struct AssignLayoutsPass : tile::impl::TileAssignLayoutsPassBase<AssignLayoutsPa
           << target::listGpuTargets() << ", but got '" << target.getValue() << "'";
       return signalPassFailure();
     }
-    if (failed(LayoutAssigner(getOperation(), *found).run()))
+    if (floatMode != "strict" && floatMode != "default" && floatMode != "fast") {
+      getOperation().emitError("expects fp to be strict, default or fast, but got '")
+          << floatMode << "'";
+      return signalPassFailure();
+    }
+    if (failed(LayoutAssigner(getOperation(), *found, floatMode == "strict").run()))
       signalPassFailure();
   }
 };

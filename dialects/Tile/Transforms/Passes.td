@@ -88,7 +88,9 @@ def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::Kernel
   let description = [{
     Every tile of the kernel gets a `#tile.layout`. Values that elementwise ops, loops and branches
     tie together share one: that of the product among them, or of the load or store of most bytes.
-    A product's accumulator is cut so that each thread reads fewest elements of both sides; a
+    A product takes the matrix instruction that wastes least, if the device has one for its types and
+    rounding is not prescribed; its tiles are then made of that one's fragments, and `tile.instruction`
+    names it. Any other accumulator is cut so that each thread reads fewest elements of both sides. A
     transfer's neighbouring lanes run along what is contiguous in memory, each with as many elements
     as it may move at once. From there layouts flow through reductions, broadcasts, transpositions
     and reshapes to values that have neither, and what remains is cut in row-major order. Where two
@@ -122,7 +124,9 @@ def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::Kernel
     ```
   }];
   let options = [Option<"target", "target", "std::string", "\"sm_80\"",
-                        "device: sm_80, sm_86, sm_89 or sm_90a">];
+                        "device: sm_80, sm_86, sm_89 or sm_90a">,
+                 Option<"floatMode", "fp", "std::string", "\"default\"",
+                        "strict (no matrix instructions on floats), default or fast">];
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 

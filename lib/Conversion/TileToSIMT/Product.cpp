@@ -19,6 +19,8 @@
 
 #include "ThreadEmitter.h"
 
+#include "dialects/Tile/Transforms/Passes.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -90,6 +92,13 @@ static SmallVector<int64_t> getPlaces(const DistributedLayout &accumulator, unsi
 }
 
 LogicalResult ThreadEmitter::emitDot(DotOp op) {
+  if (auto name = op->getAttrOfType<StringAttr>(tile::kInstructionAttr)) {
+    const auto *instruction = target::findMatrixInstruction(name.getValue());
+    if (!instruction)
+      return op.emitOpError("expects '")
+             << tile::kInstructionAttr << "' to name a matrix instruction, but got " << name;
+    return emitMatrixDot(op, *instruction);
+  }
   DistributedLayout layout = layoutOf(op.getResult());
   const Registers accumulator = convert(getTile(op.getAcc()), layout);
   int64_t k = cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1);

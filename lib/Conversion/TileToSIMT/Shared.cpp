@@ -24,10 +24,7 @@ int64_t ThreadEmitter::reserveScratch(int64_t bytes) {
   return offset;
 }
 
-Type ThreadEmitter::getSharedElement(Type element) const {
-  Type type = getRegisterType(element);
-  return type.isInteger(1) ? IntegerType::get(type.getContext(), 8) : type;
-}
+Type ThreadEmitter::getSharedElement(Type element) const { return getMemoryElement(element); }
 
 MemoryLayout ThreadEmitter::chooseMemory(const DistributedLayout &writer,
                                          const DistributedLayout &reader, Type element) {
@@ -100,9 +97,7 @@ SharedTile ThreadEmitter::writeShared(const Registers &tile, const MemoryLayout 
   SharedTile shared{memory, reserveScratch(memory.sizeBits() / 8), tile.element};
   if (hazards.needsBarrier({.root = {}, .isWrite = true}))
     emitBarrier();
-  Value value = tile.value;
-  if (tile.element.isInteger(1))
-    value = toMemoryFormat(value, tile.element);
+  Value value = toMemoryFormat(tile.value, tile.element);
   // Copies write nothing.
   DistributedLayout layout = tile.layout;
   SmallVector<int64_t> regs;
@@ -140,5 +135,5 @@ Value ThreadEmitter::readShared(const SharedTile &tile, const DistributedLayout 
           elements.push_back({value, count == 1 ? 0 : i});
       });
   Value value = splat(builder, loc, buildPart(builder, loc, elements), regs.size());
-  return tile.element.isInteger(1) ? fromMemoryFormat(value, tile.element) : value;
+  return fromMemoryFormat(value, tile.element);
 }

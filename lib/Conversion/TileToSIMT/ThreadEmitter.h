@@ -17,7 +17,7 @@
 //   Elementwise.cpp     arith, math, constants   Reduce.cpp      reduce
 //   Shapes.cpp          broadcast ... coord      Product.cpp     dot
 //   Assert.cpp          checks of user data      Scan.cpp        scan
-//   Hazards.cpp         where barriers must be
+//   Hazards.cpp         where barriers must be   MatrixProduct.cpp  dot by matrix instructions
 //
 // Every thread of a block runs the same loops and branches: their conditions are
 // scalars, which all threads hold alike. Barriers may therefore stand anywhere in
@@ -36,6 +36,7 @@
 #include "sectile/Layout/DistributedLayout.h"
 #include "sectile/Layout/MemoryLayout.h"
 #include "sectile/Target/GpuTarget.h"
+#include "sectile/Target/MatrixInstruction.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -204,6 +205,9 @@ private:
 
   // Product.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);
+
+  // MatrixProduct.cpp
+  llvm::LogicalResult emitMatrixDot(tile::DotOp op, const target::MatrixInstruction &instruction);
 
   // Assert.cpp
   llvm::LogicalResult emitAssert(tile::AssertOp op);
