@@ -34,8 +34,8 @@ TEST(MatrixTiling, TheInstructionThatWastesLeast) {
 /// holds in its registers every element of both sides that it needs.
 TEST(MatrixTiling, WarpsHoldWhatTheyMultiply) {
   for (const MatrixInstruction &instruction : allMatrixInstructions())
-    for (int64_t warps : {1, 2, 8})
-      for (auto [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {48, 40, 33}, {64, 96, 64}}) {
+    for (int64_t warps : {1, 4})
+      for (auto [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {48, 40, 33}}) {
         DistributedLayout accumulator = makeAccumulator(instruction, m, n, warps);
         EXPECT_EQ(accumulator.extent(Axis::Warp), warps);
         auto a = getSideLayout(instruction, Operand::A, accumulator, k);
