@@ -104,6 +104,8 @@ Reference sectile::test::interpret(const std::string &text, const std::vector<Pr
     reference.finding = {Finding::Invalid, "the interpreter: " + outcome.message};
   else if (outcome.status != interp::Outcome::Finished || outcome.divisionsByZero)
     reference.finding = {Finding::Skipped, outcome.message};
+  if (outcome.status == interp::Outcome::Refused)
+    reference.refusal = outcome.message;
   reference.outputs = outcome.results;
   return reference;
 }

@@ -26,6 +26,8 @@ struct Finding {
 struct Reference {
   /// Skipped or Invalid, unless there is something to compare with.
   Finding finding;
+  /// What a check of the program says of its input; finding is Skipped then.
+  std::string refusal;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// Elements of each input, as a machine holds them.
   std::vector<std::vector<char>> inputs;

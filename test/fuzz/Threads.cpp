@@ -9,6 +9,7 @@
 
 #include "dialects/Tile/IR/Tile.h"
 #include "dialects/Tile/Transforms/Passes.h"
+#include "sectile/Codegen/Ptx.h"
 #include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 #include "sectile/Emulator/Emulator.h"
@@ -33,7 +34,7 @@ static void chooseWarps(tile::KernelOp kernel, int64_t warps) {
 }
 
 Finding sectile::test::runThreads(Reference &reference, const std::string &target, int64_t warps,
-                                  int64_t blocks, uint32_t order) {
+                                  int64_t blocks, uint32_t order, bool writesPtx) {
   OwningOpRef<ModuleOp> module = reference.module->clone();
   MLIRContext *context = module->getContext();
   if (warps)
@@ -58,6 +59,16 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
     return {isKnown ? Finding::Skipped : Finding::Refused, diagnostics};
   }
   auto function = module->lookupSymbol<LLVM::LLVMFuncOp>("k");
+  if (writesPtx) {
+    const target::GpuTarget &device = *target::findGpuTarget(target);
+    auto ptx = emitPtx(*module, device);
+    if (failed(ptx))
+      return {Finding::Refused, diagnostics};
+    static const std::string ptxas = findPtxas();
+    if (!ptxas.empty())
+      if (auto cubin = assemble(*ptx, device, ptxas); !cubin)
+        return {Finding::Refused, llvm::toString(cubin.takeError())};
+  }
   auto emulated = emulator::Emulator::load(*module);
   if (failed(emulated))
     return {Finding::Refused, "the emulator: " + diagnostics};
@@ -72,7 +83,15 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
     if (i < reference.inputs.size()) {
       buffer = static_cast<char *>(device.allocate(name, ArrayRef<char>(reference.inputs[i])));
     } else {
-      size_t bytes = bytesOf(*reference.outputs[i - reference.inputs.size()]);
+      // A program that was refused has no results to make room by.
+      size_t number = i - reference.inputs.size();
+      int64_t elements = 1;
+      for (int64_t extent : cast<tile::ViewType>(type).getShape())
+        elements *= extent;
+      size_t bytes =
+          number < reference.outputs.size()
+              ? bytesOf(*reference.outputs[number])
+              : static_cast<size_t>(elements * cast<tile::ViewType>(type).getElementBytes());
       buffer = static_cast<char *>(device.allocate(name, bytes));
       std::memset(buffer, kUntouched, bytes);
       outputs.push_back(buffer);
@@ -80,6 +99,12 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
     arguments.emplace_back(buffer);
     for (int64_t dim = cast<tile::ViewType>(type).getNumDynamicDims(); dim > 0; --dim)
       arguments.emplace_back(*size++);
+  }
+  auto failures = function->getAttrOfType<ArrayAttr>(simt::kFailuresAttr);
+  int64_t *record = nullptr;
+  if (failures) {
+    record = device.allocate("failure", std::vector<int64_t>(5, 0));
+    arguments.emplace_back(record);
   }
   emulator::LaunchOptions launch;
   launch.grid.x = static_cast<uint32_t>(blocks);
@@ -91,6 +116,20 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
     return {Finding::Wrong, llvm::toString(report.takeError())};
   if (!report->findings.empty())
     return {Finding::Wrong, report->findings[0].text()};
+  std::string refusal;
+  if (record && record[0] != 0) {
+    refusal = cast<StringAttr>(failures[record[0] - 1]).str();
+    for (int i = 0; i < 4; ++i) {
+      std::string placeholder = "%" + std::to_string(i);
+      if (size_t at = refusal.find(placeholder); at != std::string::npos)
+        refusal.replace(at, placeholder.size(), std::to_string(record[i + 1]));
+    }
+  }
+  if (refusal != reference.refusal)
+    return {Finding::Wrong,
+            "expects refusal '" + reference.refusal + "', but got '" + refusal + "'"};
+  if (!refusal.empty())
+    return {};
   for (size_t i = 0; i < outputs.size(); ++i)
     if (Finding finding = compareOutput(*reference.outputs[i], outputs[i], i, "the emulator");
         finding.kind != Finding::Good)

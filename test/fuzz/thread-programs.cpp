@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// thread-programs [--first=N] [--count=N] [--seconds=N] [--print=SEED] [--target=NAME]
+// thread-programs [--first=N] [--count=N] [--seconds=N] [--print=SEED] [--target=NAME] [--ptx]
 //
 // As tile-programs, for GPUs: each seed's program gets layouts, becomes the program of
 // a thread and is executed by the emulator, with 1 to 8 warps. Results must lie within
@@ -35,6 +35,9 @@ static llvm::cl::opt<int64_t> printed("print", llvm::cl::desc("prints a seed's p
 static llvm::cl::opt<std::string> device("target", llvm::cl::desc("the device"),
                                          llvm::cl::init("sm_80"));
 
+static llvm::cl::opt<bool>
+    writesPtx("ptx", llvm::cl::desc("write PTX too, and assemble it where ptxas is"));
+
 int main(int argc, char **argv) {
   llvm::cl::ParseCommandLineOptions(argc, argv, "tile programs as threads, emulated\n");
   if (printed >= 0) {
@@ -49,6 +52,7 @@ int main(int argc, char **argv) {
     for (int64_t extent : program.grid)
       blocks *= extent;
     static constexpr int64_t kWarps[] = {1, 2, 4, 8};
-    return runThreads(reference, device, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed));
+    return runThreads(reference, device, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
+                      writesPtx);
   });
 }
