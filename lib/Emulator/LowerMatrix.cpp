@@ -13,8 +13,8 @@
 using namespace mlir;
 using namespace sectile::emulator;
 
-std::optional<MatrixOp> sectile::emulator::getMatrixOp(Operation *matrix) {
-  auto op = cast<NVVM::MmaOp>(matrix);
+/// The product that an nvvm.mma.sync is, if it is emulated.
+static std::optional<MatrixOp> getMatrixOp(NVVM::MmaOp op) {
   auto typeOf = [](std::optional<NVVM::MMATypes> given, ValueRange operands) -> std::string {
     if (given)
       return NVVM::stringifyMMATypes(*given).str();
@@ -34,16 +34,47 @@ std::optional<MatrixOp> sectile::emulator::getMatrixOp(Operation *matrix) {
                       op.getIntOverflowBehavior() == NVVM::MMAIntOverflow::satfinite);
 }
 
+bool sectile::emulator::isMatrixOp(Operation *op) {
+  if (auto mma = dyn_cast<NVVM::MmaOp>(op))
+    return getMatrixOp(mma).has_value();
+  auto load = cast<NVVM::LdMatrixOp>(op);
+  return load.getShape().getM() == 8 && load.getShape().getN() == 8 &&
+         load.getEltType() == NVVM::LdStMatrixEltType::B16;
+}
+
+std::pair<Collective, uint32_t>
+sectile::emulator::describeMatrixOp(Operation *op, std::vector<MatrixOp> &matrices) {
+  if (auto mma = dyn_cast<NVVM::MmaOp>(op)) {
+    matrices.push_back(*getMatrixOp(mma));
+    return {Collective::Matrix, matrices.size() - 1};
+  }
+  // The number of matrices and, in the lowest bit, whether they are transposed.
+  auto load = cast<NVVM::LdMatrixOp>(op);
+  return {Collective::LoadMatrix,
+          static_cast<uint32_t>(load.getNum()) << 1 |
+              static_cast<uint32_t>(load.getLayout() == NVVM::MMALayout::col)};
+}
+
 void sectile::emulator::replaceMatrixOp(OpBuilder &builder, Operation *matrix,
                                         llvm::function_ref<void(Value, Value)> meet) {
-  auto op = cast<NVVM::MmaOp>(matrix);
-  Location loc = op.getLoc();
+  Operation *op = matrix;
+  Location loc = op->getLoc();
   Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
-  Type pointer = LLVM::LLVMPointerType::get(op.getContext());
-  SmallVector<Value> inputs(op.getOperandA());
-  llvm::append_range(inputs, op.getOperandB());
-  llvm::append_range(inputs, op.getOperandC());
-  ArrayRef<Type> results = cast<LLVM::LLVMStructType>(op.getType()).getBody();
+  Type pointer = LLVM::LLVMPointerType::get(op->getContext());
+  SmallVector<Value> inputs;
+  Value address;
+  if (auto mma = dyn_cast<NVVM::MmaOp>(op)) {
+    inputs.append(mma.getOperandA().begin(), mma.getOperandA().end());
+    llvm::append_range(inputs, mma.getOperandB());
+    llvm::append_range(inputs, mma.getOperandC());
+  } else {
+    address = cast<NVVM::LdMatrixOp>(op).getPtr();
+  }
+  Type type = op->getResult(0).getType();
+  SmallVector<Type> results{type};
+  auto structure = dyn_cast<LLVM::LLVMStructType>(type);
+  if (structure)
+    results.assign(structure.getBody().begin(), structure.getBody().end());
   auto allocate = [&](int64_t count) -> Value {
     // In the entry block: a loop must not take more of the stack each time.
     OpBuilder::InsertionGuard guard(builder);
@@ -51,7 +82,7 @@ void sectile::emulator::replaceMatrixOp(OpBuilder &builder, Operation *matrix,
     Value size = LLVM::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(count));
     return LLVM::AllocaOp::create(builder, loc, pointer, i64, size);
   };
-  Value in = allocate(inputs.size()), out = allocate(results.size());
+  Value in = inputs.empty() ? Value() : allocate(inputs.size()), out = allocate(results.size());
   auto slotOf = [&](Value base, size_t i) {
     return LLVM::GEPOp::create(builder, loc, pointer, i64, base,
                                ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
@@ -65,18 +96,20 @@ void sectile::emulator::replaceMatrixOp(OpBuilder &builder, Operation *matrix,
       bits = LLVM::ZExtOp::create(builder, loc, i64, bits);
     LLVM::StoreOp::create(builder, loc, bits, slotOf(in, i));
   }
-  meet(LLVM::PtrToIntOp::create(builder, loc, i64, in),
+  meet(LLVM::PtrToIntOp::create(builder, loc, i64, in ? in : address),
        LLVM::PtrToIntOp::create(builder, loc, i64, out));
-  Value result = LLVM::PoisonOp::create(builder, loc, op.getType());
+  Value result = LLVM::PoisonOp::create(builder, loc, type);
   for (auto [i, type] : llvm::enumerate(results)) {
     Value bits = LLVM::LoadOp::create(builder, loc, i64, slotOf(out, i));
     if (!type.isF64())
       bits = LLVM::TruncOp::create(builder, loc, i32, bits);
     if (!type.isInteger(32))
       bits = LLVM::BitcastOp::create(builder, loc, type, bits);
-    result = LLVM::InsertValueOp::create(builder, loc, result, bits,
-                                         ArrayRef<int64_t>{static_cast<int64_t>(i)});
+    result = structure ? LLVM::InsertValueOp::create(builder, loc, result, bits,
+                                                     ArrayRef<int64_t>{static_cast<int64_t>(i)})
+                             .getResult()
+                       : bits;
   }
-  op.replaceAllUsesWith(result);
-  op.erase();
+  op->replaceAllUsesWith(ValueRange{result});
+  op->erase();
 }

@@ -36,6 +36,7 @@ enum class Collective : uint8_t {
   SyncWarp,
   Elect,
   Matrix,
+  LoadMatrix,
 };
 /// Variants of collectives, in the order of the NVVM dialect's attributes.
 enum ShuffleKind : uint32_t { Bfly, Up, Down, Idx };
@@ -139,6 +140,7 @@ private:
   Lane *nextLane();
   void complete(Warp &warp, size_t meeting);
   void perform(Warp &warp, const Meeting &meeting);
+  void loadMatrices(Warp &warp, const Meeting &meeting);
   void tryComplete(Warp &warp);
   void tryBarriers();
   void release(Barrier &barrier);

@@ -30,11 +30,42 @@ MemoryLayout ThreadEmitter::chooseMemory(const DistributedLayout &writer,
                                          const DistributedLayout &reader, Type element) {
   int64_t bits = getSharedElement(element).getIntOrFloatBitWidth();
   MemoryLayout rows = *MemoryLayout::rowMajor({writer.shape().begin(), writer.shape().end()}, bits);
+  // Instructions that read rows of matrices have lanes of their own.
+  std::optional<DistributedLayout> matrixRows = getMatrixRows(reader, element);
   layout::Access accesses[] = {{&writer, layout::AccessKind::Store},
-                               {&reader, layout::AccessKind::Load}};
+                               {matrixRows ? &*matrixRows : &reader, layout::AccessKind::Load}};
   // The search counts every access for every swizzle of the tile's size.
   auto best = layout::chooseSwizzle(rows, accesses, target.access);
   return best ? *best : rows;
+}
+
+Value ThreadEmitter::pointerTo(const SharedTile &tile, const Poly &address) {
+  Value offset = builder.emit(loc, address);
+  for (const layout::Swizzle &swizzle : tile.memory.swizzles()) {
+    int64_t mask = (int64_t(1) << swizzle.count) - 1;
+    Value bits = arith::ShRUIOp::create(builder, loc, offset,
+                                        builder.constant(loc, swizzle.from - swizzle.to));
+    bits = arith::AndIOp::create(builder, loc, bits, builder.constant(loc, mask << swizzle.to));
+    offset = arith::XOrIOp::create(builder, loc, offset, bits);
+  }
+  Value pointer = LLVM::GEPOp::create(builder, loc, scratch.getType(), builder.getI8Type(), scratch,
+                                      ArrayRef<LLVM::GEPArg>{offset});
+  if (tile.offset != 0)
+    pointer = LLVM::GEPOp::create(builder, loc, scratch.getType(), builder.getI8Type(), pointer,
+                                  ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(tile.offset)});
+  return pointer;
+}
+
+Poly sectile::simt::addressOf(IndexAlgebra &algebra, const MemoryLayout &memory,
+                              ArrayRef<Poly> coordinates) {
+  Poly address;
+  for (const layout::Digit &digit : memory.map().digits())
+    if (digit.from.axis < coordinates.size()) // the last one is the element's bit
+      address +=
+          algebra.mod(algebra.floorDiv(coordinates[digit.from.axis], Poly(digit.from.stride)),
+                      Poly(digit.extent)) *
+          Poly(digit.to->stride / 8);
+  return address;
 }
 
 /// Calls `access(first, count, pointer, alignment, condition)` for runs of `regs`, by their places
@@ -52,14 +83,7 @@ void ThreadEmitter::accessShared(
   SmallVector<Condition> conditions;
   for (int64_t reg : regs) {
     SmallVector<Poly> coordinates = coordinatesOf(layout, reg);
-    coordinates.push_back(Poly(0)); // the element's first bit
-    Poly address;
-    for (const layout::Digit &digit : tile.memory.map().digits())
-      address +=
-          algebra.mod(algebra.floorDiv(coordinates[digit.from.axis], Poly(digit.from.stride)),
-                      Poly(digit.extent)) *
-          Poly(digit.from.axis + 1 == coordinates.size() ? 0 : digit.to->stride / 8);
-    addresses.push_back(address);
+    addresses.push_back(addressOf(algebra, tile.memory, coordinates));
     conditions.push_back(isValid(layout, reg));
   }
   for (int64_t first = 0, count = regs.size(); first < count;) {
@@ -75,19 +99,7 @@ void ThreadEmitter::accessShared(
     };
     while (width > 1 && !isRun())
       width /= 2;
-    Value offset = builder.emit(loc, addresses[first]);
-    for (const layout::Swizzle &swizzle : tile.memory.swizzles()) {
-      int64_t mask = (int64_t(1) << swizzle.count) - 1;
-      Value bits = arith::ShRUIOp::create(builder, loc, offset,
-                                          builder.constant(loc, swizzle.from - swizzle.to));
-      bits = arith::AndIOp::create(builder, loc, bits, builder.constant(loc, mask << swizzle.to));
-      offset = arith::XOrIOp::create(builder, loc, offset, bits);
-    }
-    Value pointer = LLVM::GEPOp::create(builder, loc, scratch.getType(), builder.getI8Type(),
-                                        scratch, ArrayRef<LLVM::GEPArg>{offset});
-    if (tile.offset != 0)
-      pointer = LLVM::GEPOp::create(builder, loc, scratch.getType(), builder.getI8Type(), pointer,
-                                    ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(tile.offset)});
+    Value pointer = pointerTo(tile, addresses[first]);
     access(first, width, pointer, width * bytes, conditions[first]);
     first += width;
   }
@@ -125,6 +137,11 @@ Value ThreadEmitter::readShared(const SharedTile &tile, const DistributedLayout 
                                 ArrayRef<int64_t> regs) {
   if (hazards.needsBarrier({.root = {}, .isWrite = false}))
     emitBarrier();
+  bool isWhole = static_cast<int64_t>(regs.size()) == layout.extent(Axis::Register) &&
+                 llvm::is_sorted(regs);
+  if (isWhole)
+    if (std::optional<Value> value = loadMatrices(tile, layout))
+      return fromMemoryFormat(*value, tile.element);
   Type type = getSharedElement(tile.element);
   SmallVector<Element> elements;
   accessShared(

@@ -18,6 +18,7 @@
 //   Shapes.cpp          broadcast ... coord      Product.cpp     dot
 //   Assert.cpp          checks of user data      Scan.cpp        scan
 //   Hazards.cpp         where barriers must be   MatrixProduct.cpp  dot by matrix instructions
+//   LoadMatrix.cpp      ldmatrix
 //
 // Every thread of a block runs the same loops and branches: their conditions are
 // scalars, which all threads hold alike. Barriers may therefore stand anywhere in
@@ -71,6 +72,10 @@ struct SharedTile {
   int64_t offset;
   mlir::Type element;
 };
+
+/// Where the element at `coordinates` is, in bytes and before swizzles.
+Poly addressOf(IndexAlgebra &algebra, const layout::MemoryLayout &memory,
+               llvm::ArrayRef<Poly> coordinates);
 
 struct Options {
   bool isStrict = false;
@@ -185,6 +190,13 @@ private:
   /// The registers `regs` of `layout`, read from shared memory.
   mlir::Value readShared(const SharedTile &tile, const DistributedLayout &layout,
                          llvm::ArrayRef<int64_t> regs);
+  /// The whole tile by ldmatrix, if it is made of that one's fragments and memory of its rows.
+  std::optional<mlir::Value> loadMatrices(const SharedTile &tile, const DistributedLayout &layout);
+  /// Which lane names which row then, as a layout; nothing if ldmatrix cannot read `layout`.
+  std::optional<DistributedLayout> getMatrixRows(const DistributedLayout &layout,
+                                                 mlir::Type element);
+  /// A pointer to a byte of the scratch, through the tile's swizzles.
+  mlir::Value pointerTo(const SharedTile &tile, const Poly &address);
   void accessShared(
       const SharedTile &tile, const DistributedLayout &layout, llvm::ArrayRef<int64_t> regs,
       llvm::function_ref<void(int64_t, int64_t, mlir::Value, int64_t, const Condition &)> access);

@@ -169,6 +169,70 @@ TEST(EmulatorMatrix, ProductsOfSingleElements) {
   }
 }
 
+/// Numbers 0 to 255 as four matrices in shared memory: what each lane gets of them, by the table of
+/// targets for operands of mma (A is what ldmatrix.x4 is made for, B what .trans is).
+TEST(EmulatorMatrix, MatricesAreLoaded) {
+  for (const char *layout : {"row", "col"}) {
+    std::string text = R"(
+      llvm.mlir.global internal @tile() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<256 x i16>
+      llvm.func @k(%out: !llvm.ptr<1>) attributes {nvvm.kernel} {
+        %t = nvvm.read.ptx.sreg.tid.x : i32
+        %l = llvm.zext %t : i32 to i64
+        %c8 = llvm.mlir.constant(8 : i64) : i64
+        %f = llvm.mul %l, %c8 : i64
+        %tile = llvm.mlir.addressof @tile : !llvm.ptr<3>
+        %p = llvm.getelementptr %tile[%f] : (!llvm.ptr<3>, i64) -> !llvm.ptr<3>, i16
+        %c4 = llvm.mlir.constant(4 : i64) : i64
+        %n = llvm.mul %l, %c4 : i64
+)";
+    for (int i = 0; i < 8; ++i) {
+      std::string n = std::to_string(i);
+      text += "%k" + n + " = llvm.mlir.constant(" + n + " : i64) : i64\n%v" + n +
+              " = llvm.add %f, %k" + n + " : i64\n%w" + n + " = llvm.trunc %v" + n +
+              " : i64 to i16\n%q" + n + " = llvm.getelementptr %p[" + n +
+              "] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i16\nllvm.store %w" + n + ", %q" + n +
+              " : i16, !llvm.ptr<3>\n";
+    }
+    text += "nvvm.barrier0\n%m = nvvm.ldmatrix %p {num = 4 : i32, layout = #nvvm.mma_layout<" +
+            std::string(layout) +
+            ">, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = "
+            "#nvvm.ld_st_matrix_elt_type<b16>} : (!llvm.ptr<3>) -> !llvm.struct<(i32, i32, i32, "
+            "i32)>\n%o = llvm.getelementptr %out[%n] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i32\n";
+    for (int i = 0; i < 4; ++i) {
+      std::string n = std::to_string(i);
+      text += "%e" + n + " = llvm.extractvalue %m[" + n +
+              "] : !llvm.struct<(i32, i32, i32, i32)>\n%o" + n + " = llvm.getelementptr %o[" + n +
+              "] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32\nllvm.store %e" + n + ", %o" + n +
+              " : i32, !llvm.ptr<1>\n";
+    }
+    text += "llvm.return\n}\n";
+    auto module = parseSourceString<ModuleOp>(text, ParserConfig(&getContext()));
+    ASSERT_TRUE(module) << text;
+    auto emulated = Emulator::load(*module);
+    ASSERT_TRUE(succeeded(emulated));
+    uint32_t *output = (*emulated)->allocate("out", std::vector<uint32_t>(128, 0));
+    LaunchOptions options;
+    options.block = {32, 1, 1};
+    auto report = (*emulated)->launch("k", options, {output});
+    ASSERT_TRUE(bool(report));
+    ASSERT_TRUE(report->findings.empty()) << report->findings[0].text();
+    // Rows: the left half of mma.m16n8k8's A; columns: mma.m16n8k8's B.
+    bool isRow = std::string(layout) == "row";
+    layout::DistributedLayout fragment =
+        target::fragment(*target::findMatrixInstruction("mma.m16n8k8.f16"),
+                         isRow ? target::Operand::A : target::Operand::B);
+    for (int64_t matrix = 0; matrix < 4; ++matrix)
+      for (int64_t row = 0; row < 8; ++row)
+        for (int64_t column = 0; column < 8; ++column) {
+          layout::HardwarePlace place = fragment.placeOf(std::vector<int64_t>{row, column});
+          uint32_t word = output[place[static_cast<size_t>(Axis::Lane)] * 4 + matrix];
+          EXPECT_EQ(word >> (place[static_cast<size_t>(Axis::Register)] % 2 * 16) & 0xffff,
+                    static_cast<uint32_t>(matrix * 64 + row * 8 + column))
+              << layout << matrix << row << column;
+        }
+  }
+}
+
 TEST(EmulatorMatrix, AllLanesTakePart) {
   Instruction instruction(*target::findMatrixInstruction("mma.m16n8k16.f16"));
   auto module = parseSourceString<ModuleOp>(instruction.print(), ParserConfig(&getContext()));
