@@ -107,13 +107,12 @@ void LayoutAttr::print(AsmPrinter &printer) const { printer << '<' << getText() 
 LogicalResult ConvertLayoutOp::verify() {
   auto source = cast<RankedTensorType>(getSource().getType());
   auto result = cast<RankedTensorType>(getType());
-  if (source.getShape() != result.getShape() ||
-      source.getElementType() != result.getElementType())
+  if (source.getShape() != result.getShape() || source.getElementType() != result.getElementType())
     return emitOpError("expects a tile of the same shape and elements, but got ")
            << source << " and " << result;
   if (!LayoutAttr::of(source) || !LayoutAttr::of(result))
-    return emitOpError("expects both tiles to have layouts, but got ") << source << " and "
-                                                                       << result;
+    return emitOpError("expects both tiles to have layouts, but got ")
+           << source << " and " << result;
   return success();
 }
 

@@ -137,8 +137,8 @@ Value ThreadEmitter::readShared(const SharedTile &tile, const DistributedLayout 
                                 ArrayRef<int64_t> regs) {
   if (hazards.needsBarrier({.root = {}, .isWrite = false}))
     emitBarrier();
-  bool isWhole = static_cast<int64_t>(regs.size()) == layout.extent(Axis::Register) &&
-                 llvm::is_sorted(regs);
+  bool isWhole =
+      static_cast<int64_t>(regs.size()) == layout.extent(Axis::Register) && llvm::is_sorted(regs);
   if (isWhole)
     if (std::optional<Value> value = loadMatrices(tile, layout))
       return fromMemoryFormat(*value, tile.element);
