@@ -3,6 +3,7 @@
 import os
 
 import lit.formats
+import lit.util
 
 config.name = "Sectile"
 config.test_format = lit.formats.ShTest(True)
@@ -22,3 +23,12 @@ config.excludes = ["Inputs", "corpus", "unit", "lit.cfg.py"]
 config.substitutions.append(("%sectile_source", config.sectile_source))
 config.substitutions.append(("%python", "/usr/bin/python3"))
 config.substitutions.append(("%sectile_build", config.sectile_build))
+
+# The assembler of NVIDIA's is not among the packages: where it is missing, its tests are unsupported.
+for variable in ("SECTILE_PTXAS", "CUDA_HOME"):
+    if variable in os.environ:
+        config.environment[variable] = os.environ[variable]
+if "SECTILE_PTXAS" in os.environ or lit.util.which(
+        "ptxas", os.pathsep.join([os.path.join(os.environ.get("CUDA_HOME", "/nonexistent"), "bin"),
+                                  os.environ["PATH"]])):
+    config.available_features.add("ptxas")

@@ -45,6 +45,8 @@ LogicalResult sectile::lowerToLLVM(ModuleOp module) {
   LLVMTypeConverter converter(context, options);
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
+  // Instructions of devices stand for themselves.
+  target.addLegalDialect("nvvm");
   RewritePatternSet patterns(context);
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);

@@ -15,6 +15,8 @@
 
 #include "llvm/ADT/StringExtras.h"
 
+#include <cstring>
+
 using namespace sectile::emulator;
 
 /// The lane that a shuffle reads, and whether it lies in the segment; from the pseudo code of
@@ -81,6 +83,25 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
   switch (meeting.op) {
   case Collective::SyncWarp:
     return;
+  case Collective::Matrix: {
+    // All threads of the warp take part (PTX ISA, mma, ".aligned").
+    if (~arrived)
+      return each([&](Lane &lane) {
+        report(FindingKind::InvalidMask, lane.site,
+               "expects all lanes of the warp to take part, but only 0x" +
+                   llvm::utohexstr(arrived) + " do",
+               nullptr, 0, 0, &lane);
+      });
+    const uint64_t *in[32];
+    uint64_t *out[32];
+    for (uint32_t i = 0; i < 32; ++i) {
+      in[i] = reinterpret_cast<const uint64_t *>(warp.lanes[i].operands[0]);
+      out[i] = reinterpret_cast<uint64_t *>(warp.lanes[i].operands[1]);
+    }
+    return multiply(matrices[meeting.variant], in, out);
+  }
+  case Collective::LoadMatrix:
+    return loadMatrices(warp, meeting);
   case Collective::Elect:
     return each(
         [&](Lane &lane) { lane.result = lane.lane == uint32_t(llvm::countr_zero(arrived)); });
@@ -136,5 +157,42 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
       first = false;
     });
     return each([&](Lane &lane) { lane.result = reduced; });
+  }
+}
+
+/// ldmatrix, of 8 x 8 matrices of 16 bits: lanes 8 j to 8 j + 7 give the addresses of the rows of
+/// matrix j, of 16 bytes each; of every matrix a lane gets the elements 2 (lane % 4) and the next
+/// one of row lane / 4, with .trans of column lane / 4 (PTX ISA, "Warp-level matrix load
+/// instruction").
+void Machine::loadMatrices(Warp &warp, const Meeting &meeting) {
+  uint32_t count = meeting.variant >> 1;
+  bool isTransposed = meeting.variant & 1;
+  uint16_t matrices[4][8][8];
+  Lane *last = current;
+  for (uint32_t i = 0; i < 8 * count; ++i) {
+    Lane &lane = warp.lanes[i];
+    if (!(meeting.arrived >> i & 1)) {
+      report(FindingKind::InvalidMask, last->site,
+             "lane " + std::to_string(i) + " gives the address of a row, but takes no part");
+      std::fill_n(matrices[i / 8][i % 8], 8, 0);
+      continue;
+    }
+    // The read is that lane's.
+    current = &lane;
+    const void *row =
+        access(reinterpret_cast<char *>(lane.operands[0]), 16, sites[lane.site], lane.site);
+    std::memcpy(matrices[i / 8][i % 8], row, 16);
+  }
+  current = last;
+  for (uint32_t i = 0; i < 32; ++i) {
+    if (!(meeting.arrived >> i & 1))
+      continue;
+    auto *out = reinterpret_cast<uint64_t *>(warp.lanes[i].operands[1]);
+    for (uint32_t j = 0; j < count; ++j) {
+      uint32_t line = i / 4, first = i % 4 * 2;
+      uint32_t low = isTransposed ? matrices[j][first][line] : matrices[j][line][first];
+      uint32_t high = isTransposed ? matrices[j][first + 1][line] : matrices[j][line][first + 1];
+      out[j] = low | high << 16;
+    }
   }
 }

@@ -59,6 +59,15 @@ static FailureOr<OwningOpRef<ModuleOp>> extractKernels(ModuleOp module) {
   return kernels;
 }
 
+/// f32 to bf16, to nearest even: what LLVM calls where the host has no instruction (the name and
+/// the register are those of compiler-rt).
+static __bf16 onTruncateToBF16(float value) {
+  auto bits = llvm::bit_cast<uint32_t>(value);
+  bool isNaN = (bits & 0x7fffffff) > 0x7f800000;
+  uint32_t rounded = isNaN ? bits | 0x00400000 : bits + 0x7fff + (bits >> 16 & 1);
+  return llvm::bit_cast<__bf16>(static_cast<uint16_t>(rounded >> 16));
+}
+
 static llvm::Error compile(ModuleOp module, std::unique_ptr<llvm::orc::LLJIT> &jit) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
@@ -91,6 +100,7 @@ static llvm::Error compile(ModuleOp module, std::unique_ptr<llvm::orc::LLJIT> &j
   define("sectile_emulator_meet", onMeet);
   define("sectile_emulator_barrier", onBarrier);
   define("sectile_emulator_special", onSpecial);
+  define("__truncsfbf2", onTruncateToBF16);
   auto &library = jit->getMainJITDylib();
   if (auto error = library.define(llvm::orc::absoluteSymbols(std::move(symbols))))
     return error;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Lower.h"
+#include "LowerMatrix.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -43,37 +44,6 @@ static uint64_t naturalAlignment(Type type, const DataLayout &layout) {
     return alignment;
   }
   return llvm::PowerOf2Ceil(layout.getTypeSize(type).getFixedValue());
-}
-
-/// The number that Machine::special knows a register by.
-static std::optional<int> specialRegister(StringRef name) {
-  if (!name.consume_front("nvvm.read.ptx.sreg."))
-    return std::nullopt;
-  int code = llvm::StringSwitch<int>(name)
-                 .Case("tid.x", 0)
-                 .Case("tid.y", 1)
-                 .Case("tid.z", 2)
-                 .Case("ntid.x", 3)
-                 .Case("ntid.y", 4)
-                 .Case("ntid.z", 5)
-                 .Case("ctaid.x", 6)
-                 .Case("ctaid.y", 7)
-                 .Case("ctaid.z", 8)
-                 .Case("nctaid.x", 9)
-                 .Case("nctaid.y", 10)
-                 .Case("nctaid.z", 11)
-                 .Case("laneid", 12)
-                 .Case("warpsize", 13)
-                 .Case("warpid", 14)
-                 .Case("nwarpid", 15)
-                 .Case("lanemask.eq", 16)
-                 .Case("lanemask.le", 17)
-                 .Case("lanemask.lt", 18)
-                 .Case("lanemask.ge", 19)
-                 .Case("lanemask.gt", 20)
-                 .Case("dynamic.smem.size", 21)
-                 .Default(-1);
-  return code < 0 ? std::nullopt : std::optional(code);
 }
 
 namespace {
@@ -207,6 +177,8 @@ LogicalResult Lowering::checkOp(Operation *op) {
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
           NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::MembarOp>(op))
     return success();
+  if (isa<NVVM::MmaOp, NVVM::LdMatrixOp>(op))
+    return isMatrixOp(op) ? success() : refuse(op, "its shape and types are not emulated");
   if (auto redux = dyn_cast<NVVM::ReduxOp>(op))
     return redux.getVal().getType().isInteger(32) ? success()
                                                   : refuse(op, "floats are not supported yet");
@@ -415,6 +387,20 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         return success();
       })
       .Case<NVVM::Barrier0Op, NVVM::BarrierOp>([&](auto) { return lowerBarrier(op); })
+      .Case<NVVM::MmaOp, NVVM::LdMatrixOp>([&](auto) {
+        auto [kind, variant] = describeMatrixOp(op, machine.matrices);
+        uint32_t id = addSite(op, variant);
+        Site &site = machine.sites[id];
+        site.bytes = site.align = 16; // a row of ldmatrix
+        site.space = 3;
+        site.read = true;
+        replaceMatrixOp(builder, op, [&, loc = op->getLoc(), kind = kind](Value in, Value out) {
+          call(loc, "sectile_emulator_meet", i64,
+               {constant(loc, i32, int(kind)), constant(loc, i32, -1), constant(loc, i32, id), in,
+                out, constant(loc, i64, 0)});
+        });
+        return success();
+      })
       // A fence orders nothing that this lane does not do in order already.
       .Case([&](NVVM::MembarOp) {
         op->erase();

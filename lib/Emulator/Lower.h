@@ -30,6 +30,10 @@ struct LoweredKernels {
   std::vector<GlobalInfo> globals;
 };
 
+/// The number that Machine::special knows the register by that an op of this name reads; nothing if
+/// it reads none.
+std::optional<int> specialRegister(llvm::StringRef name);
+
 /// The name of the function `void(void **arguments)` that calls `kernel`.
 std::string entryName(llvm::StringRef kernel);
 

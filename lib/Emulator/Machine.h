@@ -7,6 +7,8 @@
 #ifndef SECTILE_LIB_EMULATOR_MACHINE_H
 #define SECTILE_LIB_EMULATOR_MACHINE_H
 
+#include "Matrix.h"
+
 #include "sectile/Emulator/Emulator.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -33,6 +35,8 @@ enum class Collective : uint8_t {
   Redux,
   SyncWarp,
   Elect,
+  Matrix,
+  LoadMatrix,
 };
 /// Variants of collectives, in the order of the NVVM dialect's attributes.
 enum ShuffleKind : uint32_t { Bfly, Up, Down, Idx };
@@ -115,6 +119,8 @@ public:
 
   std::vector<Site> sites{1};
   std::vector<SharedVariable> sharedVariables;
+  /// What the variants of matrix instructions are.
+  std::vector<MatrixOp> matrices;
   uint64_t staticShared = 0;
   char *shared() const { return sharedRegion.data; }
 
@@ -134,6 +140,7 @@ private:
   Lane *nextLane();
   void complete(Warp &warp, size_t meeting);
   void perform(Warp &warp, const Meeting &meeting);
+  void loadMatrices(Warp &warp, const Meeting &meeting);
   void tryComplete(Warp &warp);
   void tryBarriers();
   void release(Barrier &barrier);

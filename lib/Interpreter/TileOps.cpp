@@ -245,6 +245,12 @@ static LogicalResult executeReshape(Machine &, Frame &frame, const Step &step) {
   return success();
 }
 
+/// Where elements live does not change what they are.
+static LogicalResult executeConvertLayout(Machine &, Frame &frame, const Step &step) {
+  frame[step.results[0]] = frame[step.operands[0]];
+  return success();
+}
+
 namespace {
 struct FormsPayload : Payload {
   IndexForms forms;
@@ -338,6 +344,7 @@ void interp::addTileHandlers(HandlerTable &table) {
   table["tile.broadcast"] = {executeBroadcast};
   table["tile.transpose"] = {executeTranspose};
   table["tile.reshape"] = {executeReshape};
+  table["tile.convert_layout"] = {executeConvertLayout};
   table["tile.coord"] = {executeCoord, prepareCoord};
   table["tile.mask"] = {executeMask, prepareMask};
   table["tile.assert"] = {executeAssert};

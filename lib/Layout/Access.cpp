@@ -180,22 +180,26 @@ OrReason<MemoryLayout> sectile::layout::chooseSwizzle(const MemoryLayout &memory
       return *reason;
     tables.emplace_back(*access.registers, memory, access.kind);
   }
-  auto countTurnsWith = [&](const std::vector<Swizzle> &swizzles) {
-    int64_t turns = 0;
+  auto costWith = [&](const std::vector<Swizzle> &swizzles) {
+    // Of as many turns fewer instructions: a swizzle may cut wide accesses and still cost no turn.
+    std::pair<int64_t, int64_t> cost{0, 0};
     for (AddressTable table : tables) {
       table.apply(swizzles);
-      turns += count(table, model).wavefronts;
+      AccessCount counted = count(table, model);
+      cost.first += counted.wavefronts;
+      cost.second += counted.instructions;
     }
-    return turns;
+    return cost;
   };
   std::vector<Swizzle> best;
-  int64_t fewest = countTurnsWith(best), bytes = memory.sizeBits() / 8;
+  auto fewest = costWith(best);
+  int64_t bytes = memory.sizeBits() / 8;
   // Fewer bits first: they change less. A period that does not divide the size would need more.
   for (int64_t bits = 1; int64_t(1) << 2 * bits <= bytes; ++bits)
     for (int64_t to = 0; int64_t(1) << (to + 2 * bits) <= bytes; ++to)
       for (int64_t from = to + bits; bytes % (int64_t(1) << (from + bits)) == 0; ++from)
-        if (int64_t turns = countTurnsWith({{bits, from, to}}); turns < fewest) {
-          fewest = turns;
+        if (auto cost = costWith({{bits, from, to}}); cost < fewest) {
+          fewest = cost;
           best = {{bits, from, to}};
         }
   return memory.withSwizzles(std::move(best));

@@ -166,6 +166,42 @@ DistributedLayout DistributedLayout::withUnitDim(unsigned dim) const {
           })};
 }
 
+DistributedLayout DistributedLayout::withoutRegisterCopies() const {
+  std::array<std::vector<TileDigit>, kNumAxes> digits;
+  for (const Digit &digit : places.digits())
+    if (digit.to || digit.from.axis != static_cast<unsigned>(Axis::Register))
+      digits[digit.from.axis].push_back({digit.extent, digit.to});
+  return *create(tileShape, digits);
+}
+
+/// Coordinates in a tensor of that shape to their number in row-major order.
+static DigitMap makeRowMajor(std::span<const int64_t> shape) {
+  std::vector<Digit> digits;
+  int64_t stride = 1;
+  for (size_t dim = shape.size(); dim-- > 0; stride *= shape[dim])
+    digits.push_back({shape[dim], {static_cast<unsigned>(dim), 1}, Place{0, stride}});
+  return *DigitMap::create({shape.begin(), shape.end()}, {stride}, std::move(digits));
+}
+
+OrReason<DistributedLayout> DistributedLayout::reshaped(std::vector<int64_t> shape) const {
+  if (!std::ranges::equal(tileShape, box()))
+    return Reason{"expects a layout without invalid places"};
+  DigitMap numbers = makeRowMajor(tileShape), others = makeRowMajor(shape);
+  if (numbers.range()[0] != others.range()[0])
+    return Reason{"expects a shape of " + std::to_string(numbers.range()[0]) +
+                  " elements, but got " + std::to_string(others.range()[0])};
+  OrReason<DigitMap> coordinates = others.inverse();
+  if (!coordinates)
+    return coordinates.reason();
+  OrReason<DigitMap> toNumbers = places.then(numbers);
+  if (!toNumbers)
+    return toNumbers.reason();
+  OrReason<DigitMap> map = toNumbers->then(*coordinates);
+  if (!map)
+    return map.reason();
+  return DistributedLayout(std::move(shape), std::move(*map));
+}
+
 OrReason<DistributedLayout> DistributedLayout::withShape(std::vector<int64_t> shape) const {
   if (shape.size() != tileShape.size())
     return Reason{"expects a shape of rank " + std::to_string(tileShape.size()) + ", but got " +

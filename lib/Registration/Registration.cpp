@@ -14,7 +14,9 @@
 #include "sectile/Compiler/Pipelines.h"
 #include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/Host.h"
+#include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
+#include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -34,4 +36,6 @@ void sectile::registerAllPasses() {
   registerHostPasses();
   registerPipelines();
   cpu::registerTileToCPUPasses();
+  simt::registerTileToSIMTPasses();
+  simt::registerSIMTToNVVMPasses();
 }

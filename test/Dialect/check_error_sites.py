@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 # Reported to callers in C++ only: the parser refuses such text itself.
-UNREACHABLE = {"expects non-negative extents, but got "}
+UNREACHABLE = {"expects non-negative extents, but got ",
+               "expects the canonical text '', but got ''"}
 
 SITE = re.compile(r"emit(?:Op)?Error\((.*?);\n", re.S)
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')

@@ -47,6 +47,7 @@ struct ProgramView {
   int64_t most = -1;
 
   std::string print() const;
+  size_t getElementBytes() const { return (TileType{{}, element}.bits() + 7) / 8; }
 };
 
 /// An op. In `text`, `$0` and on are operands and `$r` is the result.

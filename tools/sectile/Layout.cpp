@@ -9,6 +9,7 @@
 #include "Args.h"
 #include "Files.h"
 #include "sectile/Layout/Access.h"
+#include "sectile/Target/GpuTarget.h"
 #include "sectile/Target/MatrixInstruction.h"
 
 #include <algorithm>
@@ -38,10 +39,8 @@ constexpr Syntax kSyntax = {
     "operand of a matrix instruction,\nA, B or C: mma.m16n8k16.f16:A.",
     "SPEC", kOptions};
 
-/// Shared memory since sm_50: 32 banks of 4 bytes; 8 and 16 bytes per lane are served by half and
-/// quarter warps. Global memory moves in sectors of 32 bytes. (CUDA C++ Programming Guide, "Shared
-/// Memory" and "Device Memory Accesses".)
-const layout::AccessModel kWarp32{{{1, 32}, {2, 32}, {4, 32}, {8, 16}, {16, 8}}, 32, 4, 32};
+/// All devices with warps of 32 lanes have the same one.
+const layout::AccessModel kWarp32 = target::findGpuTarget("sm_80")->access;
 
 constexpr int64_t kMostRows = 64, kMostColumns = 16;
 

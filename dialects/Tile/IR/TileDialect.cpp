@@ -19,7 +19,21 @@ using namespace sectile::tile;
 
 #include "dialects/Tile/IR/TileDialect.cpp.inc"
 
+namespace {
+/// Layouts are long, and a kernel has few: they print as #layout, #layout1, ...
+struct TileAsmInterface : OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+  AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
+    if (!isa<LayoutAttr>(attr))
+      return AliasResult::NoAlias;
+    os << "layout";
+    return AliasResult::OverridableAlias;
+  }
+};
+} // namespace
+
 void TileDialect::initialize() {
+  addInterfaces<TileAsmInterface>();
   registerTypesAndAttributes();
   addOperations<
 #define GET_OP_LIST

@@ -408,14 +408,24 @@ LogicalResult ScanOp::verify() {
   }
   for (Value input : getInputs())
     elements.push_back(getElementTypeOrSelf(input.getType()));
-  if (getLasts().getTypes() != getCarries().getTypes())
+  auto isSameTile = [](auto pair) {
+    auto [a, b] = pair;
+    return shapeOf(a) == shapeOf(b) && getElementTypeOrSelf(a) == getElementTypeOrSelf(b) &&
+           isa<RankedTensorType>(a) == isa<RankedTensorType>(b);
+  };
+  if (getLasts().size() != getCarries().size() ||
+      !llvm::all_of(llvm::zip(getLasts().getTypes(), getCarries().getTypes()), isSameTile))
     return emitOpError("expects lasts of the carries' types ")
            << getCarries().getTypes() << ", but got " << getLasts().getTypes();
-  SmallVector<Type> scanned = llvm::map_to_vector(
-      state, [&](Type element) -> Type { return RankedTensorType::get(shape, element); });
-  if (getScanned().getTypes() != TypeRange(scanned))
-    return emitOpError("expects scanned tiles of types ")
-           << TypeRange(scanned) << ", but got " << getScanned().getTypes();
+  auto isScanned = [&](auto pair) {
+    auto [type, element] = pair;
+    return shapeOf(type) == shape && getElementTypeOrSelf(type) == element;
+  };
+  if (getScanned().size() != state.size() ||
+      !llvm::all_of(llvm::zip(getScanned().getTypes(), state), isScanned))
+    return emitOpError("expects scanned tiles of shape ")
+           << describe(shape) << " and elements " << TypeRange(state) << ", but got "
+           << getScanned().getTypes();
   SmallVector<Type> expected(state);
   llvm::append_range(expected, elements);
   if (getStep().getArgumentTypes() != TypeRange(expected))
@@ -483,7 +493,8 @@ LogicalResult TransposeOp::verify() {
 }
 
 OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
-  if (llvm::equal(getPerm(), llvm::seq<int64_t>(0, getPerm().size())))
+  if (getSource().getType() == getType() &&
+      llvm::equal(getPerm(), llvm::seq<int64_t>(0, getPerm().size())))
     return getSource();
   if (auto splat = dyn_cast_if_present<SplatElementsAttr>(adaptor.getSource()))
     return splat.resizeSplat(cast<ShapedType>(getType()));

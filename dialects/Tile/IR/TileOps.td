@@ -403,6 +403,29 @@ def Tile_ReshapeOp : Tile_Op<"reshape", [Pure]> {
   let hasCanonicalizer = 1;
 }
 
+def Tile_ConvertLayoutOp : Tile_Op<"convert_layout", [Pure]> {
+  let summary = "the same tile in another layout";
+  let description = [{
+    result = source: only the places that hold the elements differ. Lowerings rename registers,
+    exchange them between lanes or go through shared memory, whichever is enough.
+
+    ```mlir
+    #rows = #tile.layout<[32, 4], register = [4:d1], lane = [32:d0]>
+    #columns = #tile.layout<[32, 4], register = [4:d0], lane = [4:d1, 8:d0*4]>
+    func.func @convert(%t: tensor<32x4xf32, #rows>) -> tensor<32x4xf32, #columns> {
+      %r = tile.convert_layout %t : tensor<32x4xf32, #rows> -> tensor<32x4xf32, #columns>
+      return %r : tensor<32x4xf32, #columns>
+    }
+    ```
+    Constraints: 1. shapes and element types are equal; 2. both tiles have layouts.
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 def Tile_CoordOp : Tile_Op<"coord", [Pure]> {
   let summary = "a function of each element's coordinates";
   let description = [{

@@ -11,6 +11,8 @@
 include "dialects/Tile/IR/TileDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/TensorEncoding.td"
+include "dialects/Tile/IR/TileLayouts.td"
 
 def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
   let mnemonic = "memory";

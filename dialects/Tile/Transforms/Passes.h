@@ -13,6 +13,13 @@
 
 namespace sectile::tile {
 
+/// Attributes of a kernel whose tiles have layouts: the device's name and the warps of a block.
+inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
+inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
+/// Attribute of a product: the matrix instruction that computes it (lib/Target), whose fragments
+/// its tiles are made of.
+inline constexpr llvm::StringLiteral kInstructionAttr = "tile.instruction";
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "dialects/Tile/Transforms/Passes.h.inc"

@@ -83,4 +83,51 @@ def TilePrefetchPass : Pass<"tile-prefetch", "::sectile::tile::KernelOp"> {
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 
+def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::KernelOp"> {
+  let summary = "say which lane and register holds each element of each tile";
+  let description = [{
+    Every tile of the kernel gets a `#tile.layout`. Values that elementwise ops, loops and branches
+    tie together share one: that of the product among them, or of the load or store of most bytes.
+    A product takes the matrix instruction that wastes least, if the device has one for its types and
+    rounding is not prescribed; its tiles are then made of that one's fragments, and `tile.instruction`
+    names it. Any other accumulator is cut so that each thread reads fewest elements of both sides. A
+    transfer's neighbouring lanes run along what is contiguous in memory, each with as many elements
+    as it may move at once. From there layouts flow through reductions, broadcasts, transpositions
+    and reshapes to values that have neither, and what remains is cut in row-major order. Where two
+    layouts meet stands a `tile.convert_layout`: before an op that wants another one, and at a load
+    or store that would otherwise move more than twice the sectors it has to, by count.
+
+    The choice `warps` of the kernel's schedule says how many warps a block has; else each thread
+    gets about 8 elements of the largest tile, in at most 8 warps. Afterwards `tile.warps` and
+    `tile.target` of the kernel say what was assumed. Constants and coordinates are repeated for
+    each of their users. Each decision leaves a remark. `tile-to-simt` usually follows.
+
+    ```mlir
+    tile.kernel @scale(%x: !tile.view<512xf32>, %y: !tile.view<512xf32>) {
+      %t = tile.load %x at affine_map<(t) -> (t)>[] : !tile.view<512xf32> -> tensor<512xf32>
+      %r = arith.addf %t, %t : tensor<512xf32>
+      tile.store %r, %y at affine_map<(t) -> (t)>[] : tensor<512xf32>, !tile.view<512xf32>
+      tile.return
+    }
+    ```
+    becomes
+    ```mlir
+    #layout = #tile.layout<[512], register = [4:d0, 2:d0*256], lane = [32:d0*4], warp = [2:d0*128]>
+    tile.kernel @scale(%x: !tile.view<512xf32>, %y: !tile.view<512xf32>)
+        attributes {tile.target = "sm_80", tile.warps = 2 : i64} {
+      %t = tile.load %x at affine_map<(t) -> (t)>[] : !tile.view<512xf32> -> tensor<512xf32, #layout>
+      %r = arith.addf %t, %t : tensor<512xf32, #layout>
+      tile.store %r, %y at affine_map<(t) -> (t)>[]
+                 : tensor<512xf32, #layout>, !tile.view<512xf32>
+      tile.return
+    }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"sm_80\"",
+                        "device: sm_80, sm_86, sm_89 or sm_90a">,
+                 Option<"floatMode", "fp", "std::string", "\"default\"",
+                        "strict (no matrix instructions on floats), default or fast">];
+  let dependentDialects = ["::sectile::tile::TileDialect"];
+}
+
 #endif // SECTILE_TILE_TRANSFORMS_PASSES_TD

@@ -62,7 +62,8 @@ struct Access {
 };
 
 /// What `memory` becomes with the swizzle for which all `accesses` together take fewest turns of
-/// shared memory, and of those the one of fewest bits; without any if none is better.
+/// shared memory, then fewest instructions, and of those the one of fewest bits; without any if
+/// none is better.
 OrReason<MemoryLayout> chooseSwizzle(const MemoryLayout &memory, std::span<const Access> accesses,
                                      const AccessModel &model);
 

@@ -90,6 +90,11 @@ public:
   DistributedLayout withoutDim(unsigned dim) const;
   /// With a dimension of extent 1 at `dim`.
   DistributedLayout withUnitDim(unsigned dim) const;
+  /// With one register for each element of a lane: copies in registers hold nothing of their own.
+  DistributedLayout withoutRegisterCopies() const;
+  /// The same elements in row-major order with other extents, in the same places. Not representable
+  /// with invalid places, or if a digit would be cut by the new extents.
+  OrReason<DistributedLayout> reshaped(std::vector<int64_t> shape) const;
   /// The same digits over a tile of another shape inside the box.
   OrReason<DistributedLayout> withShape(std::vector<int64_t> shape) const;
   /// A tile of tiles: `inner`, which must have no invalid places, in each element of this layout.

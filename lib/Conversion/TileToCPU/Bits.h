@@ -7,11 +7,12 @@
 #ifndef SECTILE_LIB_CONVERSION_TILETOCPU_BITS_H
 #define SECTILE_LIB_CONVERSION_TILETOCPU_BITS_H
 
-#include "Vectors.h"
+#include "lib/Conversion/Support/Vectors.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 namespace sectile::cpu {
+using namespace lowering;
 
 /// Integer and float arithmetic on a part of 32-bit elements.
 struct Bits {

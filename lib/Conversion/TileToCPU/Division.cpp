@@ -25,7 +25,7 @@
 
 #include "Division.h"
 
-#include "Vectors.h"
+#include "lib/Conversion/Support/Vectors.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -37,6 +37,7 @@
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::cpu;
+using namespace sectile::lowering;
 
 /// Bits of 2^`exponent` as an f32.
 static constexpr int64_t bitsOfPower(int64_t exponent) { return (exponent + 127) << 23; }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CpuMath.h"
 #include "KernelEmitter.h"
 #include "Numbers.h"
 
@@ -32,7 +33,7 @@ static Num toCompute(Lanes &l, Value value) {
 static Num decodeHeld(Lanes &l, Value held, const Format &format) {
   if (isa<FloatType>(getElementTypeOrSelf(held.getType())))
     return toCompute(l, held);
-  Lanes narrow(l.builder, l.loc, l.level, held, /*wide=*/false);
+  Lanes narrow(l.builder, l.loc, l.target, held, /*wide=*/false);
   return toCompute(l, decode(readCodes(narrow, held, format), format));
 }
 
@@ -40,7 +41,7 @@ static Num decodeHeld(Lanes &l, Value held, const Format &format) {
 static Num subtractCodes(Lanes &l, Value codes, Value zero, const Format &format) {
   if (isa<IntegerType>(getElementTypeOrSelf(codes.getType()))) {
     // Differences of integers are exact, and one conversion serves both.
-    Lanes narrow(l.builder, l.loc, l.level, codes, /*wide=*/false);
+    Lanes narrow(l.builder, l.loc, l.target, codes, /*wide=*/false);
     std::optional<Num> left = decodeInteger(readCodes(narrow, codes, format), format);
     std::optional<Num> right = decodeInteger(readCodes(narrow, zero, format), format);
     if (left && right)
@@ -76,7 +77,7 @@ Value KernelEmitter::emitConvertPart(ConvertOp op, ArrayRef<Value> operands) {
   Type element = getElementTypeOrSelf(op.getType());
   Value source = operands[0];
   bool isWide = !op.getFrom() && getElementTypeOrSelf(source.getType()).isF64();
-  Lanes l(builder, loc, level, source, isWide);
+  Lanes l(builder, loc, getMathTarget(level), source, isWide);
   Num number =
       op.getFrom() ? decodeHeld(l, source, numbers::getFormat(*op.getFrom())) : l.wrap(source);
   if (!op.getTo())
@@ -89,7 +90,8 @@ Value KernelEmitter::emitDequantizePart(DequantizeOp op, ArrayRef<Value> operand
   Type codes = getElementTypeOrSelf(op.getCodes().getType());
   Type scale = getElementTypeOrSelf(op.getScale().getType());
   Format format = numbers::getFormat(op.getFormat());
-  Lanes l(builder, loc, level, operands[0], numbers::getComputeType({element, scale}).isF64());
+  Lanes l(builder, loc, getMathTarget(level), operands[0],
+          numbers::getComputeType({element, scale}).isF64());
   auto subtractZero = [&]() -> Num {
     if (!op.getZero())
       return decodeHeld(l, operands[0], format);
@@ -107,7 +109,7 @@ Value KernelEmitter::emitQuantizePart(QuantizeOp op, ArrayRef<Value> operands) {
   Type compute = numbers::getComputeType({values, scale});
   Type precision = op.getPrecision().value_or(compute);
   Format format = numbers::getFormat(op.getFormat());
-  Lanes l(builder, loc, level, operands[0], precision.isF64());
+  Lanes l(builder, loc, getMathTarget(level), operands[0], precision.isF64());
   Value ratio =
       l.wrap(toElement(operands[0], precision)) / l.wrap(toElement(operands[1], precision));
   // Twice the bits of a narrow quotient and two more are less than f32 has: no bit of the second
@@ -122,8 +124,8 @@ Value KernelEmitter::emitQuantizePart(QuantizeOp op, ArrayRef<Value> operands) {
     return holdCodes(encode(quotient, shift, format, op.getSpecial()), codes);
   }
   // The sum is rounded to the type that is computed in, once the quotient is in `precision`.
-  Lanes wide(builder, loc, level, operands[0], precision.isF64() || compute.isF64());
-  Lanes own(builder, loc, level, operands[0], compute.isF64());
+  Lanes wide(builder, loc, getMathTarget(level), operands[0], precision.isF64() || compute.isF64());
+  Lanes own(builder, loc, getMathTarget(level), operands[0], compute.isF64());
   Num zero =
       isCode ? decodeHeld(own, operands[2], format) : own.wrap(toElement(operands[2], compute));
   Num sum = toCompute(own, toCompute(wide, quotient) + toCompute(wide, zero));

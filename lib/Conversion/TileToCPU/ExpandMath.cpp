@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Conversion/Support/ExpandMath.h"
+#include "CpuMath.h"
 #include "Division.h"
-#include "MathFunctions.h"
 
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 
@@ -24,14 +25,7 @@ namespace sectile::cpu {
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::cpu;
-
-/// Ops that the back end turns into instructions, on floats and integers alike.
-static bool isNative(Operation *op) {
-  return isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp, math::CountLeadingZerosOp,
-             math::CountTrailingZerosOp, math::CtPopOp, math::FloorOp, math::FmaOp,
-             math::IsFiniteOp, math::IsInfOp, math::IsNaNOp, math::IsNormalOp, math::RoundEvenOp,
-             math::SqrtOp, math::TruncOp>(op);
-}
+using namespace sectile::lowering;
 
 /// Where there is no such instruction a fused multiply-add rounds twice: contraction is an
 /// optimisation here, and LLVM would call its library.
@@ -43,81 +37,7 @@ static void splitFma(math::FmaOp op) {
   op.erase();
 }
 
-/// The function that `op` stands for; null if there is none.
-static Num (*getUnary(Operation *op))(Lanes &, Num) {
-  using Function = Num (*)(Lanes &, Num);
-  return llvm::TypeSwitch<Operation *, Function>(op)
-      .Case<math::ExpOp>([](auto) { return makeExp; })
-      .Case<math::Exp2Op>([](auto) { return makeExp2; })
-      .Case<math::ExpM1Op>([](auto) { return makeExpM1; })
-      .Case<math::LogOp>([](auto) { return makeLog; })
-      .Case<math::Log2Op>([](auto) { return makeLog2; })
-      .Case<math::Log10Op>([](auto) { return makeLog10; })
-      .Case<math::Log1pOp>([](auto) { return makeLog1P; })
-      .Case<math::TanhOp>([](auto) { return makeTanh; })
-      .Case<math::ErfOp>([](auto) { return makeErf; })
-      .Case<math::SinOp>([](auto) { return makeSin; })
-      .Case<math::CosOp>([](auto) { return makeCos; })
-      .Case<math::RsqrtOp>([](auto) { return makeRsqrt; })
-      .Default([](Operation *) { return nullptr; });
-}
-
-/// The same for functions that are computed in f64 only.
-static Num (*getWideUnary(Operation *op))(Lanes &, Num) {
-  using Function = Num (*)(Lanes &, Num);
-  return llvm::TypeSwitch<Operation *, Function>(op)
-      .Case<math::TanOp>([](auto) { return makeTan; })
-      .Case<math::AtanOp>([](auto) { return makeAtan; })
-      .Case<math::AsinOp>([](auto) { return makeAsin; })
-      .Case<math::AcosOp>([](auto) { return makeAcos; })
-      .Case<math::SinhOp>([](auto) { return makeSinh; })
-      .Case<math::CoshOp>([](auto) { return makeCosh; })
-      .Case<math::AsinhOp>([](auto) { return makeAsinh; })
-      .Case<math::AcoshOp>([](auto) { return makeAcosh; })
-      .Case<math::AtanhOp>([](auto) { return makeAtanh; })
-      .Default([](Operation *) { return nullptr; });
-}
-
-static Num (*getBinary(Operation *op))(Lanes &, Num, Num) {
-  using Function = Num (*)(Lanes &, Num, Num);
-  return llvm::TypeSwitch<Operation *, Function>(op)
-      .Case<math::PowFOp>([](auto) { return makePow; })
-      .Case<arith::RemFOp>([](auto) { return makeRem; })
-      .Default([](Operation *) { return nullptr; });
-}
-
-bool sectile::cpu::hasCode(Operation *op) {
-  return isNative(op) || getUnary(op) || getBinary(op) || getWideUnary(op) ||
-         isa<math::Atan2Op>(op);
-}
-
-/// The expansion, or a null value if there is none for this op and type.
-static Value expand(Operation *op, const CpuLevel &level) {
-  OpBuilder builder(op);
-  Location loc = op->getLoc();
-  Type element = getElementTypeOrSelf(op->getResult(0).getType());
-  if (!element.isF32() && !element.isF64())
-    return {};
-  bool wide = element.isF64();
-  Lanes l(builder, loc, level, op->getResult(0), wide);
-  Lanes w(builder, loc, level, op->getResult(0), /*wide=*/true);
-  auto widen = [&](Value value) {
-    return w.wrap(wide ? value : arith::ExtFOp::create(builder, loc, w.numType(), value));
-  };
-  auto narrow = [&](Num value) {
-    return wide ? value.value
-                : arith::TruncFOp::create(builder, loc, l.numType(), value).getResult();
-  };
-  if (auto function = getUnary(op))
-    return function(l, l.wrap(op->getOperand(0)));
-  if (auto function = getBinary(op))
-    return function(l, l.wrap(op->getOperand(0)), l.wrap(op->getOperand(1)));
-  if (auto function = getWideUnary(op))
-    return narrow(function(w, widen(op->getOperand(0))));
-  if (isa<math::Atan2Op>(op))
-    return narrow(makeAtan2(w, widen(op->getOperand(0)), widen(op->getOperand(1))));
-  return {};
-}
+bool sectile::cpu::hasCode(Operation *op) { return isNativeMath(op) || hasExpansion(op); }
 
 namespace {
 struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
@@ -133,13 +53,13 @@ struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
     shareReciprocals(getOperation(), *level);
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
-      if (isa<arith::RemFOp>(op) || (isa<math::MathDialect>(op->getDialect()) && !isNative(op)))
+      if (isa<arith::RemFOp>(op) || (isa<math::MathDialect>(op->getDialect()) && !isNativeMath(op)))
         ops.push_back(op);
     });
     if (!level->hasFma)
       getOperation().walk(splitFma);
     for (Operation *op : ops) {
-      Value value = expand(op, *level);
+      Value value = expandMath(op, getMathTarget(*level));
       if (!value) {
         op->emitOpError("is not supported by cpu-expand-math on ")
             << op->getOperand(0).getType() << " at level " << level->name;

@@ -212,7 +212,7 @@ LogicalResult KernelEmitter::emitInfo() {
     if (!type)
       continue;
     Poly size(type.getElementBytes());
-    for (const Poly &extent : memories[argument].extents)
+    for (const Poly &extent : views.resolve(argument).extents)
       size = size * extent;
     if (!tables.contains(argument)) {
       bytes += size;

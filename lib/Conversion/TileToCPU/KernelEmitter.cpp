@@ -124,7 +124,7 @@ void KernelEmitter::bindArguments(Value bufs, Value sizes) {
       extents.push_back(ShapedType::isDynamic(extent) ? nextPoly() : Poly(extent));
     for (int64_t i = 0; i < type.getNumDynamicStrides(); ++i)
       dynamicStrides.push_back(nextPoly());
-    memories[argument] = describeMemory(type, base, extents, dynamicStrides);
+    views.define(argument, base, extents, dynamicStrides);
   }
 }
 
@@ -363,81 +363,4 @@ SmallVector<int64_t> KernelEmitter::rowCoords(const Tile &tile, int64_t row) con
     row /= tile.shape[dim];
   }
   return coords;
-}
-
-SmallVector<Poly> KernelEmitter::polysOf(ValueRange values) {
-  SmallVector<Poly> result;
-  for (Value value : values)
-    result.push_back(polyOf(value));
-  return result;
-}
-
-Poly KernelEmitter::polyOf(Value value) {
-  if (auto it = polys.find(value); it != polys.end())
-    return it->second;
-  auto compute = [&]() -> Poly {
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
-      if (!loop || argument != loop.getInductionVar())
-        return algebra.value(value, {});
-      Poly lower = polyOf(loop.getLowerBound()), upper = polyOf(loop.getUpperBound());
-      Poly step = polyOf(loop.getStep()), span = upper - lower;
-      IntRange number{0, std::nullopt};
-      if (step.isConstant() && step.constant > 0) {
-        if (span.isConstant())
-          number.hi = span.constant <= 0 ? 0 : (span.constant - 1) / step.constant;
-        if (step.constant > 1)
-          return algebra.iteration(value, lower, step.constant, number);
-      }
-      IntRange range = algebra.getRange(lower);
-      range.hi = number.hi && range.hi ? std::optional(*range.hi + *number.hi) : std::nullopt;
-      return algebra.value(value, range);
-    }
-    Operation *op = value.getDefiningOp();
-    APInt constant;
-    if (matchPattern(value, m_ConstantInt(&constant)))
-      return Poly(constant.getSExtValue());
-    if (auto apply = dyn_cast<affine::AffineApplyOp>(op)) {
-      SmallVector<Poly> operands = polysOf(apply.getMapOperands());
-      ArrayRef<Poly> dims(operands);
-      unsigned numDims = apply.getAffineMap().getNumDims();
-      return algebra.evaluate(apply.getAffineMap().getResult(0), dims.take_front(numDims),
-                              dims.drop_front(numDims));
-    }
-    if (auto dim = dyn_cast<DimOp>(op)) {
-      Value view = dim.getView();
-      ViewType type = dim.getView().getType();
-      if (!type.isDynamicDim(dim.getDim()))
-        return Poly(type.getShape()[dim.getDim()]);
-      int64_t position =
-          llvm::count_if(type.getShape().take_front(dim.getDim()), ShapedType::isDynamic);
-      if (auto alloc = view.getDefiningOp<AllocOp>())
-        return polyOf(alloc.getSizes()[position]);
-      if (auto window = view.getDefiningOp<ViewOp>())
-        return polyOf(window.getSizes()[position]);
-      return memories[view].extents[dim.getDim()];
-    }
-    if (value.getType().isIndex() || value.getType().isInteger(64)) {
-      if (isa<arith::AddIOp>(op))
-        return polyOf(op->getOperand(0)) + polyOf(op->getOperand(1));
-      if (isa<arith::SubIOp>(op))
-        return polyOf(op->getOperand(0)) - polyOf(op->getOperand(1));
-      if (isa<arith::MulIOp>(op))
-        return polyOf(op->getOperand(0)) * polyOf(op->getOperand(1));
-      if (isa<arith::IndexCastOp, arith::IndexCastUIOp>(op) &&
-          (op->getOperand(0).getType().isIndex() || op->getOperand(0).getType().isInteger(64)))
-        return polyOf(op->getOperand(0));
-    }
-    if (auto ids = dyn_cast<BlockIdOp>(op)) {
-      IntRange range{0, std::nullopt};
-      Poly extent = polyOf(ids.getGrid()[cast<OpResult>(value).getResultNumber()]);
-      if (extent.isConstant())
-        range.hi = std::max<int64_t>(extent.constant - 1, 0);
-      return algebra.value(value, range);
-    }
-    return algebra.value(value, {});
-  };
-  Poly result = compute();
-  polys[value] = result;
-  return result;
 }

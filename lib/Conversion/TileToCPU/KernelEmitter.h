@@ -22,8 +22,11 @@
 #ifndef SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
 #define SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
 
-#include "ScopedBuilder.h"
-#include "Vectors.h"
+#include "Parts.h"
+#include "lib/Conversion/Support/PartOps.h"
+#include "lib/Conversion/Support/ScopedBuilder.h"
+#include "lib/Conversion/Support/Vectors.h"
+#include "lib/Conversion/Support/Views.h"
 
 #include "dialects/Tile/IR/Tile.h"
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
@@ -34,16 +37,7 @@
 #include <functional>
 
 namespace sectile::cpu {
-
-/// A view of the kernel, resolved to memory.
-struct Memory {
-  mlir::Value base;
-  /// Extents of the view.
-  llvm::SmallVector<Poly> extents;
-  /// Strides of the physical dimensions, in elements.
-  llvm::SmallVector<Poly> strides;
-  tile::ViewType type;
-};
+using namespace lowering;
 
 /// What a mask says about one part: both must hold where present.
 struct PartMask {
@@ -56,7 +50,7 @@ struct PartMask {
   bool isTrivial() const { return !isEmpty && !all && !lanes; }
 };
 
-class KernelEmitter {
+class KernelEmitter : ElementFormats {
 public:
   KernelEmitter(tile::KernelOp kernel, const CpuLevel &level, FloatMode floatMode);
 
@@ -105,9 +99,7 @@ private:
   /// One op on parts; operands and result are of register types.
   llvm::FailureOr<mlir::Value> emitPartOp(mlir::Operation *op, llvm::ArrayRef<mlir::Value> operands,
                                           mlir::Type resultElement);
-  /// f32 rounded to f16 or bf16 and back; the value itself for other elements.
-  mlir::Value roundTo(mlir::Value value, mlir::Type element);
-  mlir::Value emitDivision(mlir::Operation *op, mlir::Value lhs, mlir::Value rhs);
+  mlir::Value roundTo(mlir::Value value, mlir::Type element) override;
 
   // EmitNumbers.cpp
   /// Emits a convert, dequantize or quantize.
@@ -123,10 +115,9 @@ private:
   mlir::Value getRepeatedPart(const Tile &tile, const Tile &whole, int64_t row, int64_t part);
 
   // Formats.cpp
-  /// The type that elements of type `element` have in memory.
-  mlir::Type getMemoryElement(mlir::Type element) const;
-  mlir::Value toMemoryFormat(mlir::Value value, mlir::Type element);
-  mlir::Value fromMemoryFormat(mlir::Value value, mlir::Type element);
+  mlir::Type getMemoryElement(mlir::Type element) const override;
+  mlir::Value toMemoryFormat(mlir::Value value, mlir::Type element) override;
+  mlir::Value fromMemoryFormat(mlir::Value value, mlir::Type element) override;
 
   // Masks.cpp
   /// The set at row coordinates `outer` and lanes [first, first + width).
@@ -140,12 +131,6 @@ private:
   llvm::LogicalResult emitStore(tile::StoreOp op);
   llvm::LogicalResult emitPrefetch(tile::PrefetchOp op);
   llvm::LogicalResult emitAlloc(tile::AllocOp op);
-  /// Memory of a view that is an argument or an alloc.
-  Memory &resolve(mlir::Value view);
-  Memory describeMemory(tile::ViewType type, mlir::Value base, llvm::ArrayRef<Poly> extents,
-                        llvm::ArrayRef<Poly> dynamicStrides);
-  /// Address, in elements, of the view's coordinates `coords`; follows tile.view to `root`.
-  Poly linearise(mlir::Value view, llvm::SmallVector<Poly> coords, mlir::Value &root);
   /// Address polynomial of one part of a transfer.
   Poly addressOf(mlir::Value view, mlir::AffineMap map, mlir::ValueRange mapOperands,
                  mlir::ValueRange indices, llvm::ArrayRef<int64_t> outer, int64_t row, int64_t part,
@@ -226,21 +211,19 @@ private:
   Tile repartition(const Tile &tile, int64_t lanes);
   /// Coordinates of row `row`, without the last dimension.
   llvm::SmallVector<int64_t> rowCoords(const Tile &tile, int64_t row) const;
-  /// Index values as polynomials: affine.apply, arithmetic and loop counters are looked through.
-  Poly polyOf(mlir::Value value);
-  llvm::SmallVector<Poly> polysOf(mlir::ValueRange values);
+  Poly polyOf(mlir::Value value) { return views.polyOf(value); }
+  llvm::SmallVector<Poly> polysOf(mlir::ValueRange values) { return views.polysOf(values); }
 
   tile::KernelOp kernel;
   const CpuLevel &level;
   FloatMode floatMode;
   IndexAlgebra algebra;
+  Views views{algebra};
   ScopedBuilder builder;
   mlir::Location loc;
   int64_t lanes = 1;
 
   llvm::DenseMap<mlir::Value, std::unique_ptr<Tile>> tiles;
-  llvm::DenseMap<mlir::Value, Poly> polys;
-  llvm::DenseMap<mlir::Value, Memory> memories;
   /// Offset of each alloc in scratch, in bytes.
   llvm::DenseMap<mlir::Operation *, Poly> allocOffsets;
   llvm::DenseMap<mlir::Value, bool> scalarWishes;

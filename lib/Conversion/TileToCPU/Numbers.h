@@ -15,11 +15,13 @@
 #define SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
 
 #include "Bits.h"
-#include "Lanes.h"
+#include "lib/Conversion/Support/Lanes.h"
+#include "lib/Conversion/Support/PartOps.h"
 
 #include "sectile/Formats/Format.h"
 
 namespace sectile::cpu {
+using namespace lowering;
 
 /// Whether `decodeFloat` and `encodeFloat` know the layout: its numbers are f32's, and its normal
 /// ones normal there.
@@ -51,10 +53,6 @@ Num decode(Num codes, const formats::Format &format);
 /// `special` as for `encodeFloat`. What has no code becomes the code of 0.
 mlir::Value encode(Num values, std::optional<Num> shift, const formats::Format &format,
                    bool special);
-
-/// f64 as f32 such that rounding on to a narrower format is as if from f64: where bits are lost the
-/// last bit is set ("round to odd").
-mlir::Value truncateToOdd(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value);
 
 } // namespace sectile::cpu
 

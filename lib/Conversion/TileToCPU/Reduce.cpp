@@ -15,38 +15,9 @@ using namespace sectile::cpu;
 using namespace sectile::tile;
 
 FailureOr<SmallVector<Value>> KernelEmitter::emitBody(Block &block, ArrayRef<Value> arguments) {
-  DenseMap<Value, Value> values;
-  int64_t width = 1;
-  for (Value value : arguments)
-    width = std::max(width, getNumLanes(value));
-  for (auto [argument, value] : llvm::zip_equal(block.getArguments(), arguments))
-    values[argument] = splat(builder, loc, value, width);
-  auto valueOf = [&](Value value) {
-    auto it = values.find(value);
-    return it != values.end() ? it->second : getScalar(value);
-  };
-  for (Operation &inner : block.without_terminator()) {
-    if (inner.hasTrait<OpTrait::ConstantLike>()) {
-      if (failed(emitOp(&inner)))
-        return failure();
-      continue;
-    }
-    if (!OpTrait::hasElementwiseMappableTraits(&inner) || inner.getNumResults() != 1)
-      return inner.emitOpError("is not supported in the body of '")
-             << block.getParentOp()->getName() << "' by tile-to-cpu on " << level.name;
-    SmallVector<Value> operands;
-    for (Value operand : inner.getOperands())
-      operands.push_back(valueOf(operand));
-    FailureOr<Value> result =
-        emitPartOp(&inner, operands, getElementTypeOrSelf(inner.getResult(0).getType()));
-    if (failed(result))
-      return failure();
-    values[inner.getResult(0)] = *result;
-  }
-  SmallVector<Value> results;
-  for (Value value : block.getTerminator()->getOperands())
-    results.push_back(valueOf(value));
-  return results;
+  return lowering::emitBody(
+      builder, loc, block, arguments, [&](Value value) { return getScalar(value); },
+      ("tile-to-cpu on " + level.name).str(), floatMode == FloatMode::Strict, *this);
 }
 
 /// The combiner on parts: `left` and `right` hold one value per operand.

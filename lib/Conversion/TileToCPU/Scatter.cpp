@@ -118,7 +118,7 @@ LogicalResult KernelEmitter::emitScatter(ScatterOp op) {
       Value root;
       Poly address = addressOf(op.getView(), op.getMap(), op.getMapOperands(), op.getIndices(),
                                outer, row, part, tile, root);
-      Value base = resolve(root).base, update = tile.at(row, part);
+      Value base = views.resolve(root).base, update = tile.at(row, part);
       if (!differs(algebra, address, width)) {
         if (failed(changeInTurn(op, update, base, address, width, mask)))
           return failure();

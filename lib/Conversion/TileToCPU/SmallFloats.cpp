@@ -152,24 +152,3 @@ Value sectile::cpu::encodeFloat(Bits &b, Value values, const FloatLayout &layout
     sign = b.select(isNumber, sign, b.constant(0));
   return b.either(code, sign);
 }
-
-Value sectile::cpu::truncateToOdd(OpBuilder &builder, Location loc, Value value) {
-  Type f32 = withLanesOf(value, builder.getF32Type()),
-       i32 = withLanesOf(value, builder.getI32Type());
-  auto constant = [&](int64_t bits) {
-    return makeConstant(builder, loc, i32, builder.getI32IntegerAttr(bits));
-  };
-  Value near = arith::TruncFOp::create(builder, loc, f32, value);
-  Value back = arith::ExtFOp::create(builder, loc, value.getType(), near);
-  // NaN compares as exact, and keeps its bits.
-  Value isInexact = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::ONE, back, value);
-  Value isBeyond = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT,
-                                         math::AbsFOp::create(builder, loc, back),
-                                         math::AbsFOp::create(builder, loc, value));
-  Value bits = arith::BitcastOp::create(builder, loc, i32, near);
-  Value towardZero = arith::SubIOp::create(builder, loc, bits, constant(1));
-  Value chopped = arith::SelectOp::create(builder, loc, isBeyond, towardZero, bits);
-  Value odd = arith::OrIOp::create(builder, loc, chopped, constant(1));
-  Value result = arith::SelectOp::create(builder, loc, isInexact, odd, bits);
-  return arith::BitcastOp::create(builder, loc, f32, result);
-}

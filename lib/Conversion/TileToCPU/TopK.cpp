@@ -200,10 +200,10 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
       };
       Poly firstValue = addressAt(op.getValues(), 0);
       Poly valueStride = addressAt(op.getValues(), 1) - firstValue;
-      Value valueBase = resolve(root).base;
+      Value valueBase = views.resolve(root).base;
       Poly firstIndex = addressAt(op.getIndices(), 0);
       Poly indexStride = addressAt(op.getIndices(), 1) - firstIndex;
-      Value indexBase = resolve(root).base;
+      Value indexBase = views.resolve(root).base;
 
       Value worst =
           loadPart(valueBase, element, firstValue, width, where, builder.getZeroAttr(element));
@@ -257,11 +257,11 @@ LogicalResult KernelEmitter::emitSort(SortOp op) {
       SmallVector<Poly> coords;
       for (AffineExpr expr : moveTo(op.getMap(), axis, place).getResults())
         coords.push_back(algebra.evaluate(expr, {}, symbols));
-      return linearise(view, coords, root);
+      return views.linearise(view, coords, root);
     };
     Poly first = addressAt(0);
     stride = builder.emit(loc, addressAt(1) - first);
-    begin = builder.emitPointer(loc, resolve(root).base, memory, first);
+    begin = builder.emitPointer(loc, views.resolve(root).base, memory, first);
   };
   locate(op.getValues(), list.memory, list.values, list.valueStride);
   locate(op.getIndices(), i64, list.indices, list.indexStride);

@@ -31,44 +31,6 @@ static unsigned bytesOf(Type memoryElement) { return memoryElement.getIntOrFloat
 // Views
 //===----------------------------------------------------------------------===//
 
-Memory KernelEmitter::describeMemory(ViewType type, Value base, ArrayRef<Poly> extents,
-                                     ArrayRef<Poly> dynamicStrides) {
-  Memory memory;
-  memory.base = base;
-  memory.type = type;
-  memory.extents.assign(extents.begin(), extents.end());
-  AffineMap physical = type.getPhysicalMap();
-  // Extents of the physical box, see #tile.memory.
-  SmallVector<Poly> box;
-  for (AffineExpr expr : physical.getResults()) {
-    auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-    AffineExpr dim = binary ? binary.getLHS() : expr;
-    Poly extent = extents[cast<AffineDimExpr>(dim).getPosition()];
-    if (!binary) {
-      box.push_back(extent);
-      continue;
-    }
-    Poly factor(cast<AffineConstantExpr>(binary.getRHS()).getValue());
-    box.push_back(expr.getKind() == AffineExprKind::Mod ? factor : algebra.ceilDiv(extent, factor));
-  }
-  memory.strides.assign(box.size(), Poly(1));
-  if (ArrayRef<int64_t> given =
-          type.getMemory() ? type.getMemory().getStrides() : ArrayRef<int64_t>();
-      !given.empty()) {
-    for (auto [i, stride] : llvm::enumerate(given)) {
-      bool isDynamic = ShapedType::isDynamic(stride);
-      memory.strides[i] = isDynamic ? dynamicStrides.front() : Poly(stride);
-      dynamicStrides = dynamicStrides.drop_front(isDynamic);
-    }
-  } else {
-    for (size_t i = box.size(); i-- > 1;)
-      memory.strides[i - 1] = memory.strides[i] * box[i];
-  }
-  return memory;
-}
-
-Memory &KernelEmitter::resolve(Value view) { return memories.find(view)->second; }
-
 FailureOr<Poly> KernelEmitter::layOutScratch() {
   Poly total;
   WalkResult result = kernel.walk([&](AllocOp alloc) -> WalkResult {
@@ -80,7 +42,8 @@ FailureOr<Poly> KernelEmitter::layOutScratch() {
     for (int64_t extent : type.getShape())
       extents.push_back(ShapedType::isDynamic(extent) ? polyOf(*sizes++) : Poly(extent));
     Value base = scratch ? builder.emitPointer(loc, scratch, builder.getI8Type(), total) : scratch;
-    Memory memory = describeMemory(type, base, extents, {});
+    views.define(alloc.getResult(), base, extents, {});
+    const Memory &memory = views.resolve(alloc.getResult());
     // The span of the box; strides beyond row-major ones leave gaps.
     Poly elements(1);
     AffineMap physical = type.getPhysicalMap();
@@ -95,7 +58,6 @@ FailureOr<Poly> KernelEmitter::layOutScratch() {
               : algebra.evaluate(expr, last, {});
       elements += most * stride;
     }
-    memories[alloc.getResult()] = std::move(memory);
     total += algebra.ceilDiv(elements * Poly(type.getElementBytes()), Poly(64)) * Poly(64);
     return WalkResult::advance();
   });
@@ -105,23 +67,6 @@ FailureOr<Poly> KernelEmitter::layOutScratch() {
 }
 
 LogicalResult KernelEmitter::emitAlloc(AllocOp op) { return success(); }
-
-Poly KernelEmitter::linearise(Value view, SmallVector<Poly> coords, Value &root) {
-  while (auto window = view.getDefiningOp<ViewOp>()) {
-    SmallVector<Poly> symbols = polysOf(window.getMapOperands()), outer;
-    for (AffineExpr expr : window.getMap().getResults())
-      outer.push_back(algebra.evaluate(expr, coords, symbols));
-    coords = std::move(outer);
-    view = window.getSource();
-  }
-  root = view;
-  Memory &memory = resolve(view);
-  Poly address;
-  for (auto [expr, stride] :
-       llvm::zip_equal(memory.type.getPhysicalMap().getResults(), memory.strides))
-    address += algebra.evaluate(expr, coords, {}) * stride;
-  return address;
-}
 
 Poly KernelEmitter::addressOf(Value view, AffineMap map, ValueRange mapOperands, ValueRange indices,
                               ArrayRef<int64_t> outer, int64_t row, int64_t part, const Tile &shape,
@@ -147,7 +92,7 @@ Poly KernelEmitter::addressOf(Value view, AffineMap map, ValueRange mapOperands,
   }
   for (AffineExpr expr : map.getResults())
     coords.push_back(algebra.evaluate(expr, dims, symbols));
-  return linearise(view, coords, root);
+  return views.linearise(view, coords, root);
 }
 
 //===----------------------------------------------------------------------===//
@@ -393,8 +338,8 @@ LogicalResult KernelEmitter::emitLoad(LoadOp op) {
       Value root;
       Poly address = addressOf(op.getView(), op.getMap(), op.getMapOperands(), op.getIndices(),
                                outer, row, part, tile, root);
-      tile.parts.push_back(
-          loadPart(resolve(root).base, tile.element, address, tile.getWidth(part), mask, fill));
+      tile.parts.push_back(loadPart(views.resolve(root).base, tile.element, address,
+                                    tile.getWidth(part), mask, fill));
     }
   }
   setTile(op.getResult(), std::move(tile));
@@ -413,8 +358,8 @@ LogicalResult KernelEmitter::emitStore(StoreOp op) {
       Value root;
       Poly address = addressOf(op.getView(), op.getMap(), op.getMapOperands(), op.getIndices(),
                                outer, row, part, tile, root);
-      storePart(tile.at(row, part), resolve(root).base, tile.element, address, tile.getWidth(part),
-                mask);
+      storePart(tile.at(row, part), views.resolve(root).base, tile.element, address,
+                tile.getWidth(part), mask);
     }
   }
   return success();
@@ -431,9 +376,9 @@ LogicalResult KernelEmitter::emitPrefetch(PrefetchOp op) {
       Value root;
       Poly address = addressOf(op.getView(), op.getMap(), op.getMapOperands(), {},
                                rowCoords(lines, row), row, part, lines, root);
-      Value pointer =
-          builder.emitPointer(loc, resolve(root).base, getMemoryElement(view.getElementType()),
-                              algebra.isPerLane(address) ? algebra.atLane(address, 0) : address);
+      Value pointer = builder.emitPointer(
+          loc, views.resolve(root).base, getMemoryElement(view.getElementType()),
+          algebra.isPerLane(address) ? algebra.atLane(address, 0) : address);
       LLVM::Prefetch::create(builder, loc, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
     }
   return success();

@@ -321,7 +321,7 @@ func.func @f(%x: tensor<4xf32>, %s: f32) {
 
 // tile.scan 3: scanned tiles have the inputs' shape and the carries' element types.
 func.func @f(%x: tensor<4xf32>, %s: f32) {
-  // expected-error @+1 {{expects scanned tiles of types 'tensor<4xf32>', but got 'tensor<5xf32>'}}
+  // expected-error @+1 {{expects scanned tiles of shape [4] and elements 'f32', but got 'tensor<5xf32>'}}
   %r:2 = tile.scan %x from %s dim 0 : tensor<4xf32> from f32 -> tensor<5xf32> and f32 {
   ^bb0(%a: f32, %b: f32):
     tile.yield %a : f32

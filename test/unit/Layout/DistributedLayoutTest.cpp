@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 using namespace sectile::layout;
 using namespace sectile::layout::test;
@@ -143,6 +144,61 @@ TEST(DistributedLayout, DimensionsMove) {
       ASSERT_EQ(wider.coordinatesAt(place), more);
     });
   }
+}
+
+TEST(DistributedLayout, RegistersLoseTheirCopies) {
+  Random random(16);
+  for (int round = 0; round < 500; ++round) {
+    DistributedLayout layout = draw(random, 2), fewer = layout.withoutRegisterCopies();
+    EXPECT_EQ(fewer.withoutRegisterCopies(), fewer);
+    EXPECT_EQ(fewer.extent(Axis::Lane), layout.extent(Axis::Lane));
+    OrReason<Conversion> conversion = convert(layout, fewer);
+    ASSERT_TRUE(conversion) << layout.str();
+    EXPECT_LE(conversion->movement, Movement::Registers) << layout.str();
+    // Every element that a lane holds it still holds, once.
+    forEachPlace(layout, [&](const HardwarePlace &place) {
+      if (place[0] != 0)
+        return;
+      std::multiset<Numbers> before, after;
+      for (HardwarePlace at = place; at[0] < layout.extent(Axis::Register); ++at[0])
+        if (auto held = layout.coordinatesAt(at); held && !before.contains(*held))
+          before.insert(*held);
+      for (HardwarePlace at = place; at[0] < fewer.extent(Axis::Register); ++at[0])
+        if (auto held = fewer.coordinatesAt(at))
+          after.insert(*held);
+      ASSERT_EQ(before, after) << layout.str();
+    });
+  }
+}
+
+TEST(DistributedLayout, ReshapesKeepNumbers) {
+  Random random(17);
+  int found = 0;
+  for (int round = 0; round < 3000; ++round) {
+    DistributedLayout layout = draw(random, 2);
+    int64_t count = layout.shape()[0] * layout.shape()[1];
+    Numbers shape = random.factors(count);
+    OrReason<DistributedLayout> other = layout.reshaped(shape);
+    if (!other)
+      continue;
+    ++found;
+    auto numberOf = [](const Numbers &at, std::span<const int64_t> extents) {
+      int64_t number = 0;
+      for (size_t dim = 0; dim < at.size(); ++dim)
+        number = number * extents[dim] + at[dim];
+      return number;
+    };
+    forEachPlace(layout, [&](const HardwarePlace &place) {
+      ASSERT_EQ(numberOf(*layout.coordinatesAt(place), layout.shape()),
+                numberOf(*other->coordinatesAt(place), other->shape()))
+          << layout.str();
+    });
+  }
+  EXPECT_GT(found, 100);
+  EXPECT_EQ(parse("[8, 4], register = [4:d1], lane = [8:d0]").reshaped({32})->str(),
+            "[32], register = [4:d0*1], lane = [8:d0*4]");
+  EXPECT_EQ(parse("[6, 4], lane = [8:d0, 4:d1]").reshaped({24}).reason().text,
+            "expects a layout without invalid places");
 }
 
 TEST(DistributedLayout, TilesOfTilesDivideAgain) {

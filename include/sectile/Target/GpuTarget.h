@@ -1,0 +1,59 @@
+//===- GpuTarget.h - what each GPU has --------------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Limits and memories of the devices that kernels are compiled for, as data.
+// Whoever decides or generates asks for a fact by its name and never compares
+// names of devices; a new device is a new row (GpuTarget.cpp).
+//
+//===----------------------------------------------------------------------===//
+#ifndef SECTILE_TARGET_GPUTARGET_H
+#define SECTILE_TARGET_GPUTARGET_H
+
+#include "sectile/Layout/Access.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sectile::target {
+
+/// The ISA that code for a device is written in.
+enum class GpuFamily : uint8_t { Nvidia, Amd };
+
+struct GpuTarget {
+  /// Name in options and packages.
+  std::string_view name;
+  GpuFamily family;
+  /// LLVM's triple, processor and features.
+  std::string_view triple, processor, features;
+  int64_t threadsPerWarp;
+  int64_t threadsPerBlock;     ///< at most
+  int64_t warpsPerCore;        ///< resident at most
+  int64_t registersPerCore;    ///< of 32 bits
+  int64_t registersPerThread;  ///< of 32 bits, at most
+  int64_t sharedBytesPerBlock; ///< at most, on request
+  /// What a kernel may declare itself; more is given at launch.
+  int64_t staticSharedBytes;
+  /// How loads and stores of a warp are served; the last phase is the widest access of a lane.
+  layout::AccessModel access;
+  /// The manual that the figures are published in.
+  std::string_view source;
+
+  /// Bytes that one lane may access at once.
+  int64_t getVectorBytes() const { return access.phases.back().bytes; }
+};
+
+/// All devices.
+std::span<const GpuTarget> allGpuTargets();
+/// The device of that name, or null.
+const GpuTarget *findGpuTarget(std::string_view name);
+/// Names of all devices as "sm_80, sm_86, ...", for messages.
+std::string listGpuTargets();
+
+} // namespace sectile::target
+
+#endif // SECTILE_TARGET_GPUTARGET_H

@@ -1,0 +1,105 @@
+//===- Elementwise.cpp - arith, math and constants in registers -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ThreadEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace sectile::simt;
+
+Type ThreadEmitter::getMemoryElement(Type element) const {
+  if (element.isInteger(1))
+    return IntegerType::get(element.getContext(), 8);
+  return isNarrowFloat(element) ? element : getRegisterType(element);
+}
+
+Value ThreadEmitter::toMemoryFormat(Value value, Type element) {
+  Type memory = withLanesOf(value, getMemoryElement(element));
+  if (element.isInteger(1))
+    return arith::ExtUIOp::create(builder, loc, memory, value);
+  if (isNarrowFloat(element))
+    return arith::TruncFOp::create(builder, loc, memory, value);
+  return value;
+}
+
+Value ThreadEmitter::fromMemoryFormat(Value value, Type element) {
+  if (element.isInteger(1))
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value,
+                                 constantLike(value.getType(), 0));
+  if (isNarrowFloat(element))
+    return arith::ExtFOp::create(builder, loc, withLanesOf(value, builder.getF32Type()), value);
+  return value;
+}
+
+Value ThreadEmitter::roundTo(Value value, Type element) {
+  return isNarrowFloat(element) ? fromMemoryFormat(toMemoryFormat(value, element), element) : value;
+}
+
+LogicalResult ThreadEmitter::emitConstant(Operation *op) {
+  auto attr = cast<arith::ConstantOp>(op).getValue();
+  Value result = op->getResult(0);
+  auto dense = dyn_cast<DenseElementsAttr>(attr);
+  if (!dense) {
+    setScalar(result, arith::ConstantOp::create(builder, loc, toRegisterAttr(attr)));
+    return success();
+  }
+  if (dense.isSplat()) {
+    auto element = cast<TypedAttr>(dense.getSplatValue<Attribute>());
+    setTile(result, arith::ConstantOp::create(builder, loc, toRegisterAttr(element)));
+    return success();
+  }
+  // A table in memory: which of its elements a register holds, the thread's number says.
+  DistributedLayout layout = layoutOf(result);
+  Type element = dense.getElementType(), memory = getMemoryElement(element);
+  SmallVector<Attribute> elements;
+  for (Attribute value : dense.getValues<Attribute>()) {
+    auto typed = cast<TypedAttr>(value);
+    if (memory != element)
+      typed = isNarrowFloat(element)
+                  ? typed
+                  : TypedAttr(builder.getIntegerAttr(
+                        memory, cast<IntegerAttr>(value).getValue().getZExtValue()));
+    elements.push_back(typed);
+  }
+  auto tableType = RankedTensorType::get({dense.getNumElements()}, memory);
+  Value base = makeGlobal("table" + std::to_string(numGlobals++),
+                          LLVM::LLVMArrayType::get(memory, dense.getNumElements()),
+                          /*addressSpace=*/1, DenseElementsAttr::get(tableType, elements));
+  SmallVector<Element> parts;
+  for (int64_t reg = 0; reg < layout.extent(layout::Axis::Register); ++reg) {
+    Poly number;
+    for (auto [dim, coordinate] : llvm::enumerate(coordinatesOf(layout, reg)))
+      number = number * Poly(layout.shape()[dim]) + coordinate;
+    Value pointer = builder.emitPointer(loc, base, memory, number);
+    int64_t bytes = memory.getIntOrFloatBitWidth() / 8;
+    Value value = loadIf(isValid(layout, reg), memory, pointer, bytes, {});
+    parts.push_back({fromMemoryFormat(value, element), 0});
+  }
+  setTile(result, buildPart(builder, loc, parts));
+  return success();
+}
+
+LogicalResult ThreadEmitter::emitElementwise(Operation *op) {
+  Value result = op->getResult(0);
+  bool isTile = isa<RankedTensorType>(result.getType());
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(isTile && isa<RankedTensorType>(operand.getType())
+                           ? convert(getTile(operand), layoutOf(result)).value
+                           : valueOf(operand));
+  bind(result, emitPartOp(builder, loc, op, operands, getElementTypeOrSelf(result.getType()),
+                          options.isStrict, *this));
+  return success();
+}
+
+FailureOr<SmallVector<Value>> ThreadEmitter::emitBody(Block &block, ArrayRef<Value> arguments) {
+  return lowering::emitBody(
+      builder, loc, block, arguments, [&](Value value) { return getScalar(value); },
+      "tile-to-simt on " + std::string(target.name), options.isStrict, *this);
+}

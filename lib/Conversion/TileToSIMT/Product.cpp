@@ -1,0 +1,192 @@
+//===- Product.cpp - products of tiles by multiply-adds ---------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A thread that holds elements (i, j) of the accumulator needs the rows i of the
+// left side and the columns j of the right one. Both sides go to shared memory,
+// and the thread reads them a few k at a time, so that few registers hold them:
+//
+//     for k:  a[rows of the thread] = shared;  b[columns of the thread] = shared
+//             acc[i, j] += a[i] * b[j]
+//
+// A side that the thread has in its own registers already, or in its warp's, is
+// taken from there.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ThreadEmitter.h"
+
+#include "dialects/Tile/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::simt;
+using namespace sectile::tile;
+using layout::Axis;
+using layout::Digit;
+using layout::Movement;
+using layout::TileDigit;
+
+/// Values of k whose elements are in registers at once: 16 bytes of f32.
+static constexpr int64_t kStep = 4;
+
+namespace {
+/// What a thread needs of one side: its places along `kept` for every k.
+struct Side {
+  DistributedLayout layout;
+  /// Registers for each k, and how far apart successive k and successive places are.
+  int64_t places, kStride, placeStride;
+};
+} // namespace
+
+/// The side with dimension `kept` of the accumulator; k is its dimension `kDim`. k is fastest on
+/// the left, where it is contiguous in memory, and slowest on the right.
+static Side getSide(const DistributedLayout &accumulator, unsigned kept, unsigned kDim, int64_t k) {
+  std::array<std::vector<TileDigit>, layout::kNumAxes> digits;
+  unsigned keptDim = 1 - kDim;
+  std::vector<TileDigit> registers;
+  int64_t places = 1;
+  for (const Digit &digit : accumulator.map().digits()) {
+    bool isKept = digit.to && digit.to->axis == kept;
+    TileDigit side{digit.extent, std::nullopt};
+    if (isKept)
+      side.tile = layout::Place{keptDim, digit.to->stride};
+    if (digit.from.axis != static_cast<unsigned>(Axis::Register)) {
+      digits[digit.from.axis].push_back(side);
+    } else if (isKept) {
+      registers.push_back(side);
+      places *= digit.extent;
+    }
+  }
+  TileDigit step{k, layout::Place{kDim, 1}};
+  bool isFirst = kDim == 1;
+  registers.insert(isFirst ? registers.begin() : registers.end(), step);
+  digits[static_cast<size_t>(Axis::Register)] = registers;
+  std::vector<int64_t> shape(2);
+  shape[kDim] = k;
+  shape[keptDim] = accumulator.shape()[kept];
+  return {*DistributedLayout::create(shape, digits), places, isFirst ? 1 : places, isFirst ? k : 1};
+}
+
+/// For each register of the accumulator, the place of the side that it is multiplied with.
+static SmallVector<int64_t> getPlaces(const DistributedLayout &accumulator, unsigned kept) {
+  SmallVector<int64_t> places;
+  for (int64_t reg = 0; reg < accumulator.extent(Axis::Register); ++reg) {
+    int64_t place = 0, stride = 1;
+    for (const Digit &digit : accumulator.map().digits())
+      if (digit.from.axis == static_cast<unsigned>(Axis::Register) && digit.to &&
+          digit.to->axis == kept) {
+        place += reg / digit.from.stride % digit.extent * stride;
+        stride *= digit.extent;
+      }
+    places.push_back(place);
+  }
+  return places;
+}
+
+LogicalResult ThreadEmitter::emitDot(DotOp op) {
+  if (auto name = op->getAttrOfType<StringAttr>(tile::kInstructionAttr)) {
+    const auto *instruction = target::findMatrixInstruction(name.getValue());
+    if (!instruction)
+      return op.emitOpError("expects '")
+             << tile::kInstructionAttr << "' to name a matrix instruction, but got " << name;
+    return emitMatrixDot(op, *instruction);
+  }
+  DistributedLayout layout = layoutOf(op.getResult());
+  const Registers accumulator = convert(getTile(op.getAcc()), layout);
+  int64_t k = cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1);
+  Type type = getRegisterType(accumulator.element);
+  struct Operand {
+    Side side;
+    SmallVector<int64_t> places;
+    std::optional<Registers> registers;
+    std::optional<SharedTile> shared;
+    bool isUnsigned;
+  };
+  auto prepare = [&](Value value, unsigned kept, bool isUnsigned) {
+    Side side = getSide(layout, kept, 1 - kept, k);
+    Operand operand{side, getPlaces(layout, kept), {}, {}, isUnsigned};
+    const Registers &tile = getTile(value);
+    auto conversion = layout::convert(tile.layout, side.layout);
+    if (conversion && conversion->movement <= Movement::Registers)
+      operand.registers = convertInWarp(tile, *conversion, side.layout);
+    if (!operand.registers)
+      operand.shared = writeShared(tile, chooseMemory(tile.layout, side.layout, tile.element));
+    return operand;
+  };
+  Operand lhs = prepare(op.getLhs(), 0, op.getUnsignedLhs());
+  Operand rhs = prepare(op.getRhs(), 1, op.getUnsignedRhs());
+
+  auto widen = [&](Value value, bool isUnsigned) -> Value {
+    Type wanted = withLanesOf(value, type);
+    if (value.getType() == wanted)
+      return value;
+    if (isa<FloatType>(type))
+      return arith::ExtFOp::create(builder, loc, wanted, value);
+    return isUnsigned ? arith::ExtUIOp::create(builder, loc, wanted, value).getResult()
+                      : arith::ExtSIOp::create(builder, loc, wanted, value).getResult();
+  };
+  Value sum = accumulator.value;
+  int64_t count = accumulator.count();
+  for (int64_t first = 0; first < k; first += kStep) {
+    int64_t steps = std::min(kStep, k - first);
+    // The elements of these k: vectors, and where in them place `p` of step `s` is.
+    auto take = [&](const Operand &operand) {
+      SmallVector<int64_t> regs;
+      bool isKFirst = operand.side.kStride == 1;
+      auto add = [&](int64_t place, int64_t step) {
+        regs.push_back(place * operand.side.placeStride + (first + step) * operand.side.kStride);
+      };
+      if (isKFirst)
+        for (int64_t place = 0; place < operand.side.places; ++place)
+          for (int64_t step = 0; step < steps; ++step)
+            add(place, step);
+      else
+        for (int64_t step = 0; step < steps; ++step)
+          for (int64_t place = 0; place < operand.side.places; ++place)
+            add(place, step);
+      Value value;
+      if (operand.shared) {
+        value = readShared(*operand.shared, operand.side.layout, regs);
+      } else {
+        SmallVector<Element> elements;
+        Value all = operand.registers->value;
+        for (int64_t reg : regs)
+          elements.push_back({all, isa<VectorType>(all.getType()) ? reg : 0});
+        value = buildPart(builder, loc, elements);
+      }
+      return widen(splat(builder, loc, value, regs.size()), operand.isUnsigned);
+    };
+    Value left = take(lhs), right = take(rhs);
+    for (int64_t step = 0; step < steps; ++step) {
+      // One factor for each register of the accumulator.
+      auto spread = [&](const Operand &operand, Value value) {
+        SmallVector<Element> elements;
+        for (int64_t place : operand.places) {
+          int64_t at =
+              operand.side.kStride == 1 ? place * steps + step : step * operand.side.places + place;
+          elements.push_back({value, isa<VectorType>(value.getType()) ? at : 0});
+        }
+        return splat(builder, loc, buildPart(builder, loc, elements), count);
+      };
+      Value a = spread(lhs, left), b = spread(rhs, right);
+      if (isa<FloatType>(type) && !options.isStrict) {
+        sum = math::FmaOp::create(builder, loc, a, b, sum);
+      } else if (isa<FloatType>(type)) {
+        Value product = roundTo(arith::MulFOp::create(builder, loc, a, b), accumulator.element);
+        sum = roundTo(arith::AddFOp::create(builder, loc, sum, product), accumulator.element);
+      } else {
+        sum = arith::AddIOp::create(builder, loc, sum, arith::MulIOp::create(builder, loc, a, b));
+      }
+    }
+  }
+  setTile(op.getResult(), sum);
+  return success();
+}

@@ -1,0 +1,105 @@
+//===- Scan.cpp - recurrences along a dimension -----------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each thread gets whole rows along the dimension and goes through them in order,
+// as the formula has it. That keeps any step and any rounding; threads work in
+// parallel along the other dimensions only.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ThreadEmitter.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::simt;
+using namespace sectile::tile;
+using layout::Axis;
+using layout::Place;
+using layout::TileDigit;
+
+/// Elements of a tile that one thread may hold for a scan.
+static constexpr int64_t kMostRegisters = 512;
+
+/// Dimension `dim` in registers, fastest; lanes and warps along the others.
+static DistributedLayout makeRows(ArrayRef<int64_t> shape, unsigned dim, int64_t lanes,
+                                  int64_t warps) {
+  std::array<std::vector<TileDigit>, layout::kNumAxes> digits;
+  SmallVector<int64_t> covered(shape.size(), 1);
+  auto add = [&](Axis axis, int64_t extent, unsigned along) {
+    digits[static_cast<size_t>(axis)].push_back({extent, Place{along, covered[along]}});
+    covered[along] *= extent;
+  };
+  add(Axis::Register, shape[dim], dim);
+  auto distribute = [&](Axis axis, int64_t count) {
+    for (unsigned other = shape.size(); other-- > 0;) {
+      if (other == dim)
+        continue;
+      auto units =
+          static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(shape[other], covered[other])));
+      int64_t taken = std::min(units, count & -count);
+      add(axis, taken, other);
+      count /= taken;
+    }
+    digits[static_cast<size_t>(axis)].push_back({count, std::nullopt});
+  };
+  distribute(Axis::Lane, lanes);
+  distribute(Axis::Warp, warps);
+  for (unsigned other = 0; other < shape.size(); ++other)
+    if (other != dim)
+      add(Axis::Register, llvm::divideCeil(shape[other], covered[other]), other);
+  return *DistributedLayout::create({shape.begin(), shape.end()}, digits);
+}
+
+LogicalResult ThreadEmitter::emitScan(ScanOp op) {
+  auto dim = static_cast<unsigned>(op.getDim());
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getInputs()[0].getType()).getShape();
+  DistributedLayout rows = makeRows(shape, dim, target.threadsPerWarp, warps);
+  int64_t steps = shape[dim], count = rows.extent(Axis::Register);
+  if (count > kMostRegisters)
+    return refuse(op) << "expects at most " << kMostRegisters
+                      << " elements of a tile for each thread, but got " << count << " in "
+                      << op.getInputs()[0].getType();
+  DistributedLayout states = rows.withoutDim(dim).withoutRegisterCopies();
+  SmallVector<Value> inputs, state;
+  for (Value input : op.getInputs())
+    inputs.push_back(convert(getTile(input), rows).value);
+  for (Value carry : op.getCarries())
+    state.push_back(isa<RankedTensorType>(carry.getType()) ? convert(getTile(carry), states).value
+                                                           : getScalar(carry));
+  int64_t width = count / steps;
+  // For each state, where each register's element is found.
+  SmallVector<SmallVector<Element>> scanned(state.size(), SmallVector<Element>(count));
+  for (int64_t i = 0; i < steps; ++i) {
+    int64_t step = op.getReverse() ? steps - 1 - i : i;
+    SmallVector<Value> arguments(state);
+    for (Value input : inputs) {
+      SmallVector<Element> elements;
+      for (int64_t row = 0; row < width; ++row)
+        elements.push_back({input, isa<VectorType>(input.getType()) ? step + row * steps : 0});
+      arguments.push_back(splat(builder, loc, buildPart(builder, loc, elements), width));
+    }
+    FailureOr<SmallVector<Value>> next = emitBody(op.getStep().front(), arguments);
+    if (failed(next))
+      return failure();
+    const SmallVector<Value> &kept = op.getExclusive() ? state : *next;
+    for (auto [elements, value] : llvm::zip_equal(scanned, kept))
+      for (int64_t row = 0; row < width; ++row)
+        elements[step + row * steps] = {value, isa<VectorType>(value.getType()) ? row : 0};
+    state = std::move(*next);
+  }
+  for (auto [original, elements] : llvm::zip_equal(op.getScanned(), scanned))
+    setConverted(original, {rows, getElementTypeOrSelf(original.getType()),
+                            splat(builder, loc, buildPart(builder, loc, elements), count)});
+  for (auto [original, value] : llvm::zip_equal(op.getLasts(), state)) {
+    if (isa<RankedTensorType>(original.getType()))
+      setConverted(original, {states, getElementTypeOrSelf(original.getType()),
+                              splat(builder, loc, value, width)});
+    else
+      setScalar(original, value);
+  }
+  return success();
+}

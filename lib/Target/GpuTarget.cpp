@@ -1,0 +1,60 @@
+//===- GpuTarget.cpp - what each GPU has ------------------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sectile/Target/GpuTarget.h"
+
+#include <algorithm>
+
+using namespace sectile;
+using namespace sectile::target;
+
+std::span<const GpuTarget> target::allGpuTargets() {
+  constexpr int64_t kKiB = 1024;
+  // Shared memory since sm_50: 32 banks of 4 bytes; 8 and 16 bytes per lane are served by half and
+  // quarter warps. Global memory moves in sectors of 32 bytes. (CUDA C++ Programming Guide, "Shared
+  // Memory" and "Device Memory Accesses".)
+  static const layout::AccessModel nvidia{{{1, 32}, {2, 32}, {4, 32}, {8, 16}, {16, 8}}, 32, 4, 32};
+  constexpr std::string_view source =
+      "CUDA C++ Programming Guide 12.9, Technical Specifications per Compute Capability";
+  // PTX 8.0 is the first that knows all of them; every later assembler takes it.
+  auto make = [&](std::string_view name, int64_t warps, int64_t sharedBytes) {
+    return GpuTarget{.name = name,
+                     .family = GpuFamily::Nvidia,
+                     .triple = "nvptx64-nvidia-cuda",
+                     .processor = name,
+                     .features = "+ptx80",
+                     .threadsPerWarp = 32,
+                     .threadsPerBlock = 1024,
+                     .warpsPerCore = warps,
+                     .registersPerCore = 64 * kKiB,
+                     .registersPerThread = 255,
+                     .sharedBytesPerBlock = sharedBytes,
+                     .staticSharedBytes = 48 * kKiB,
+                     .access = nvidia,
+                     .source = source};
+  };
+  static const GpuTarget all[] = {
+      make("sm_80", 64, 163 * kKiB),
+      make("sm_86", 48, 99 * kKiB),
+      make("sm_89", 48, 99 * kKiB),
+      make("sm_90a", 64, 227 * kKiB),
+  };
+  return all;
+}
+
+const GpuTarget *target::findGpuTarget(std::string_view name) {
+  std::span<const GpuTarget> all = allGpuTargets();
+  auto found = std::ranges::find(all, name, &GpuTarget::name);
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::string target::listGpuTargets() {
+  std::string names;
+  for (const GpuTarget &target : allGpuTargets())
+    names += (names.empty() ? "" : ", ") + std::string(target.name);
+  return names;
+}

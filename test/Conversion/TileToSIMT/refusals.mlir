@@ -1,0 +1,79 @@
+// RUN: sectile-opt %s --pass-pipeline='builtin.module(tile.kernel(tile-assign-layouts{target=sm_80}),tile-to-simt)' --split-input-file -verify-diagnostics
+
+tile.kernel @numbers(%x: !tile.view<64xi8>, %y: !tile.view<64xf32>) {
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<64xi8> -> tensor<64xi8>
+  // expected-error @+1 {{'tile.convert' op is not supported by tile-to-simt on sm_80: codes of narrow formats are not decoded in registers yet}}
+  %r = tile.convert %t {from = "e4m3fn"} : tensor<64xi8> -> tensor<64xf32>
+  tile.store %r, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf32>, !tile.view<64xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @small(%x: !tile.view<64xf8E4M3FN>, %y: !tile.view<64xf8E4M3FN>) {
+  // expected-error @+1 {{is not supported by tile-to-simt on sm_80: expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32 or f64, but got 'f8E4M3FN'}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<64xf8E4M3FN> -> tensor<64xf8E4M3FN>
+  tile.store %t, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf8E4M3FN>, !tile.view<64xf8E4M3FN>
+  tile.return
+}
+
+// -----
+
+tile.kernel @strip(%n: index) {
+  // expected-error @+1 {{'tile.alloc' op is not supported by tile-to-simt on sm_80: expects memory of known size, but got '!tile.view<6x?xf32>'}}
+  %strip = tile.alloc [%n] : !tile.view<6x?xf32>
+  tile.return
+}
+
+// -----
+
+// expected-error @+1 {{'tile.kernel' op is not supported by tile-to-simt on sm_80: expects at most 49152 bytes of shared memory, but its tiles need 65536; a schedule with smaller tiles avoids this}}
+tile.kernel @large() {
+  %a = tile.alloc [] : !tile.view<128x128xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @scatter(%bins: !tile.view<100xi32>, %ids: !tile.view<16xi64>) {
+  %i = tile.load %ids at affine_map<(t0) -> (t0)>[] : !tile.view<16xi64> -> tensor<16xi64>
+  %one = arith.constant dense<1> : tensor<16xi32>
+  // expected-error @+1 {{'tile.scatter' op is not supported by tile-to-simt on sm_80: changes in order have no program of threads yet}}
+  tile.scatter %one, %bins at affine_map<(t0, i) -> (i)>[] indices (%i : tensor<16xi64>)
+      : tensor<16xi32>, !tile.view<100xi32> {
+  ^bb0(%before: i32, %update: i32):
+    %sum = arith.addi %before, %update : i32
+    tile.yield %sum : i32
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @selection(%x: !tile.view<100xi32>, %v: !tile.view<4xi32>, %i: !tile.view<4xi64>) {
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<100xi32> -> tensor<100xi32>
+  %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<100xi64>
+  // expected-error @+1 {{'tile.topk' op is not supported by tile-to-simt on sm_80: lists of first elements have no program of threads yet}}
+  tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[]
+      : tensor<100xi32>, tensor<100xi64> into !tile.view<4xi32>, !tile.view<4xi64> {
+  ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+    %less = arith.cmpi slt, %a, %b : i32
+    tile.yield %less : i1
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @long(%x: !tile.view<1024xf32>, %y: !tile.view<1024xf32>) {
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<1024xf32> -> tensor<1024xf32>
+  %zero = arith.constant 0.0 : f32
+  // expected-error @+1 {{'tile.scan' op is not supported by tile-to-simt on sm_80: expects at most 512 elements of a tile for each thread, but got 1024}}
+  %s, %last = tile.scan %t from %zero dim 0 : tensor<1024xf32> from f32 -> tensor<1024xf32> and f32 {
+  ^bb0(%sum: f32, %element: f32):
+    %next = arith.addf %sum, %element : f32
+    tile.yield %next : f32
+  }
+  tile.store %s, %y at affine_map<(t0) -> (t0)>[] : tensor<1024xf32>, !tile.view<1024xf32>
+  tile.return
+}

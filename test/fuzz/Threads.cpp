@@ -1,0 +1,138 @@
+//===- Threads.cpp - programs as threads, on the emulator ----------- -*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Threads.h"
+
+#include "dialects/Tile/IR/Tile.h"
+#include "dialects/Tile/Transforms/Passes.h"
+#include "sectile/Codegen/Ptx.h"
+#include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
+#include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
+#include "sectile/Emulator/Emulator.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::test;
+
+static void chooseWarps(tile::KernelOp kernel, int64_t warps) {
+  Builder builder(kernel.getContext());
+  auto choices =
+      builder.getDictionaryAttr(builder.getNamedAttr("warps", builder.getI64IntegerAttr(warps)));
+  kernel.setScheduleAttr(
+      tile::ScheduleAttr::get(kernel.getContext(), 1, builder.getDictionaryAttr({}), choices));
+}
+
+Finding sectile::test::runThreads(Reference &reference, const std::string &target, int64_t warps,
+                                  int64_t blocks, uint32_t order, bool writesPtx) {
+  OwningOpRef<ModuleOp> module = reference.module->clone();
+  MLIRContext *context = module->getContext();
+  if (warps)
+    chooseWarps(*module->getOps<tile::KernelOp>().begin(), warps);
+  std::string diagnostics;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      diagnostics += diagnostic.str() + "\n";
+    return success();
+  });
+  PassManager passes(context);
+  tile::TileAssignLayoutsPassOptions options;
+  options.target = target;
+  passes.addNestedPass<tile::KernelOp>(tile::createTileAssignLayoutsPass(options));
+  passes.addPass(simt::createTileToSIMTPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(simt::createSIMTExpandMathPass());
+  passes.addPass(simt::createSIMTToNVVMPass());
+  if (failed(passes.run(*module))) {
+    // What is not lowered yet says so; anything else is a mistake.
+    bool isKnown = diagnostics.find("have no program of threads yet") != std::string::npos;
+    return {isKnown ? Finding::Skipped : Finding::Refused, diagnostics};
+  }
+  auto function = module->lookupSymbol<LLVM::LLVMFuncOp>("k");
+  if (writesPtx) {
+    const target::GpuTarget &device = *target::findGpuTarget(target);
+    auto ptx = emitPtx(*module, device);
+    if (failed(ptx))
+      return {Finding::Refused, diagnostics};
+    static const std::string ptxas = findPtxas();
+    if (!ptxas.empty())
+      if (auto cubin = assemble(*ptx, device, ptxas); !cubin)
+        return {Finding::Refused, llvm::toString(cubin.takeError())};
+  }
+  auto emulated = emulator::Emulator::load(*module);
+  if (failed(emulated))
+    return {Finding::Refused, "the emulator: " + diagnostics};
+  emulator::Emulator &device = **emulated;
+  std::vector<emulator::Argument> arguments;
+  auto size = reference.sizes.begin();
+  auto kernel = *reference.module->getOps<tile::KernelOp>().begin();
+  std::vector<char *> outputs;
+  for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
+    std::string name = "argument " + std::to_string(i);
+    char *buffer;
+    if (i < reference.inputs.size()) {
+      buffer = static_cast<char *>(device.allocate(name, ArrayRef<char>(reference.inputs[i])));
+    } else {
+      // A program that was refused has no results to make room by.
+      size_t number = i - reference.inputs.size();
+      int64_t elements = 1;
+      for (int64_t extent : cast<tile::ViewType>(type).getShape())
+        elements *= extent;
+      size_t bytes =
+          number < reference.outputs.size()
+              ? bytesOf(*reference.outputs[number])
+              : static_cast<size_t>(elements * cast<tile::ViewType>(type).getElementBytes());
+      buffer = static_cast<char *>(device.allocate(name, bytes));
+      std::memset(buffer, kUntouched, bytes);
+      outputs.push_back(buffer);
+    }
+    arguments.emplace_back(buffer);
+    for (int64_t dim = cast<tile::ViewType>(type).getNumDynamicDims(); dim > 0; --dim)
+      arguments.emplace_back(*size++);
+  }
+  auto failures = function->getAttrOfType<ArrayAttr>(simt::kFailuresAttr);
+  int64_t *record = nullptr;
+  if (failures) {
+    record = device.allocate("failure", std::vector<int64_t>(5, 0));
+    arguments.emplace_back(record);
+  }
+  emulator::LaunchOptions launch;
+  launch.grid.x = static_cast<uint32_t>(blocks);
+  launch.block.x = static_cast<uint32_t>(
+      function->getAttrOfType<DenseI32ArrayAttr>("nvvm.reqntid").asArrayRef()[0]);
+  launch.orderSeed = order;
+  auto report = device.launch("k", launch, arguments);
+  if (!report)
+    return {Finding::Wrong, llvm::toString(report.takeError())};
+  if (!report->findings.empty())
+    return {Finding::Wrong, report->findings[0].text()};
+  std::string refusal;
+  if (record && record[0] != 0) {
+    refusal = cast<StringAttr>(failures[record[0] - 1]).str();
+    for (int i = 0; i < 4; ++i) {
+      std::string placeholder = "%" + std::to_string(i);
+      if (size_t at = refusal.find(placeholder); at != std::string::npos)
+        refusal.replace(at, placeholder.size(), std::to_string(record[i + 1]));
+    }
+  }
+  if (refusal != reference.refusal)
+    return {Finding::Wrong,
+            "expects refusal '" + reference.refusal + "', but got '" + refusal + "'"};
+  if (!refusal.empty())
+    return {};
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (Finding finding = compareOutput(*reference.outputs[i], outputs[i], i, "the emulator");
+        finding.kind != Finding::Good)
+      return finding;
+  return {};
+}
