@@ -21,7 +21,7 @@ using namespace sectile;
 FailureOr<TranslatedModulePtr>
 sectile::translateKernels(ArrayRef<Operation *> kernels, const CpuLevel &level, FloatMode mode,
                           const CodegenOptions &options,
-                          std::vector<std::vector<std::string>> &failures) {
+                          std::vector<KernelFacts> &facts) {
   MLIRContext *context = kernels.front()->getContext();
   OwningOpRef<ModuleOp> module(ModuleOp::create(kernels.front()->getParentOp()->getLoc()));
   for (Operation *kernel : kernels)
@@ -31,14 +31,19 @@ sectile::translateKernels(ArrayRef<Operation *> kernels, const CpuLevel &level, 
   passes.addPass(cpu::createExpandMathPass(level));
   if (failed(passes.run(*module)))
     return failure();
-  for (auto func : module->getOps<func::FuncOp>())
+  // For each kernel its function `run`, then `info`.
+  for (auto func : module->getOps<func::FuncOp>()) {
     if (auto messages = func->getAttrOfType<ArrayAttr>(cpu::kFailuresAttr)) {
-      std::vector<std::string> texts;
+      facts.emplace_back();
       for (auto message : messages.getAsRange<StringAttr>())
-        texts.push_back(message.str());
-      failures.push_back(std::move(texts));
+        facts.back().failures.push_back(message.str());
       func->removeAttr(cpu::kFailuresAttr);
     }
+    if (auto bytes = func->getAttrOfType<IntegerAttr>(cpu::kScratchAttr)) {
+      facts.back().scratchBytes = bytes.getInt();
+      func->removeAttr(cpu::kScratchAttr);
+    }
+  }
   return translateForLevel(*module, level, options);
 }
 
@@ -70,7 +75,7 @@ FailureOr<KernelObjects> sectile::compileKernels(ModuleOp module, const CpuLevel
   for (ArrayRef<Operation *> rest(kernels); !rest.empty() && succeeded(status);) {
     ArrayRef<Operation *> chunk = rest.take_front(kKernelsPerModule);
     rest = rest.drop_front(chunk.size());
-    auto translated = translateKernels(chunk, level, mode, options, result.failures);
+    auto translated = translateKernels(chunk, level, mode, options, result.facts);
     if (failed(translated)) {
       status = failure();
       break;

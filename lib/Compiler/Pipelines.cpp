@@ -82,6 +82,12 @@ void sectile::buildHostPipeline(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
 }
 
+void sectile::buildStaticHostPipeline(OpPassManager &passes,
+                                      const HostToStaticPassOptions &options) {
+  passes.addPass(createHostToStaticPass(options));
+  passes.addPass(createCanonicalizerPass());
+}
+
 void sectile::registerPipelines() {
   PassPipelineRegistration<> graphPipeline(
       "sectile-graph", "from an imported model to launches of fused regions",

@@ -10,7 +10,17 @@
 #include "sectile/Codegen/Codegen.h"
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 
+#include <optional>
+
 namespace sectile {
+
+/// What is known of a kernel's code beside it.
+struct KernelFacts {
+  /// Messages of its checks.
+  std::vector<std::string> failures;
+  /// Bytes of scratch memory, unless they depend on sizes at run time.
+  std::optional<int64_t> scratchBytes;
+};
 
 struct KernelObjects {
   /// ELF objects that together hold all kernels.
@@ -19,14 +29,14 @@ struct KernelObjects {
   std::string assembly, llvmText;
   /// By function, suffix included.
   llvm::StringMap<FunctionStats> stats;
-  /// Per kernel, in the order of the module: messages of its checks.
-  std::vector<std::vector<std::string>> failures;
+  /// Per kernel, in the order of the module.
+  std::vector<KernelFacts> facts;
 };
 
-/// Lowers copies of `kernels` to LLVM IR for `level`; `failures` are appended to.
+/// Lowers copies of `kernels` to LLVM IR for `level`; `facts` are appended to.
 llvm::FailureOr<TranslatedModulePtr>
 translateKernels(llvm::ArrayRef<mlir::Operation *> kernels, const CpuLevel &level, FloatMode mode,
-                 const CodegenOptions &options, std::vector<std::vector<std::string>> &failures);
+                 const CodegenOptions &options, std::vector<KernelFacts> &facts);
 
 /// Compiles every tile.kernel of `module` for `level`: tile-to-cpu, cpu-expand-math, code
 /// generation. The module is left as it is. Functions are named `k.run` and `k.info` with

@@ -26,6 +26,8 @@ class OpPassManager;
 
 namespace sectile {
 
+struct HostToStaticPassOptions;
+
 void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default);
 /// Leaves a nested module named after `level` that holds the tile programs.
 void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
@@ -33,6 +35,8 @@ void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
 /// Up to the memory plan; the second part lowers to the LLVM dialect and drops the kernels.
 void buildPlanPipeline(mlir::OpPassManager &passes);
 void buildHostPipeline(mlir::OpPassManager &passes);
+/// The second part for static output.
+void buildStaticHostPipeline(mlir::OpPassManager &passes, const HostToStaticPassOptions &options);
 
 /// Registers the pipelines above by name.
 void registerPipelines();

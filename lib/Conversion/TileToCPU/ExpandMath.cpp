@@ -7,6 +7,7 @@
 
 #include "Division.h"
 #include "MathFunctions.h"
+#include "MissingInstructions.h"
 
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 
@@ -31,16 +32,6 @@ static bool isNative(Operation *op) {
              math::CountTrailingZerosOp, math::CtPopOp, math::FloorOp, math::FmaOp,
              math::IsFiniteOp, math::IsInfOp, math::IsNaNOp, math::IsNormalOp, math::RoundEvenOp,
              math::SqrtOp, math::TruncOp>(op);
-}
-
-/// Where there is no such instruction a fused multiply-add rounds twice: contraction is an
-/// optimisation here, and LLVM would call its library.
-static void splitFma(math::FmaOp op) {
-  OpBuilder builder(op);
-  Value product = arith::MulFOp::create(builder, op.getLoc(), op.getA(), op.getB());
-  Value sum = arith::AddFOp::create(builder, op.getLoc(), product, op.getC());
-  op.replaceAllUsesWith(sum);
-  op.erase();
 }
 
 /// The function that `op` stands for; null if there is none.
@@ -136,8 +127,6 @@ struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
       if (isa<arith::RemFOp>(op) || (isa<math::MathDialect>(op->getDialect()) && !isNative(op)))
         ops.push_back(op);
     });
-    if (!level->hasFma)
-      getOperation().walk(splitFma);
     for (Operation *op : ops) {
       Value value = expand(op, *level);
       if (!value) {
@@ -148,6 +137,8 @@ struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
       op->getResult(0).replaceAllUsesWith(value);
       op->erase();
     }
+    // Last, since the expansions round and take roots too.
+    substituteMissing(getOperation(), *level);
   }
 };
 } // namespace

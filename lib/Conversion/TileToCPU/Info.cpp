@@ -160,6 +160,8 @@ LogicalResult KernelEmitter::emitInfo() {
   FailureOr<Poly> scratchBytes = layOutScratch();
   if (failed(scratchBytes))
     return failure();
+  if (scratchBytes->isConstant())
+    func->setAttr(kScratchAttr, builder.getI64IntegerAttr(scratchBytes->constant));
   Poly bytes;
   for (BlockArgument argument : kernel.getBody().getArguments())
     if (auto type = dyn_cast<ViewType>(argument.getType())) {

@@ -74,6 +74,8 @@ public:
   /// 2^n for integral n within the exponent range.
   Num powerOfTwo(Num n);
 
+  /// What the level has for numbers of this width.
+  const FloatUnit &unit() const { return level.getFloatUnit(wide); }
   mlir::Type numType() const;
   mlir::Type intType() const;
 
