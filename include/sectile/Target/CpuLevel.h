@@ -56,8 +56,9 @@ struct FloatUnit {
   /// Fused multiply-add.
   bool hasFma;
   bool hasSqrt;
-  /// Rounding to integral values: to nearest even, down, up and toward zero.
-  bool hasRounding;
+  /// Rounding to integral values, to nearest even, down, up and toward zero; greater and smaller of
+  /// two (Armv8-M and FPv5 brought all of it at once).
+  bool hasRoundingAndMaxima;
 };
 
 /// One instruction-set level.

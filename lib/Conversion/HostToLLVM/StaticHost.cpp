@@ -178,13 +178,14 @@ LogicalResult fillMeasure(func::FuncOp run, func::FuncOp measure, ModuleOp modul
     SetVector<Operation *> slice;
     BackwardSliceOptions options;
     options.inclusive = true;
+    options.omitBlockArguments = true; // they are looked at below
     auto refuse = [&](Twine why) {
       return dispatch.emitError("kernel '")
              << dispatch.getKernel() << "' needs private memory whose size " << why
              << "; static output has to know it before the run (--emit=package does not)";
     };
     for (Value operand : dispatch.getArgs())
-      if (failed(getBackwardSlice(operand, &slice, options)))
+      if (operand.getDefiningOp() && failed(getBackwardSlice(operand, &slice, options)))
         return refuse("cannot be followed to the sizes of inputs");
     for (Operation *op : slice) {
       bool isLoad = isa<memref::LoadOp>(op);
@@ -196,10 +197,12 @@ LogicalResult fillMeasure(func::FuncOp run, func::FuncOp measure, ModuleOp modul
       if (isLoad || op->getBlock() != &source || op->getNumRegions() != 0)
         return refuse("is computed during the run");
     }
-    for (Value operand : dispatch.getArgs())
-      if (auto argument = dyn_cast<BlockArgument>(operand);
-          argument && argument.getOwner() != &source)
-        return refuse("changes during the run");
+    auto isCarried = [&](Value value) {
+      auto argument = dyn_cast<BlockArgument>(value);
+      return argument && argument.getOwner() != &source;
+    };
+    if (llvm::any_of(dispatch.getArgs(), isCarried))
+      return refuse("changes during the run");
     for (Operation *op : slice)
       if (!map.contains(op->getResult(0)))
         builder.clone(*op, map);

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rounding to integral values, square roots and fused multiply-adds are one
+// Rounding to integral values, maxima, square roots and fused multiply-adds are one
 // instruction on large CPUs. Where they are none, LLVM would call a mathematical
 // library, which our code does without. All but the fused multiply-add are exact:
 // they give the bits that the instruction gives.
@@ -103,6 +103,25 @@ static Num makeSqrt(Lanes &l, Num x) {
   return l.select(l.both(isPositive, isFinite), result, other);
 }
 
+/// The greater or smaller of two, as arith's maximumf and minimumf (NaN if either is, -0 below 0) or
+/// maxnumf and minnumf (the other one if either is NaN).
+static Value makeExtremum(Lanes &l, Operation *op) {
+  Num a = l.wrap(op->getOperand(0)), b = l.wrap(op->getOperand(1));
+  bool isMax = isa<arith::MaximumFOp, arith::MaxNumFOp>(op);
+  bool keepsNaN = isa<arith::MaximumFOp, arith::MinimumFOp>(op);
+  // What is compared with a NaN is not greater: b.
+  Num result = l.select(l.compare(isMax ? P::OGT : P::OLT, a, b), a, b);
+  auto flags = cast<arith::ArithFastMathInterface>(op).getFastMathFlagsAttr().getValue();
+  if (keepsNaN && !arith::bitEnumContainsAny(flags, arith::FastMathFlags::nsz)) {
+    // Equal numbers have equal bits, except for zeros.
+    Num zero = isMax ? l.both(l.asInt(a), l.asInt(b)) : l.either(l.asInt(a), l.asInt(b));
+    result = l.select(l.compare(P::OEQ, a, b), l.asNum(zero), result);
+  }
+  Num other = keepsNaN ? a : b;
+  Num isSpecial = l.compare(P::UNO, other, other);
+  return l.select(isSpecial, a, result);
+}
+
 /// A fused multiply-add rounds twice: contraction is an optimisation here.
 static void splitFma(math::FmaOp op) {
   OpBuilder builder(op);
@@ -117,7 +136,7 @@ static Num (*getSubstitute(Operation *op, const FloatUnit &unit))(Lanes &, Num) 
   using Function = Num (*)(Lanes &, Num);
   if (isa<math::SqrtOp>(op))
     return unit.hasSqrt ? nullptr : makeSqrt;
-  if (unit.hasRounding)
+  if (unit.hasRoundingAndMaxima)
     return nullptr;
   return llvm::TypeSwitch<Operation *, Function>(op)
       .Case<math::RoundEvenOp>([](auto) { return makeRoundEven; })
@@ -139,12 +158,16 @@ void sectile::cpu::substituteMissing(Operation *root, const CpuLevel &level) {
       splitFma(fma);
       return;
     }
+    bool isExtremum =
+        isa<arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp, arith::MinNumFOp>(op) &&
+        !unit.hasRoundingAndMaxima;
     auto function = getSubstitute(op, unit);
-    if (!function)
+    if (!function && !isExtremum)
       return;
     OpBuilder builder(op);
     Lanes l(builder, op->getLoc(), level, op->getResult(0), element.isF64());
-    op->getResult(0).replaceAllUsesWith(function(l, l.wrap(op->getOperand(0))));
+    Value result = isExtremum ? makeExtremum(l, op) : function(l, l.wrap(op->getOperand(0))).value;
+    op->getResult(0).replaceAllUsesWith(result);
     op->erase();
   });
 }

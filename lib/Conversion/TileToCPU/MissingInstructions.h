@@ -13,7 +13,8 @@
 
 namespace sectile::cpu {
 
-/// Replaces math.fma, sqrt, roundeven, floor, ceil and trunc in `root`, of f32 and f64, wherever
+/// Replaces math.fma, sqrt, roundeven, floor, ceil and trunc and arith's maxima and minima in
+/// `root`, of f32 and f64, wherever
 /// `level` has no instruction for them.
 void substituteMissing(mlir::Operation *root, const CpuLevel &level);
 
