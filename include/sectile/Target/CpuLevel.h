@@ -17,6 +17,7 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -103,8 +104,8 @@ struct CpuLevel {
   bool hasMaskedMemory(int64_t bytes) const {
     return minMaskedBytes != 0 && bytes >= minMaskedBytes;
   }
-  /// Lanes of a vector of elements of `bytes` bytes.
-  int64_t getLanes(int64_t bytes) const { return vectorBytes / bytes; }
+  /// Lanes of a vector of elements of `bytes` bytes, at least one.
+  int64_t getLanes(int64_t bytes) const { return std::max<int64_t>(1, vectorBytes / bytes); }
 };
 
 /// All levels, host by host, the most demanding one of each last.

@@ -21,7 +21,8 @@ using namespace sectile::cpu;
 using namespace sectile::tile;
 
 KernelEmitter::KernelEmitter(KernelOp kernel, const CpuLevel &level, FloatMode floatMode)
-    : kernel(kernel), level(level), floatMode(floatMode), builder(kernel.getContext(), algebra),
+    : kernel(kernel), level(level), floatMode(floatMode), builder(kernel.getContext(), algebra,
+              static_cast<unsigned>(8 * level.getHost().pointerBytes)),
       loc(kernel.getLoc()) {}
 
 LogicalResult KernelEmitter::emit() {
@@ -191,8 +192,8 @@ LogicalResult KernelEmitter::emitRun() {
       Value extent = getScalar(ids.getGrid()[i]), id = rest;
       Poly extentPoly = polyOf(ids.getGrid()[i]);
       if (i != 0 && !(extentPoly == Poly(1))) {
-        id = arith::RemUIOp::create(builder, loc, rest, extent);
-        rest = arith::DivUIOp::create(builder, loc, rest, extent);
+        id = builder.divide<arith::RemUIOp>(loc, rest, extent);
+        rest = builder.divide<arith::DivUIOp>(loc, rest, extent);
       } else if (i != 0) {
         id = builder.constant(loc, 0);
       }
