@@ -164,7 +164,9 @@ class Tester:
         with open(f"{self.folder}/driver.c", "w", encoding="ascii") as file:
             file.write(driver.text())
         start = self.link([case.name for case in cases], library)
-        done = subprocess.run(start, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+        # QEMU has what a board writes on its standard error.
+        done = subprocess.run(start, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=120)  # fmt: skip
         lines = done.stdout.splitlines()
         self.check(done.returncode == 0 and lines[-1:] == ["end"], f"ended with {done.returncode}: {done.stdout[-200:]}")
         for line in lines:
