@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiles models to static output, links all of them into one program without a heap, and runs it.
 
-    test/static/run_static.py --sectile=build/bin/sectile --host=NAME [--level=NAME]
+    test/Static/run_static.py --sectile=build/bin/sectile --host=NAME [--level=NAME]
 
 Programs of x86_64-linux run here, those of aarch64-linux under qemu-aarch64, those of thumbv7em-none-eabi under
 qemu-system-arm on a board with examples/static/board. Results are compared with the float64 reference; arguments
@@ -187,8 +187,15 @@ def main() -> int:
     parser.add_argument("--sectile", default="build/bin/sectile")
     parser.add_argument("--host", choices=LEVELS, default="x86_64-linux")
     parser.add_argument("--level")
+    parser.add_argument("--if-present", action="store_true", help="do nothing where this CPU lacks the level")
     parser.add_argument("--keep", help="folder for what is made (default: a temporary one)")
     arguments = parser.parse_args()
+    if arguments.if_present:
+        with open("/proc/cpuinfo", encoding="ascii") as file:
+            if f" {arguments.level} " not in file.read():
+                print(f"skipped: this CPU lacks {arguments.level}")
+                print("0 passed, 0 failed, 1 skipped")
+                return 0
     with tempfile.TemporaryDirectory() as folder:
         if arguments.keep:
             folder = arguments.keep
