@@ -226,7 +226,8 @@ struct HostToStaticPass : sectile::impl::HostToStaticPassBase<HostToStaticPass> 
       return signalPassFailure();
     }
     if (pointerBytes != 4 && pointerBytes != 8) {
-      module.emitError("expects pointers of 4 or 8 bytes, but got ") << pointerBytes;
+      module.emitError("expects pointers of 4 or 8 bytes, but got ")
+          << int64_t(pointerBytes);
       return signalPassFailure();
     }
     StaticInterface interface = getStaticInterface(module);
