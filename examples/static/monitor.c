@@ -15,7 +15,9 @@
 
 #include <stdint.h>
 
-enum { kArenaBytes = BANDS_ARENA_BYTES > STATES_ARENA_BYTES ? BANDS_ARENA_BYTES : STATES_ARENA_BYTES };
+enum {
+  kArenaBytes = BANDS_ARENA_BYTES > STATES_ARENA_BYTES ? BANDS_ARENA_BYTES : STATES_ARENA_BYTES
+};
 
 static uint8_t arena[kArenaBytes] __attribute__((aligned(BANDS_ARENA_ALIGNMENT)));
 

@@ -18,10 +18,10 @@
 using namespace mlir;
 using namespace sectile;
 
-FailureOr<TranslatedModulePtr>
-sectile::translateKernels(ArrayRef<Operation *> kernels, const CpuLevel &level, FloatMode mode,
-                          const CodegenOptions &options,
-                          std::vector<KernelFacts> &facts) {
+FailureOr<TranslatedModulePtr> sectile::translateKernels(ArrayRef<Operation *> kernels,
+                                                         const CpuLevel &level, FloatMode mode,
+                                                         const CodegenOptions &options,
+                                                         std::vector<KernelFacts> &facts) {
   MLIRContext *context = kernels.front()->getContext();
   OwningOpRef<ModuleOp> module(ModuleOp::create(kernels.front()->getParentOp()->getLoc()));
   for (Operation *kernel : kernels)

@@ -28,7 +28,7 @@ LogicalResult sectile::linkRelocatable(ArrayRef<std::string> objects, StringRef 
     return emitError() << "cannot write '" << output << "': " << code.message();
   llvm::scope_exit cleanUp([&] { (void)llvm::sys::fs::remove(temporary); });
   std::string temporaryName(temporary);
-  SmallVector<const char *> args = {"ld.lld", "-r",           "-o",         temporaryName.c_str(),
+  SmallVector<const char *> args = {"ld.lld", "-r",          "-o",         temporaryName.c_str(),
                                     "-z",     "noexecstack", "--threads=1"};
   for (const std::string &object : objects)
     args.push_back(object.c_str());
@@ -44,8 +44,7 @@ LogicalResult sectile::linkRelocatable(ArrayRef<std::string> objects, StringRef 
     return emitError() << "cannot read '" << temporary << "': " << buffer.getError().message();
   auto object = llvm::object::ObjectFile::createELFObjectFile((*buffer)->getMemBufferRef());
   if (!object)
-    return emitError() << "expects an ELF object, but got: "
-                       << llvm::toString(object.takeError());
+    return emitError() << "expects an ELF object, but got: " << llvm::toString(object.takeError());
   llvm::objcopy::CommonConfig common;
   llvm::objcopy::ELFConfig elf;
   elf.LocalizeHidden = true;

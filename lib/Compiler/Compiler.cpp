@@ -26,7 +26,8 @@ using namespace sectile;
 
 namespace {
 
-/// What code can reach relative to its own place on every host, with room for the rest of a program.
+/// What code can reach relative to its own place on every host, with room for the rest of a
+/// program.
 constexpr uint64_t kMostStaticConstants = uint64_t(1) << 30;
 
 /// A file that is gone when this is, unless it was moved.
@@ -246,9 +247,9 @@ private:
 
   LogicalResult addObject(StringRef elf) {
     TemporaryFile &file = *objects.emplace_back(std::make_unique<TemporaryFile>());
-    return writing(failure(
-        failed(file.create(output, "o", loc)) ||
-        failed(file.fill([&](raw_ostream &out) { out << elf; }, file.getPath(), loc))));
+    return writing(
+        failure(failed(file.create(output, "o", loc)) ||
+                failed(file.fill([&](raw_ostream &out) { out << elf; }, file.getPath(), loc))));
   }
 
   LogicalResult link() {
@@ -347,8 +348,8 @@ private:
     std::string codeName = (output + ".o").str(), headerName = (output + ".h").str();
     if (failed(writing(code.create(codeName, "tmp", loc))) ||
         failed(writing(header.create(headerName, "tmp", loc))) ||
-        failed(writing(linkRelocatable(getObjectPaths(), code.getPath(),
-                                       [&] { return emitError(loc); }))) ||
+        failed(writing(
+            linkRelocatable(getObjectPaths(), code.getPath(), [&] { return emitError(loc); }))) ||
         failed(writing(header.fill(
             [&](raw_ostream &out) {
               out << writeStaticHeader(interface, name, options.modelName, level,
@@ -387,7 +388,8 @@ static LogicalResult checkOutput(StringRef output, Location loc) {
       (!folder.empty() && !llvm::sys::fs::is_directory(folder)))
     return emitError(loc, "cannot write '")
            << output << "': "
-           << (llvm::sys::fs::is_directory(output) ? "it is a folder" : "its folder does not exist");
+           << (llvm::sys::fs::is_directory(output) ? "it is a folder"
+                                                   : "its folder does not exist");
   // The finished file takes its place by a rename, which would replace a device or a pipe.
   if (llvm::sys::fs::exists(output) && !llvm::sys::fs::is_regular_file(output))
     return emitError(loc, "cannot write '") << output << "': expects a regular file or a new one";

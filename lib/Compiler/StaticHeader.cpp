@@ -86,7 +86,8 @@ public:
     if (!options.empty())
       out << ",\n * with " << inComment(options);
     out << ".\n *\n"
-        << " * The function uses no heap and keeps no state: several threads may be in it, each with "
+        << " * The function uses no heap and keeps no state: several threads may be in it, each "
+           "with "
            "an\n * arena of its own. The object beside this file needs memcpy, memset and memmove";
     if (level.mayCallHelpers)
       out << ", and\n * perhaps helpers for arithmetic of its compiler's library (__aeabi_*, in "
@@ -109,7 +110,8 @@ public:
 
 private:
   void writeArena() {
-    out << "/** The arena: memory that the function works in. What it holds is of no use to anybody "
+    out << "/** The arena: memory that the function works in. What it holds is of no use to "
+           "anybody "
            "else,\n * and is not kept from one call to the next. */\n#define "
         << upper << "_ARENA_ALIGNMENT " << kStaticAlignment << "\n";
     if (interface.arenaBytes) {
@@ -189,7 +191,8 @@ private:
   }
 
   void writeRun() {
-    out << "/** Runs the model. Tensors are aligned to their elements and do not overlap each other "
+    out << "/** Runs the model. Tensors are aligned to their elements and do not overlap each "
+           "other "
            "or the\n * arena";
     for (auto [number, input] : llvm::enumerate(interface.sharedInput))
       if (input >= 0) {

@@ -17,10 +17,10 @@
 
 using namespace sectile;
 
-// With "gnueabi", block copies and fills are memcpy and memset, not functions of the Arm run-time ABI
-// that only some C libraries have; and floats are passed in core registers. Nothing of ours passes
-// any, apart from helpers for arithmetic, which take them there on every Arm: the code links with
-// either convention.
+// With "gnueabi", block copies and fills are memcpy and memset, not functions of the Arm run-time
+// ABI that only some C libraries have; and floats are passed in core registers. Nothing of ours
+// passes any, apart from helpers for arithmetic, which take them there on every Arm: the code links
+// with either convention.
 static constexpr CpuHost kHosts[] = {
     {.name = "x86_64-linux",
      .triple = "x86_64-unknown-linux-gnu",

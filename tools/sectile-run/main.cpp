@@ -48,8 +48,8 @@ int runCommand(int argc, char **argv) {
   for (const Command &command : kCommands)
     if (name == command.name)
       return command.main(std::span(argv + 2, argv + argc));
-  return report(failure(kUsage, "unknown command '%s'; 'sectile-run --help' lists the commands",
-                        argv[1]));
+  return report(
+      failure(kUsage, "unknown command '%s'; 'sectile-run --help' lists the commands", argv[1]));
 }
 
 } // namespace

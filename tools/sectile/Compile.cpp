@@ -83,10 +83,11 @@ Result<std::vector<std::string>> readLevels(const Args &args, EmitKind emit) {
     return failure(kUsage, "expects a host out of %s, but got '%s'", listCpuHosts().c_str(),
                    hostName.c_str());
   if (emit == EmitKind::Package && host->packageLevels.empty())
-    return failure(kUsage,
-                   "host %s has no operating system that packages could be loaded by; --emit=static "
-                   "compiles for it",
-                   hostName.c_str());
+    return failure(
+        kUsage,
+        "host %s has no operating system that packages could be loaded by; --emit=static "
+        "compiles for it",
+        hostName.c_str());
   bool isOne = emit == EmitKind::Static || host->packageLevels.empty();
   std::string_view text = isOne ? host->baseLevel : host->packageLevels;
   text = args.value("cpu-levels").value_or(text);
@@ -124,11 +125,11 @@ Result<CompileOptions> readOptions(const Args &args) {
     options.emit = EmitKind::LLVM;
   else if (emit == "asm")
     options.emit = EmitKind::Assembly;
-  else if (emit == "simt" || emit == "ptx" || emit == "cubin" ||
-           emit == "hsaco")
+  else if (emit == "simt" || emit == "ptx" || emit == "cubin" || emit == "hsaco")
     return failure(kUsage, "--emit=%s is not in this version", std::string(emit).c_str());
   else
-    return failure(kUsage, "expects --emit to be package, static, graph, tile, llvm or asm, but got '%s'",
+    return failure(kUsage,
+                   "expects --emit to be package, static, graph, tile, llvm or asm, but got '%s'",
                    std::string(emit).c_str());
   Result<std::vector<std::string>> levels = readLevels(args, options.emit);
   if (!levels)

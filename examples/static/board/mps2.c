@@ -49,7 +49,12 @@ NO_CALLS void *memset(void *to, int value, size_t size) {
   return to;
 }
 
-enum { kSysWrite0 = 0x04, kSysExitExtended = 0x20, kApplicationExit = 0x20026, kRunTimeError = 0x20023 };
+enum {
+  kSysWrite0 = 0x04,
+  kSysExitExtended = 0x20,
+  kApplicationExit = 0x20026,
+  kRunTimeError = 0x20023
+};
 
 static int semihost(int operation, const void *argument) {
   register int r0 __asm__("r0") = operation;
@@ -97,6 +102,6 @@ static void fault(void) {
 
 /** Initial stack pointer, reset, NMI and the four faults; nothing else happens here. */
 __attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    stack_top, (void *)reset, (void *)fault, (void *)fault,
+    stack_top,     (void *)reset, (void *)fault, (void *)fault,
     (void *)fault, (void *)fault, (void *)fault,
 };

@@ -34,9 +34,10 @@ struct KernelObjects {
 };
 
 /// Lowers copies of `kernels` to LLVM IR for `level`; `facts` are appended to.
-llvm::FailureOr<TranslatedModulePtr>
-translateKernels(llvm::ArrayRef<mlir::Operation *> kernels, const CpuLevel &level, FloatMode mode,
-                 const CodegenOptions &options, std::vector<KernelFacts> &facts);
+llvm::FailureOr<TranslatedModulePtr> translateKernels(llvm::ArrayRef<mlir::Operation *> kernels,
+                                                      const CpuLevel &level, FloatMode mode,
+                                                      const CodegenOptions &options,
+                                                      std::vector<KernelFacts> &facts);
 
 /// Compiles every tile.kernel of `module` for `level`: tile-to-cpu, cpu-expand-math, code
 /// generation. The module is left as it is. Functions are named `k.run` and `k.info` with

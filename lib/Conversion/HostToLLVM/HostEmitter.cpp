@@ -157,9 +157,8 @@ Value HostEmitter::addressOfText(StringRef text) {
   OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
   std::string bytes = text.str() + '\0';
   auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
-  auto global =
-      LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/true, LLVM::Linkage::Internal, name,
-                             builder.getStringAttr(bytes));
+  auto global = LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/true, LLVM::Linkage::Internal,
+                                       name, builder.getStringAttr(bytes));
   return LLVM::AddressOfOp::create(builder, loc, global);
 }
 
@@ -277,8 +276,9 @@ void HostEmitter::lowerDispatch(graph::DispatchOp dispatch) {
     Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, toI64(address));
     auto buffer = memref::ExtractStridedMetadataOp::create(builder, loc, arg);
     if (!type.getLayout().isIdentity())
-      base = LLVM::GEPOp::create(builder, loc, pointer, converter.convertType(type.getElementType()),
-                                 base, ArrayRef<LLVM::GEPArg>{toI64(buffer.getOffset())});
+      base =
+          LLVM::GEPOp::create(builder, loc, pointer, converter.convertType(type.getElementType()),
+                              base, ArrayRef<LLVM::GEPArg>{toI64(buffer.getOffset())});
     pointers.push_back(base);
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       if (type.isDynamicDim(dim))

@@ -48,8 +48,7 @@ public:
     Value arena = arguments[layout.getArena()] = entry->getArgument(next++);
     checkExtents(arguments);
     for (unsigned input = 0; input < interface.inputs.size(); ++input)
-      checkData(arguments[layout.getInput(input)],
-                getInputExtents(input, arguments));
+      checkData(arguments[layout.getInput(input)], getInputExtents(input, arguments));
     measure(arguments);
     for (unsigned output = 0; output < interface.outputs.size(); ++output)
       checkData(arguments[layout.getOutput(output)],
@@ -125,7 +124,8 @@ private:
 
   Block *start(const std::string &name, ArrayRef<Type> types) {
     builder.setInsertionPointToEnd(module.getBody());
-    function = LLVM::LLVMFuncOp::create(builder, loc, name, LLVM::LLVMFunctionType::get(i32, types));
+    function =
+        LLVM::LLVMFuncOp::create(builder, loc, name, LLVM::LLVMFunctionType::get(i32, types));
     Block *entry = function.addEntryBlock(builder);
     builder.setInsertionPointToStart(entry);
     return entry;
@@ -144,7 +144,8 @@ private:
   }
 
   Value call(StringRef name, ArrayRef<Value> arguments) {
-    return LLVM::CallOp::create(builder, loc, module.lookupSymbol<LLVM::LLVMFuncOp>(name), arguments)
+    return LLVM::CallOp::create(builder, loc, module.lookupSymbol<LLVM::LLVMFuncOp>(name),
+                                arguments)
         .getResult();
   }
 
@@ -176,8 +177,9 @@ private:
   SmallVector<Value> getInputExtents(unsigned input, ArrayRef<Value> arguments) {
     SmallVector<Value> extents;
     for (auto [dim, parameter] : llvm::enumerate(interface.inputs[input].parameters))
-      extents.push_back(parameter >= 0 ? arguments[parameter]
-                                       : number(interface.model.inputs[input].type.getDimSize(dim)));
+      extents.push_back(parameter >= 0
+                            ? arguments[parameter]
+                            : number(interface.model.inputs[input].type.getDimSize(dim)));
     return extents;
   }
   SmallVector<Value> getOutputExtents(unsigned output, Value sizes) {

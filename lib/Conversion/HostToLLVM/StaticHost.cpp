@@ -117,11 +117,9 @@ private:
     LLVM::CallOp::create(builder, loc, declare(name + cpu::kInfoSuffix.str(), infoType),
                          ValueRange{buffers, sizes, report});
     if (isMeasuring) {
-      Value needed =
-          loadElement(report, offsetof(sectile_abi_launch_info, scratch_bytes) / 8, i64);
+      Value needed = loadElement(report, offsetof(sectile_abi_launch_info, scratch_bytes) / 8, i64);
       Value most = loadElement(frame[layout.getSizes()], StaticFrame::kScratchSize, i64);
-      Value isMore =
-          LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::sgt, needed, most);
+      Value isMore = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::sgt, needed, most);
       storeElement(frame[layout.getSizes()], StaticFrame::kScratchSize,
                    LLVM::SelectOp::create(builder, loc, isMore, needed, most));
       return status(0);
@@ -131,9 +129,9 @@ private:
       storeElement(values, i, constant(0));
     auto runType = LLVM::LLVMFunctionType::get(i32, {pointer, pointer, i64, i64, pointer, pointer});
     Value result =
-        LLVM::CallOp::create(builder, loc, declare(name + cpu::kRunSuffix.str(), runType),
-                             ValueRange{buffers, sizes, constant(0), blocks,
-                                        frame[layout.getScratch()], values})
+        LLVM::CallOp::create(
+            builder, loc, declare(name + cpu::kRunSuffix.str(), runType),
+            ValueRange{buffers, sizes, constant(0), blocks, frame[layout.getScratch()], values})
             .getResult();
     // 1 + the number of the check that failed.
     int32_t first = layout.interface.kernelChecks.lookup(name);
@@ -226,15 +224,15 @@ struct HostToStaticPass : sectile::impl::HostToStaticPassBase<HostToStaticPass> 
       return signalPassFailure();
     }
     if (pointerBytes != 4 && pointerBytes != 8) {
-      module.emitError("expects pointers of 4 or 8 bytes, but got ")
-          << int64_t(pointerBytes);
+      module.emitError("expects pointers of 4 or 8 bytes, but got ") << int64_t(pointerBytes);
       return signalPassFailure();
     }
     StaticInterface interface = getStaticInterface(module);
     StaticFrame layout{interface};
     declareConstants(module);
     OpBuilder builder(run);
-    auto measure = func::FuncOp::create(builder, run.getLoc(), kStaticMeasure, run.getFunctionType());
+    auto measure =
+        func::FuncOp::create(builder, run.getLoc(), kStaticMeasure, run.getFunctionType());
     builder.setInsertionPointToEnd(measure.addEntryBlock());
     func::ReturnOp::create(builder, run.getLoc());
     if (failed(fillMeasure(run, measure, module, interface)) ||

@@ -21,19 +21,34 @@ using namespace sectile;
 namespace {
 
 /// Words that C or C++ keep for themselves, and names that the header uses.
-constexpr llvm::StringLiteral kReserved[] = {
-    "alignas",  "alignof",   "and",       "arena",    "arena_bytes", "asm",      "auto",
-    "bitand",   "bitor",     "bool",      "break",    "case",        "catch",    "char",
-    "class",    "compl",     "concept",   "const",    "consteval",   "constexpr", "constinit",
-    "continue", "co_await",  "co_return", "co_yield", "decltype",    "default",  "delete",
-    "do",       "double",    "else",      "enum",     "explicit",    "export",   "extern",
-    "false",    "float",     "for",       "friend",   "goto",        "if",       "inline",
-    "int",      "long",      "mutable",   "namespace", "new",        "noexcept", "not",
-    "nullptr",  "operator",  "or",        "private",  "protected",   "public",   "register",
-    "reinterpret_cast", "requires", "restrict", "return", "short",  "signed",   "sizeof",
-    "static",   "struct",    "switch",    "template", "this",        "throw",    "true",
-    "try",      "typedef",   "typeid",    "typename", "typeof",      "union",    "unsigned",
-    "using",    "virtual",   "void",      "volatile", "wchar_t",     "while",    "xor"};
+constexpr llvm::StringLiteral kReserved[] = {"alignas",   "alignof",     "and",
+                                             "arena",     "arena_bytes", "asm",
+                                             "auto",      "bitand",      "bitor",
+                                             "bool",      "break",       "case",
+                                             "catch",     "char",        "class",
+                                             "compl",     "concept",     "const",
+                                             "consteval", "constexpr",   "constinit",
+                                             "continue",  "co_await",    "co_return",
+                                             "co_yield",  "decltype",    "default",
+                                             "delete",    "do",          "double",
+                                             "else",      "enum",        "explicit",
+                                             "export",    "extern",      "false",
+                                             "float",     "for",         "friend",
+                                             "goto",      "if",          "inline",
+                                             "int",       "long",        "mutable",
+                                             "namespace", "new",         "noexcept",
+                                             "not",       "nullptr",     "operator",
+                                             "or",        "private",     "protected",
+                                             "public",    "register",    "reinterpret_cast",
+                                             "requires",  "restrict",    "return",
+                                             "short",     "signed",      "sizeof",
+                                             "static",    "struct",      "switch",
+                                             "template",  "this",        "throw",
+                                             "true",      "try",         "typedef",
+                                             "typeid",    "typename",    "typeof",
+                                             "union",     "unsigned",    "using",
+                                             "virtual",   "void",        "volatile",
+                                             "wchar_t",   "while",       "xor"};
 
 /// Makes C identifiers that differ, in whatever case: macros are made of them.
 class Identifiers {
@@ -139,7 +154,7 @@ StaticInterface sectile::getStaticInterface(ModuleOp module) {
   Operation *end = prepare.getBody().back().getTerminator();
   if (hasKnownScratch && hasFixedOutputs && prepare.getNumArguments() == 0 &&
       matchPattern(end->getOperands().back(), m_ConstantInt(&arena)))
-    result.arenaBytes = static_cast<int64_t>(
-        llvm::alignTo(arena.getZExtValue(), kStaticAlignment) + result.knownScratchBytes);
+    result.arenaBytes = static_cast<int64_t>(llvm::alignTo(arena.getZExtValue(), kStaticAlignment) +
+                                             result.knownScratchBytes);
   return result;
 }

@@ -63,8 +63,9 @@ LogicalResult KernelEmitter::emitFor(Operation *op) {
   SmallVector<Value> inits;
   for (Value init : loop.getInitArgs())
     flatten(init, inits);
-  scf::ForOp emittedLoop = makeLoop(getScalar(loop.getLowerBound()), getScalar(loop.getUpperBound()),
-                                    getScalar(loop.getStep()), inits);
+  scf::ForOp emittedLoop =
+      makeLoop(getScalar(loop.getLowerBound()), getScalar(loop.getUpperBound()),
+               getScalar(loop.getStep()), inits);
   emittedLoop.getBody()->clear();
   builder.pushScope(emittedLoop.getBody());
   Tile counter = makeTile(loop.getInductionVar().getType());

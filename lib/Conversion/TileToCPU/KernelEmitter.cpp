@@ -21,7 +21,8 @@ using namespace sectile::cpu;
 using namespace sectile::tile;
 
 KernelEmitter::KernelEmitter(KernelOp kernel, const CpuLevel &level, FloatMode floatMode)
-    : kernel(kernel), level(level), floatMode(floatMode), builder(kernel.getContext(), algebra,
+    : kernel(kernel), level(level), floatMode(floatMode),
+      builder(kernel.getContext(), algebra,
               static_cast<unsigned>(8 * level.getHost().pointerBytes)),
       loc(kernel.getLoc()) {}
 
@@ -101,8 +102,7 @@ void KernelEmitter::bindArguments(Value bufs, Value sizes) {
   auto nextSize = [&] {
     Value address = LLVM::GEPOp::create(builder, loc, pointer, builder.getI64Type(), sizes,
                                         ArrayRef<LLVM::GEPArg>{sizeIndex++});
-    Value size =
-        LLVM::LoadOp::create(builder, loc, builder.getI64Type(), address, /*alignment=*/8);
+    Value size = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), address, /*alignment=*/8);
     return limitToAddresses(size);
   };
   auto nextPoly = [&] {

@@ -38,7 +38,8 @@ static Num makeRoundEven(Lanes &l, Num x) {
   return l.select(l.compare(P::OLT, magnitude, shift), rounded, x);
 }
 
-/// Nearest integral value that is not above x. The nearest one is above it by less than 1, or is it.
+/// Nearest integral value that is not above x. The nearest one is above it by less than 1, or is
+/// it.
 static Num makeFloor(Lanes &l, Num x) {
   Num nearest = makeRoundEven(l, x);
   Num isAbove = l.compare(P::OGT, nearest, x);
@@ -64,8 +65,8 @@ static Num makeSqrt(Lanes &l, Num x) {
   Num isSmall = l.compare(P::OLT, x, l.num(smallest));
   Num bits = l.asInt(l.select(isSmall, x * lift, x));
   Num exponent = shiftRight(bits, fraction) - l.integer(bias);
-  Num mantissa =
-      l.either(l.both(bits, l.integer((int64_t(1) << fraction) - 1)), l.integer(int64_t(1) << fraction));
+  Num mantissa = l.either(l.both(bits, l.integer((int64_t(1) << fraction) - 1)),
+                          l.integer(int64_t(1) << fraction));
   Num isOdd = l.compare(I::ne, l.both(exponent, l.integer(1)), l.integer(0));
   mantissa = l.select(isOdd, l.shiftLeft(mantissa, 1), mantissa);
   Num half = l.shiftRight(exponent, 1);
@@ -103,8 +104,8 @@ static Num makeSqrt(Lanes &l, Num x) {
   return l.select(l.both(isPositive, isFinite), result, other);
 }
 
-/// The greater or smaller of two, as arith's maximumf and minimumf (NaN if either is, -0 below 0) or
-/// maxnumf and minnumf (the other one if either is NaN).
+/// The greater or smaller of two, as arith's maximumf and minimumf (NaN if either is, -0 below 0)
+/// or maxnumf and minnumf (the other one if either is NaN).
 static Value makeExtremum(Lanes &l, Operation *op) {
   Num a = l.wrap(op->getOperand(0)), b = l.wrap(op->getOperand(1));
   bool isMax = isa<arith::MaximumFOp, arith::MaxNumFOp>(op);

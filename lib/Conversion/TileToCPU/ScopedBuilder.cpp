@@ -164,8 +164,7 @@ Value ScopedBuilder::emitAtom(Location loc, AtomId id) {
       rhs = arith::MaxSIOp::create(*this, loc, rhs, constant(loc, 1));
     IntRange range = algebra.getRange(atom.lhs);
     if (range.lo && *range.lo >= 0)
-      return isMod ? divide<arith::RemUIOp>(loc, lhs, rhs)
-                   : divide<arith::DivUIOp>(loc, lhs, rhs);
+      return isMod ? divide<arith::RemUIOp>(loc, lhs, rhs) : divide<arith::DivUIOp>(loc, lhs, rhs);
     Value rest = divide<arith::RemSIOp>(loc, lhs, rhs);
     Value isNegative =
         arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, rest, constant(loc, 0));

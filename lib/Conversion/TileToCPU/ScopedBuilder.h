@@ -16,8 +16,8 @@
 
 #include "IndexAlgebra.h"
 
-#include "mlir/IR/Builders.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <type_traits>
@@ -53,8 +53,8 @@ public:
                        llvm::function_ref<mlir::Value()> make);
   /// 64-bit constant.
   mlir::Value constant(mlir::Location loc, int64_t value);
-  /// Quotient or remainder (by `Op`) of numbers of elements, extents or coordinates, or of vectors of
-  /// them. They fit in a pointer, whose width may be the widest that the CPU divides.
+  /// Quotient or remainder (by `Op`) of numbers of elements, extents or coordinates, or of vectors
+  /// of them. They fit in a pointer, whose width may be the widest that the CPU divides.
   template <typename Op>
   mlir::Value divide(mlir::Location loc, mlir::Value lhs, mlir::Value rhs) {
     mlir::Type wide = lhs.getType();
@@ -63,8 +63,9 @@ public:
     mlir::Type narrow = getIntegerType(addressBits);
     if (auto vector = mlir::dyn_cast<mlir::VectorType>(wide))
       narrow = vector.clone(narrow);
-    mlir::Value result = Op::create(*this, loc, mlir::arith::TruncIOp::create(*this, loc, narrow, lhs),
-                                    mlir::arith::TruncIOp::create(*this, loc, narrow, rhs));
+    mlir::Value result =
+        Op::create(*this, loc, mlir::arith::TruncIOp::create(*this, loc, narrow, lhs),
+                   mlir::arith::TruncIOp::create(*this, loc, narrow, rhs));
     if (std::is_same_v<Op, mlir::arith::DivUIOp> || std::is_same_v<Op, mlir::arith::RemUIOp>)
       return mlir::arith::ExtUIOp::create(*this, loc, wide, result);
     return mlir::arith::ExtSIOp::create(*this, loc, wide, result);
