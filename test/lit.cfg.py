@@ -17,6 +17,8 @@ config.environment["PATH"] = os.pathsep.join(
      config.environment["PATH"]])
 if "SECTILE_PEER_PYTHON" in os.environ:
     config.environment["SECTILE_PEER_PYTHON"] = os.environ["SECTILE_PEER_PYTHON"]
+# Tests look at what is compiled, not at what was.
+config.environment["SECTILE_CACHE"] = "off"
 config.environment["PYTHONPATH"] = os.path.join(config.sectile_source, "python")
 config.excludes = ["Inputs", "corpus", "unit", "lit.cfg.py"]
 # Machines that run what is compiled for other hosts (scripts/install).

@@ -164,6 +164,10 @@ FailureOr<TranslatedModulePtr> sectile::translateForLevel(ModuleOp module, const
   return result;
 }
 
+size_t sectile::countInstructions(const TranslatedModule &module) {
+  return module.module->getInstructionCount();
+}
+
 FailureOr<ObjectCode> sectile::compileTranslated(TranslatedModule &translated, std::string &error) {
   llvm::Module &module = *translated.module;
   if (failed(optimise(module, *translated.machine, error)))

@@ -14,6 +14,7 @@
 #include "sectile/Compiler/Aliases.h"
 #include "sectile/Compiler/Pipelines.h"
 #include "sectile/Conversion/StaticHost.h"
+#include "sectile/Package/Abi.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
@@ -147,7 +148,7 @@ private:
 
   void report(StringRef stage) {
     if (options.progress)
-      options.progress(stage, done, levels.size() + 3);
+      options.progress(stage, done, levels.size() + 2);
     ++done;
   }
 
@@ -232,7 +233,8 @@ private:
     codegen.symbolSuffix = compiled.symbolSuffix;
     codegen.emitAssembly = options.emit == EmitKind::Assembly;
     codegen.emitLLVM = options.emit == EmitKind::LLVM;
-    FailureOr<KernelObjects> object = compileKernels(nested, level, options.floatMode, codegen);
+    FailureOr<KernelObjects> object =
+        compileKernels(nested, level, options.floatMode, codegen, options.cache);
     if (failed(object))
       return failure();
     text += object->assembly + object->llvmText;
@@ -259,27 +261,11 @@ private:
     bool isStatic = options.emit == EmitKind::Static;
     // Packages map their constants, static output is placed by a linker.
     int64_t alignment = isStatic ? kStaticAlignment : 4096;
-    uint64_t constantsBytes = 0, hash = 0;
+    uint64_t constantsBytes = 0;
     if (!constants.empty())
       constantsBytes = llvm::alignTo(constants.back().offset + constants.back().bytes, alignment);
-    if (isStatic && constantsBytes > kMostStaticConstants)
-      return emitError(loc, "expects at most ")
-             << kMostStaticConstants << " bytes of constants in static output, whose code reaches "
-             << "them relative to its own place, but got " << constantsBytes
-             << "; --emit=package has no such limit";
-    TemporaryFile constantsFile;
-    if (constantsBytes != 0) {
-      report("constants");
-      if (failed(writing(constantsFile.create(output, "constants", loc))))
-        return failure();
-      FailureOr<uint64_t> written =
-          writeConstants(constants, constantsBytes, constantsFile.getPath(), loc);
-      if (failed(written))
-        return writing(failure());
-      hash = *written;
-    }
-    return isStatic ? finishStatic(constantsFile.getPath(), constantsBytes)
-                    : finishPackage(constantsFile.getPath(), constantsBytes, hash);
+    auto write = [&](llvm::raw_ostream &out) { writeConstants(constants, constantsBytes, out); };
+    return isStatic ? finishStatic(constantsBytes, write) : finishPackage(constantsBytes, write);
   }
 
   /// Lowers the host program by the passes that `build` adds, and adds its object.
@@ -301,22 +287,42 @@ private:
     return paths;
   }
 
-  LogicalResult finishPackage(StringRef constantsFile, uint64_t constantsBytes, uint64_t hash) {
+  LogicalResult finishPackage(uint64_t constantsBytes,
+                              function_ref<void(raw_ostream &)> writeSection) {
     PlannedInterface interface = getPlannedInterface(module);
     const CpuLevel &baseline = *levels.front();
     if (failed(addHost(buildHostPipeline, baseline, {})))
       return failure();
-    std::string descriptor =
-        writeDescriptor(interface, kernels, compiledLevels, options.modelName, options.optionsText,
-                        constantsFile, constantsBytes, hash);
+    std::string descriptor = writeDescriptor(interface, kernels, compiledLevels, options.modelName,
+                                             options.optionsText, constantsBytes);
     FailureOr<std::string> object = assemble(descriptor, baseline, loc);
     if (failed(object) || failed(addObject(*object)))
       return failure();
     report("link");
-    return writing(linkShared(getObjectPaths(), output, [&] { return emitError(loc); }));
+    LateSection section = {.name = kConstantsSection,
+                           .bytes = constantsBytes,
+                           .write = writeSection,
+                           .hashSymbol = SECTILE_PACKAGE_SYMBOL,
+                           .hashOffset = offsetof(sectile_package_descriptor, constants_hash)};
+    return writing(linkShared(
+        getObjectPaths(), output, [&] { return emitError(loc); },
+        constantsBytes != 0 ? &section : nullptr));
   }
 
-  LogicalResult finishStatic(StringRef constantsFile, uint64_t constantsBytes) {
+  LogicalResult finishStatic(uint64_t constantsBytes,
+                             function_ref<void(raw_ostream &)> writeSection) {
+    if (constantsBytes > kMostStaticConstants)
+      return emitError(loc, "expects at most ")
+             << kMostStaticConstants << " bytes of constants in static output, whose code reaches "
+             << "them relative to its own place, but got " << constantsBytes
+             << "; --emit=package has no such limit";
+    TemporaryFile constants;
+    if (constantsBytes != 0) {
+      report("constants");
+      if (failed(writing(constants.create(output, "constants", loc))) ||
+          failed(writing(constants.fill(writeSection, constants.getPath(), loc))))
+        return failure();
+    }
     const CpuLevel &level = *levels.front();
     Builder builder(module.getContext());
     for (auto [kernel, facts] :
@@ -338,7 +344,7 @@ private:
     if (failed(addHost(build, level, codegen)))
       return failure();
     FailureOr<std::string> object =
-        assemble(writeStaticConstants(level, constantsFile, constantsBytes), level, loc);
+        assemble(writeStaticConstants(level, constants.getPath(), constantsBytes), level, loc);
     if (failed(object) || failed(addObject(*object)))
       return failure();
     // First: an object has the attributes of the first of its parts.

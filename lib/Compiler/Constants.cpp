@@ -10,10 +10,7 @@
 #include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -43,6 +40,28 @@ static ArrayRef<char> getRawBytes(ElementsAttr value, std::string &storage) {
     for (const APInt &element : dense.getValues<APInt>())
       append(element);
   return storage;
+}
+
+/// Copies `count` elements that lie `stride` elements apart.
+template <typename T>
+static void copyStrided(char *to, const char *from, int64_t count, int64_t stride) {
+  for (int64_t i = 0; i < count; ++i)
+    memcpy(to + i * sizeof(T), from + i * stride * sizeof(T), sizeof(T));
+}
+
+static void copyRun(char *to, const char *from, int64_t count, int64_t stride, size_t bytes) {
+  if (stride == 1)
+    memcpy(to, from, count * bytes);
+  else if (bytes == 1)
+    copyStrided<uint8_t>(to, from, count, stride);
+  else if (bytes == 2)
+    copyStrided<uint16_t>(to, from, count, stride);
+  else if (bytes == 4)
+    copyStrided<uint32_t>(to, from, count, stride);
+  else if (bytes == 8)
+    copyStrided<uint64_t>(to, from, count, stride);
+  else
+    llvm_unreachable("elements have 1, 2, 4 or 8 bytes");
 }
 
 /// Writes `source` in the order of `packing`; padding is zero.
@@ -75,23 +94,21 @@ static void pack(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packin
   SmallVector<int64_t> index(physical.size(), 0), coords(shape.size(), 0);
   if (llvm::is_contained(physical, 0))
     return;
+  Step last = steps.back();
   while (true) {
-    // One run along the last physical dimension.
-    Step last = steps.back();
-    for (int64_t i = 0; i < physical.back(); ++i) {
-      coords[last.dim] += i * last.factor;
-      bool inside = true;
-      int64_t offset = 0;
-      for (size_t dim = 0; dim < shape.size(); ++dim) {
-        inside &= coords[dim] < shape[dim];
-        offset += coords[dim] * strides[dim];
-      }
-      if (inside)
-        memcpy(&row[i * bytes], &source[offset * bytes], bytes);
-      else
-        memset(&row[i * bytes], 0, bytes);
-      coords[last.dim] -= i * last.factor;
+    bool inside = true;
+    int64_t offset = 0;
+    for (size_t dim = 0; dim < shape.size(); ++dim) {
+      inside &= coords[dim] < shape[dim];
+      offset += coords[dim] * strides[dim];
     }
+    int64_t count = 0;
+    if (inside)
+      count = std::min(physical.back(),
+                       llvm::divideCeilSigned(shape[last.dim] - coords[last.dim], last.factor));
+    copyRun(row.data(), source.data() + offset * bytes, count, last.factor * strides[last.dim],
+            bytes);
+    memset(row.data() + count * bytes, 0, row.size() - count * bytes);
     out << row;
     size_t dim = physical.size() - 1;
     while (dim > 0) {
@@ -109,38 +126,18 @@ static void pack(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packin
   }
 }
 
-FailureOr<uint64_t> sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes,
-                                            StringRef path, Location loc) {
-  std::error_code code;
-  {
-    llvm::raw_fd_ostream out(path, code);
-    if (code)
-      return emitError(loc, "cannot write '") << path << "': " << code.message();
-    uint64_t position = 0;
-    for (const PlannedConstant &constant : constants) {
-      out.write_zeros(constant.offset - position);
-      std::string storage;
-      ArrayRef<char> raw = getRawBytes(constant.value, storage);
-      if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(constant.memory))
-        pack(raw, constant.value.getShapedType(), packing, out);
-      else
-        out.write(raw.data(), raw.size());
-      position = constant.offset + constant.bytes;
-    }
-    out.write_zeros(bytes - position);
-    out.close();
-    if (out.has_error()) {
-      code = out.error();
-      out.clear_error();
-      return emitError(loc, "cannot write '") << path << "': " << code.message();
-    }
+void sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes,
+                             llvm::raw_ostream &out) {
+  uint64_t position = 0;
+  for (const PlannedConstant &constant : constants) {
+    out.write_zeros(constant.offset - position);
+    std::string storage;
+    ArrayRef<char> raw = getRawBytes(constant.value, storage);
+    if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(constant.memory))
+      pack(raw, constant.value.getShapedType(), packing, out);
+    else
+      out.write(raw.data(), raw.size());
+    position = constant.offset + constant.bytes;
   }
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                            /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return emitError(loc, "cannot read '") << path << "': " << buffer.getError().message();
-  if ((*buffer)->getBufferSize() != bytes)
-    return emitError(loc, "expects constants of ")
-           << bytes << " bytes, but wrote " << (*buffer)->getBufferSize();
-  return llvm::xxh3_64bits(llvm::arrayRefFromStringRef((*buffer)->getBuffer()));
+  out.write_zeros(bytes - position);
 }

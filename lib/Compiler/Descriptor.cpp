@@ -198,8 +198,7 @@ std::string sectile::includeBytes(StringRef path) {
 std::string sectile::writeDescriptor(const PlannedInterface &interface,
                                      ArrayRef<KernelSummary> kernels,
                                      ArrayRef<CompiledLevel> levels, StringRef modelName,
-                                     StringRef options, StringRef constantsFile,
-                                     uint64_t constantsBytes, uint64_t constantsHash) {
+                                     StringRef options, uint64_t constantsBytes) {
   Writer writer;
   writer.directive("\t.section .data.rel.ro,\"aw\",%progbits\n\t.p2align 4");
   std::string inputs = writeTensors(writer, interface.inputs);
@@ -265,7 +264,7 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   else
     writer.quad(uint64_t(0));
   writer.quad(constantsBytes);
-  writer.quad(constantsHash);
+  writer.quad(uint64_t(0)); // constants_hash
   writer.quad(uint64_t(0)); // weights_file
   writer.quad(loops);
   writer.quad(loopEnds);
@@ -273,8 +272,10 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.flush();
   std::string text = writer.finish();
   if (constantsBytes != 0) {
-    text += "\t.section .sectile.constants,\"a\",%progbits\n\t.p2align 12\n.Lconstants:\n";
-    text += includeBytes(constantsFile);
+    text += "\t.section " + kConstantsSection.str() + ",\"a\",%nobits\n\t.p2align 12\n";
+    text += ".Lconstants:\n\t.skip " + std::to_string(constantsBytes) + "\n";
+    // The place that the section is put behind exists only if something lies there.
+    text += "\t.section .bss.end,\"awR\",%nobits\n\t.skip 1\n";
   }
   return text;
 }

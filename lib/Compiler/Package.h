@@ -29,13 +29,15 @@ struct CompiledLevel {
   llvm::StringMap<FunctionStats> stats;
 };
 
-/// The descriptor as assembly text; see sectile/Package/Abi.h for what it lays out. The
-/// constants are taken from file `constantsFile` of `constantsBytes` bytes (none if 0).
+/// The section of constants: the descriptor's object declares it, linkShared fills it.
+inline constexpr llvm::StringLiteral kConstantsSection = ".sectile.constants";
+
+/// The descriptor as assembly text; see sectile/Package/Abi.h for what it lays out. There are
+/// `constantsBytes` bytes of constants, whose hash is left 0.
 std::string writeDescriptor(const PlannedInterface &interface,
                             llvm::ArrayRef<KernelSummary> kernels,
                             llvm::ArrayRef<CompiledLevel> levels, llvm::StringRef modelName,
-                            llvm::StringRef options, llvm::StringRef constantsFile,
-                            uint64_t constantsBytes, uint64_t constantsHash);
+                            llvm::StringRef options, uint64_t constantsBytes);
 
 /// What the names of static output begin with, as the file that it is written to is called.
 std::string getStaticName(llvm::StringRef output);
@@ -57,9 +59,9 @@ std::string includeBytes(llvm::StringRef path);
 llvm::FailureOr<std::string> assemble(llvm::StringRef text, const CpuLevel &level,
                                       mlir::Location loc);
 
-/// Writes the section of constants, packed as planned, to a new file at `path`; its hash.
-llvm::FailureOr<uint64_t> writeConstants(llvm::ArrayRef<PlannedConstant> constants, uint64_t bytes,
-                                         llvm::StringRef path, mlir::Location loc);
+/// Writes the section of constants, packed as planned and padded to `bytes`.
+void writeConstants(llvm::ArrayRef<PlannedConstant> constants, uint64_t bytes,
+                    llvm::raw_ostream &out);
 
 } // namespace sectile
 

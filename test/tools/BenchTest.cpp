@@ -66,6 +66,47 @@ TEST(Bench, PrintsRowsThatSumToTheTotal) {
   expectContains(result.out, "/w");
 }
 
+TEST(Bench, StatesOneRunWhoseKernelsAndHostSumToItsTotal) {
+  TemporaryFolder folder;
+  std::string out = folder.path("bench.json");
+  ProgramResult result = runProgram({"bench", packagePath("work"), "--repeat=5", "--quiet",
+                                     "--input=launches=random:1", "--dims=k=50", "--json", out});
+  EXPECT_EQ(result.status, 0) << result.err;
+  std::string json = readWhole(out);
+  size_t run = json.find("\"run\": {"), kernels = json.find("\"kernels\": [");
+  double total = numberAfter(json, "\"total_us\": ", run);
+  EXPECT_EQ(total, numberAfter(json, "\"median_us\": "));
+  double host = numberAfter(json, "\"host_us\": ", run);
+  EXPECT_NEAR(host + numberAfter(json, "\"run_us\": ", kernels), total, 0.002);
+  EXPECT_GT(numberAfter(json, "\"gflops\": "), 0);
+  EXPECT_GT(numberAfter(json, "\"bound_us\": ", kernels), 0);
+  expectContains(json.substr(kernels), "\"shapes\": ");
+}
+
+TEST(Bench, TracesTheMedianRound) {
+  TemporaryFolder folder;
+  std::string out = folder.path("trace.json");
+  ProgramResult result = runProgram({"bench", packagePath("work"), "--repeat=5",
+                                     "--input=launches=random:1", "--dims=k=3", "--trace", out});
+  EXPECT_EQ(result.status, 0) << result.err;
+  std::string trace = readWhole(out);
+  expectContains(trace, "\"traceEvents\": [");
+  expectContains(trace, "\"nodes\": \"/w\"");
+  // Slices follow each other without gaps from 0 to the round's end.
+  double end = 0;
+  int slices = 0, launches = 0;
+  for (size_t at = trace.find("\"ph\": \"X\""); at != std::string::npos;
+       at = trace.find("\"ph\": \"X\"", at + 1)) {
+    EXPECT_NEAR(numberAfter(trace, "\"ts\": ", at), end, 0.002);
+    end += numberAfter(trace, "\"dur\": ", at);
+    launches += numberAfter(trace, "\"tid\": ", at) == 1;
+    ++slices;
+  }
+  EXPECT_EQ(launches, 3);
+  EXPECT_EQ(slices, 7);
+  EXPECT_NEAR(end, numberAfter(result.out, "median "), 0.02);
+}
+
 TEST(Bench, RunsLongEnoughByItself) {
   TemporaryFolder folder;
   ProgramResult result =
@@ -78,6 +119,8 @@ TEST(Bench, RefusesBadOptions) {
   expectError(runProgram({"bench", packagePath("empty"), "--repeat=0"}), 2,
               "option '--repeat' expects a number from 1");
   expectError(runProgram({"bench", packagePath("empty"), "--json=/nowhere/x"}), 4,
+              "cannot write '/nowhere/x'");
+  expectError(runProgram({"bench", packagePath("empty"), "--trace=/nowhere/x"}), 4,
               "cannot write '/nowhere/x'");
 }
 

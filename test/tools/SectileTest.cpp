@@ -36,8 +36,8 @@ TEST(Sectile, RefusesWhatItDoesNotKnow) {
   expectError(runProgram({"tune", "x"}), 2, "command 'tune' is not in this version");
   expectError(runProgram({"run"}), 2, "run expects a PACKAGE");
   expectError(runProgram({"run", packagePath("add"), "--wrong"}), 2, "unknown option '--wrong'");
-  expectError(runProgram({"bench", packagePath("add"), "--trace=x"}), 2,
-              "option '--trace' is not in this version");
+  expectError(runProgram({"run", packagePath("add"), "--sanitize=races"}), 2,
+              "option '--sanitize' is not in this version");
 }
 
 TEST(Sectile, ReportsAFullStandardOutput) {

@@ -10,6 +10,7 @@
 #include "Args.h"
 #include "ModelInput.h"
 
+#include "sectile/Codegen/KernelCache.h"
 #include "sectile/Compiler/Compiler.h"
 #include "sectile/Registration/Registration.h"
 #include "sectile/Report/Explain.h"
@@ -53,6 +54,10 @@ constexpr Option kOptions[] = {
      "are laid out and which schedules were chosen (with -o -: on standard\n"
      "error)"},
     {"dump-dir", Option::Value, "DIR", "writes the IR of every stage there"},
+    {"cache", Option::Value, "DIR",
+     "keeps compiled kernels in DIR, so that a changed model recompiles only what\n"
+     "changed; 'off' keeps none (default: $SECTILE_CACHE, else sectile in the user's\n"
+     "cache folder; $SECTILE_CACHE_MB bounds it, 1024 by default)"},
     {"quiet", Option::Flag, nullptr, "no progress"},
     {"quantize", Option::Planned, nullptr, nullptr},
     {"cost-model", Option::Planned, nullptr, nullptr},
@@ -159,6 +164,38 @@ Result<CompileOptions> readOptions(const Args &args) {
   return options;
 }
 
+constexpr uint64_t kDefaultCacheMegabytes = 1024;
+
+/// The cache that `args` and the environment ask for; null for none. A folder that the user names
+/// has to be usable; without the default one, compiling only takes longer.
+Result<std::unique_ptr<KernelCache>> openCache(const Args &args) {
+  uint64_t megabytes = kDefaultCacheMegabytes;
+  if (const char *text = getenv("SECTILE_CACHE_MB"))
+    if (llvm::StringRef(text).getAsInteger(10, megabytes) || megabytes > (uint64_t(1) << 40))
+      return failure(kUsage, "expects SECTILE_CACHE_MB to be a number of megabytes, but got '%s'",
+                     text);
+  std::string path;
+  if (auto option = args.value("cache"))
+    path = std::string(*option);
+  else if (const char *variable = getenv("SECTILE_CACHE"))
+    path = variable;
+  bool isNamed = !path.empty();
+  if (path == "off")
+    return std::unique_ptr<KernelCache>();
+  if (!isNamed) {
+    llvm::SmallString<128> folder;
+    if (!llvm::sys::path::cache_directory(folder))
+      return std::unique_ptr<KernelCache>();
+    llvm::sys::path::append(folder, "sectile");
+    path = folder.str().str();
+  }
+  std::string error;
+  std::unique_ptr<KernelCache> cache = KernelCache::open(path, megabytes << 20, error);
+  if (!cache && isNamed)
+    return failure(kEnvironment, "%s", error.c_str());
+  return cache;
+}
+
 } // namespace
 
 static int compileModel(const Args &args) {
@@ -170,6 +207,10 @@ static int compileModel(const Args &args) {
   std::string path(args.positional()), output(*args.value("output"));
   if (options->emit == EmitKind::Static && output == "-")
     return report(failure(kUsage, "static output is two files: expects -o FILE, but got '-'"));
+  Result<std::unique_ptr<KernelCache>> cache = openCache(args);
+  if (!cache)
+    return report(cache.failure());
+  options->cache = cache->get();
 
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
@@ -187,8 +228,13 @@ static int compileModel(const Args &args) {
   options->modelName = ::llvm::sys::path::stem(path).str();
   CompileStatus status = compileModule(**module, output, *options);
   // After an error too: it may be why.
-  if (explanation)
-    explanation->print(output == "-" ? llvm::errs() : llvm::outs());
+  if (explanation) {
+    llvm::raw_ostream &out = output == "-" ? llvm::errs() : llvm::outs();
+    explanation->print(out);
+    if (*cache)
+      out << "code of kernels, all levels: " << (*cache)->getNumMisses() << " compiled, "
+          << (*cache)->getNumHits() << " from the cache\n";
+  }
   switch (status) {
   case CompileStatus::Success:
     return kSuccess;

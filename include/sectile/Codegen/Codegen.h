@@ -78,6 +78,8 @@ using TranslatedModulePtr = std::unique_ptr<TranslatedModule, TranslatedModuleDe
 /// First half of compileToObject: everything that needs the module's MLIRContext.
 llvm::FailureOr<TranslatedModulePtr> translateForLevel(mlir::ModuleOp module, const CpuLevel &level,
                                                        const CodegenOptions &options);
+/// Instructions of `module`, by which time and memory of compiling it grow.
+size_t countInstructions(const TranslatedModule &module);
 /// Second half, for any thread. On failure `error` holds a message.
 llvm::FailureOr<ObjectCode> compileTranslated(TranslatedModule &module, std::string &error);
 
@@ -94,14 +96,33 @@ void initialiseCodeTargets();
 llvm::FailureOr<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const CpuLevel &level,
                                                                         mlir::Location loc);
 
+/// Renames symbols of the ELF object `elf`: `names` maps old names to new ones. On failure `error`
+/// holds a message.
+llvm::LogicalResult renameSymbols(std::string &elf,
+                                  llvm::ArrayRef<std::pair<std::string, std::string>> names,
+                                  std::string &error);
+
 /// Reports errors of functions that have no operation at hand.
 using ErrorEmitter = llvm::function_ref<mlir::InFlightDiagnostic()>;
+
+/// A section that the objects declare with its full size but without bytes (read-only, allocated,
+/// NOBITS), for what is too large to pass through objects and linker. Its bytes are written once,
+/// behind what the linker wrote.
+struct LateSection {
+  llvm::StringRef name;
+  uint64_t bytes = 0;
+  /// Writes exactly `bytes`. The stream keeps its first error.
+  llvm::function_ref<void(llvm::raw_ostream &)> write;
+  /// The hash of the bytes (XXH3-64, seed 0) is stored at this offset of this exported symbol.
+  llvm::StringRef hashSymbol;
+  uint64_t hashOffset = 0;
+};
 
 /// Links object files into the shared object `output`, which is written beside its final name
 /// and renamed, so that a failure leaves nothing or what was there before. Undefined symbols
 /// other than memcpy, memmove and memset are errors. Not thread safe (lld has global state).
 llvm::LogicalResult linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output,
-                               ErrorEmitter emitError);
+                               ErrorEmitter emitError, const LateSection *late = nullptr);
 
 /// Links object files into the one object `output`, in which only what any of them exports is
 /// visible: hidden symbols become local, so that several such objects fit into one program.

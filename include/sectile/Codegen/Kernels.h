@@ -8,19 +8,10 @@
 #define SECTILE_CODEGEN_KERNELS_H
 
 #include "sectile/Codegen/Codegen.h"
+#include "sectile/Codegen/KernelCache.h"
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 
-#include <optional>
-
 namespace sectile {
-
-/// What is known of a kernel's code beside it.
-struct KernelFacts {
-  /// Messages of its checks.
-  std::vector<std::string> failures;
-  /// Bytes of scratch memory, unless they depend on sizes at run time.
-  std::optional<int64_t> scratchBytes;
-};
 
 struct KernelObjects {
   /// ELF objects that together hold all kernels.
@@ -33,18 +24,15 @@ struct KernelObjects {
   std::vector<KernelFacts> facts;
 };
 
-/// Lowers copies of `kernels` to LLVM IR for `level`; `facts` are appended to.
-llvm::FailureOr<TranslatedModulePtr> translateKernels(llvm::ArrayRef<mlir::Operation *> kernels,
-                                                      const CpuLevel &level, FloatMode mode,
-                                                      const CodegenOptions &options,
-                                                      std::vector<KernelFacts> &facts);
-
 /// Compiles every tile.kernel of `module` for `level`: tile-to-cpu, cpu-expand-math, code
 /// generation. The module is left as it is. Functions are named `k.run` and `k.info` with
-/// `options.symbolSuffix` appended. `options.threads` threads work; what comes out does not depend
-/// on their number.
+/// `options.symbolSuffix` appended. `options.threads` threads work, on no more code at a time than
+/// about a gigabyte of memory compiles; what comes out does not depend on their number, and not on
+/// `cache` (may be null), which is asked for each kernel and given what it lacks. Text is always
+/// made anew.
 llvm::FailureOr<KernelObjects> compileKernels(mlir::ModuleOp module, const CpuLevel &level,
-                                              FloatMode mode, const CodegenOptions &options);
+                                              FloatMode mode, const CodegenOptions &options,
+                                              KernelCache *cache = nullptr);
 
 } // namespace sectile
 

@@ -18,6 +18,8 @@
 
 namespace sectile {
 
+class KernelCache;
+
 /// What `sectile compile` can stop at.
 enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly };
 
@@ -34,6 +36,8 @@ struct CompileOptions {
   /// Recorded in the package: what shaped it.
   std::string optionsText;
   std::string modelName;
+  /// Where compiled kernels are kept; may be null.
+  KernelCache *cache = nullptr;
   /// Called as stages begin; may be null.
   std::function<void(llvm::StringRef stage, unsigned done, unsigned total)> progress;
 };

@@ -60,18 +60,46 @@ static bool isKnownAtStart(Value value, KernelOp kernel) {
          });
 }
 
-/// Operations of one run of `block`. Loops count their trips where those are known at the start
-/// of the kernel's block, else as one; of branches the dearer side counts.
-FailureOr<Value> KernelEmitter::countOperations(Block &block) {
-  int64_t own = 0;
-  Value total;
-  auto add = [&](Value value) {
-    total = total ? arith::AddIOp::create(builder, loc, total, value).getResult() : value;
+/// Whether `value` follows from what the kernel loads.
+static bool followsFromLoads(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && (isa<LoadOp>(op) || llvm::any_of(op->getOperands(), [](Value operand) {
+                  return !isa<ViewType>(operand.getType()) && followsFromLoads(operand);
+                }));
+}
+
+/// The argument whose memory `view` shows; null for private memory.
+static BlockArgument findArgument(Value view) {
+  while (auto op = view.getDefiningOp<ViewOp>())
+    view = op.getSource();
+  return dyn_cast<BlockArgument>(view);
+}
+
+/// Arguments of which data chooses what is read: tables that may be much larger than that.
+static SetVector<BlockArgument> findTables(KernelOp kernel) {
+  SetVector<BlockArgument> tables;
+  kernel.walk([&](LoadOp load) {
+    if (BlockArgument argument = findArgument(load.getView()))
+      if (!load.getIndices().empty() || llvm::any_of(load.getMapOperands(), followsFromLoads))
+        tables.insert(argument);
+  });
+  return tables;
+}
+
+/// Sums of what `counters` say of ops over one run of `block`. Loops count their trips where those
+/// are known at the start of the kernel's block, else as one; of branches the dearer side counts.
+FailureOr<SmallVector<Value>> KernelEmitter::countIn(Block &block, ArrayRef<OpCounter> counters) {
+  SmallVector<int64_t> own(counters.size(), 0);
+  SmallVector<Value> totals(counters.size());
+  auto add = [&](ArrayRef<Value> values) {
+    for (auto [total, value] : llvm::zip_equal(totals, values))
+      total = total ? arith::AddIOp::create(builder, loc, total, value).getResult() : value;
   };
   for (Operation &op : block.without_terminator()) {
-    own += countOwnOperations(&op);
+    for (auto [sum, counter] : llvm::zip_equal(own, counters))
+      sum += counter(&op);
     if (auto loop = dyn_cast<scf::ForOp>(op)) {
-      FailureOr<Value> body = countOperations(*loop.getBody());
+      FailureOr<SmallVector<Value>> body = countIn(*loop.getBody(), counters);
       if (failed(body))
         return failure();
       Value trips = builder.constant(loc, 1);
@@ -84,43 +112,54 @@ FailureOr<Value> KernelEmitter::countOperations(Block &block) {
         trips = builder.emit(loc, algebra.ceilDiv(span, step));
         trips = arith::MaxSIOp::create(builder, loc, trips, builder.constant(loc, 0));
       }
-      add(arith::MulIOp::create(builder, loc, *body, trips));
+      for (Value &value : *body)
+        value = arith::MulIOp::create(builder, loc, value, trips);
+      add(*body);
     } else if (auto branch = dyn_cast<scf::IfOp>(op)) {
-      Value most;
+      SmallVector<Value> most;
       for (Region &region : branch->getRegions()) {
         if (region.empty())
           continue;
-        FailureOr<Value> side = countOperations(region.front());
+        FailureOr<SmallVector<Value>> side = countIn(region.front(), counters);
         if (failed(side))
           return failure();
-        most = most ? arith::MaxSIOp::create(builder, loc, most, *side).getResult() : *side;
+        if (most.empty())
+          most = *side;
+        else
+          for (auto [value, other] : llvm::zip_equal(most, *side))
+            value = arith::MaxSIOp::create(builder, loc, value, other);
       }
       add(most);
     } else if (auto loop = dyn_cast<scf::WhileOp>(op)) {
-      FailureOr<Value> body = countOperations(*loop.getAfterBody());
+      FailureOr<SmallVector<Value>> body = countIn(*loop.getAfterBody(), counters);
       if (failed(body))
         return failure();
       add(*body);
     }
   }
-  add(builder.constant(loc, own));
-  return total;
+  SmallVector<Value> constants;
+  for (int64_t sum : own)
+    constants.push_back(builder.constant(loc, sum));
+  add(constants);
+  return totals;
 }
 
-/// Operations of all blocks whose coordinates in grid dimensions before `dim` are bound. Along each
+/// The same over all blocks whose coordinates in grid dimensions before `dim` are bound. Along each
 /// dimension all blocks but the last are alike: two are counted, the first as often as there are
 /// others.
-FailureOr<Value> KernelEmitter::countOperationsOfGrid(unsigned dim) {
+FailureOr<SmallVector<Value>> KernelEmitter::countInGrid(unsigned dim,
+                                                         ArrayRef<OpCounter> counters) {
   BlockIdOp ids = kernel.getBlockId();
   if (!ids || dim == ids.getGrid().size()) {
     if (ids)
       emitted.insert(ids);
-    return countOperations(kernel.getBody().front());
+    return countIn(kernel.getBody().front(), counters);
   }
   Value extent = builder.emit(loc, polyOf(ids.getGrid()[dim]));
   Value zero = builder.constant(loc, 0), one = builder.constant(loc, 1);
   Value last = arith::SubIOp::create(builder, loc, extent, one);
-  auto loop = scf::ForOp::create(builder, loc, zero, builder.constant(loc, 2), one, zero);
+  auto loop = scf::ForOp::create(builder, loc, zero, builder.constant(loc, 2), one,
+                                 SmallVector<Value>(counters.size(), zero));
   loop.getBody()->clear();
   builder.pushScope(loop.getBody());
   Value isLast =
@@ -128,18 +167,20 @@ FailureOr<Value> KernelEmitter::countOperationsOfGrid(unsigned dim) {
   Tile tile = makeTile(ids.getIds()[dim].getType());
   tile.parts = {arith::SelectOp::create(builder, loc, isLast, last, zero)};
   setTile(ids.getIds()[dim], std::move(tile));
-  FailureOr<Value> operations = countOperationsOfGrid(dim + 1);
-  if (failed(operations))
+  FailureOr<SmallVector<Value>> counts = countInGrid(dim + 1, counters);
+  if (failed(counts))
     return failure();
   // An empty grid has neither.
   Value times = arith::SelectOp::create(
       builder, loc, isLast, arith::MinSIOp::create(builder, loc, extent, one).getResult(),
       arith::MaxSIOp::create(builder, loc, last, zero).getResult());
-  Value total = arith::AddIOp::create(builder, loc, loop.getRegionIterArg(0),
-                                      arith::MulIOp::create(builder, loc, *operations, times));
-  scf::YieldOp::create(builder, loc, total);
+  SmallVector<Value> sums;
+  for (auto [count, before] : llvm::zip_equal(*counts, loop.getRegionIterArgs()))
+    sums.push_back(arith::AddIOp::create(builder, loc, before,
+                                         arith::MulIOp::create(builder, loc, count, times)));
+  scf::YieldOp::create(builder, loc, sums);
   builder.popScope();
-  return loop.getResult(0);
+  return SmallVector<Value>(loop.getResults());
 }
 
 LogicalResult KernelEmitter::emitInfo() {
@@ -160,21 +201,41 @@ LogicalResult KernelEmitter::emitInfo() {
   FailureOr<Poly> scratchBytes = layOutScratch();
   if (failed(scratchBytes))
     return failure();
+  Value numBlocks = builder.emit(loc, blocks), numScratchBytes = builder.emit(loc, *scratchBytes);
   if (scratchBytes->isConstant())
     func->setAttr(kScratchAttr, builder.getI64IntegerAttr(scratchBytes->constant));
+  // Every operand moves once, or as much of it as is read where data chooses that.
+  SmallVector<OpCounter> counters = {countOwnOperations};
+  SmallVector<Value> tableBytes;
+  SetVector<BlockArgument> tables = findTables(kernel);
   Poly bytes;
-  for (BlockArgument argument : kernel.getBody().getArguments())
-    if (auto type = dyn_cast<ViewType>(argument.getType())) {
-      Poly size(type.getElementBytes());
-      for (const Poly &extent : memories[argument].extents)
-        size = size * extent;
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    auto type = dyn_cast<ViewType>(argument.getType());
+    if (!type)
+      continue;
+    Poly size(type.getElementBytes());
+    for (const Poly &extent : memories[argument].extents)
+      size = size * extent;
+    if (!tables.contains(argument)) {
       bytes += size;
+      continue;
     }
-  Value numBlocks = builder.emit(loc, blocks), numScratchBytes = builder.emit(loc, *scratchBytes),
-        numBytes = builder.emit(loc, bytes);
-  FailureOr<Value> operations = countOperationsOfGrid(0);
-  if (failed(operations))
+    tableBytes.push_back(builder.emit(loc, size));
+    counters.push_back([=](Operation *op) -> int64_t {
+      auto load = dyn_cast<LoadOp>(op);
+      if (!load || findArgument(load.getView()) != argument)
+        return 0;
+      auto tile = dyn_cast<RankedTensorType>(load.getType());
+      return type.getElementBytes() * (tile ? tile.getNumElements() : 1);
+    });
+  }
+  Value numBytes = builder.emit(loc, bytes);
+  FailureOr<SmallVector<Value>> counts = countInGrid(0, counters);
+  if (failed(counts))
     return failure();
+  for (auto [size, read] : llvm::zip_equal(tableBytes, llvm::drop_begin(*counts)))
+    numBytes = arith::AddIOp::create(builder, loc, numBytes,
+                                     arith::MinSIOp::create(builder, loc, size, read).getResult());
   auto store = [&](size_t offset, Value value) {
     Value place =
         LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), entry->getArgument(2),
@@ -184,7 +245,7 @@ LogicalResult KernelEmitter::emitInfo() {
   store(offsetof(sectile_abi_launch_info, blocks), numBlocks);
   store(offsetof(sectile_abi_launch_info, scratch_bytes), numScratchBytes);
   store(offsetof(sectile_abi_launch_info, bytes), numBytes);
-  store(offsetof(sectile_abi_launch_info, operations), *operations);
+  store(offsetof(sectile_abi_launch_info, operations), counts->front());
   func::ReturnOp::create(builder, loc);
   builder.popScope();
   return success();

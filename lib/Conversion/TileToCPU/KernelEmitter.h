@@ -31,6 +31,8 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
+#include <functional>
+
 namespace sectile::cpu {
 
 /// A view of the kernel, resolved to memory.
@@ -90,8 +92,11 @@ private:
   llvm::LogicalResult emitInfo();
   /// Lays out the kernel's allocs and returns the bytes they take.
   llvm::FailureOr<Poly> layOutScratch();
-  llvm::FailureOr<mlir::Value> countOperationsOfGrid(unsigned dim);
-  llvm::FailureOr<mlir::Value> countOperations(mlir::Block &block);
+  using OpCounter = std::function<int64_t(mlir::Operation *)>;
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>> countInGrid(unsigned dim,
+                                                              llvm::ArrayRef<OpCounter> counters);
+  llvm::FailureOr<llvm::SmallVector<mlir::Value>> countIn(mlir::Block &block,
+                                                          llvm::ArrayRef<OpCounter> counters);
 
   // Control.cpp
   llvm::LogicalResult emitFor(mlir::Operation *op);

@@ -267,6 +267,36 @@ struct ElementType {
   const char *fill;
   std::vector<uint8_t> fillBytes;
 };
+// Of a table the rows that are read count, of a small one no more than it holds.
+TEST(Gather, CountsWhatItReads) {
+  const char *text = R"(
+tile.kernel @k(%table: !tile.view<?x16xf32>, %rows: !tile.view<12xi64>, %y: !tile.view<12x16xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %b = tile.block_id grid [%c3]
+  scf.for %i = %c0 to %c4 step %c1 {
+    %r = tile.load %rows at affine_map<()[b, i] -> (b * 4 + i)>[%b, %i] : !tile.view<12xi64> -> i64
+    %row = arith.index_cast %r : i64 to index
+    %t = tile.load %table at affine_map<(t)[r] -> (r, t)>[%row] : !tile.view<?x16xf32> -> tensor<16xf32>
+    tile.store %t, %y at affine_map<(t)[b, i] -> (b * 4 + i, t)>[%b, %i] : tensor<16xf32>, !tile.view<12x16xf32>
+  }
+  tile.return
+}
+)";
+  for (const CpuLevel *level : presentLevels()) {
+    auto kernel = LoadedKernel::compile(text, "k", *level);
+    ASSERT_TRUE(kernel);
+    constexpr int64_t kOthers = 12 * 8 + 12 * 16 * 4, kRow = 16 * 4;
+    for (int64_t rows : {5, 12, 100000}) {
+      sectile_abi_launch_info info = kernel->info({nullptr, nullptr, nullptr}, {rows});
+      EXPECT_EQ(info.bytes, kOthers + std::min<int64_t>(rows, 12) * kRow);
+      EXPECT_EQ(info.blocks, 3);
+    }
+  }
+}
+
 } // namespace
 
 static const ElementType kTypes[] = {
