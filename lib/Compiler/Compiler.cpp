@@ -119,9 +119,10 @@ public:
       return failure();
     report("graph");
     if (failed(dump("import", module)) ||
-        failed(runPipeline(
-            module,
-            [&](OpPassManager &passes) { buildGraphPipeline(passes, options.floatMode); })) ||
+        failed(runPipeline(module,
+                           [&](OpPassManager &passes) {
+                             buildGraphPipeline(passes, options.floatMode, getDevice());
+                           })) ||
         failed(dump("graph", module)))
       return failure();
     if (options.emit == EmitKind::Graph)
@@ -144,6 +145,10 @@ private:
   LogicalResult writing(LogicalResult result) {
     isWriting |= failed(result);
     return result;
+  }
+
+  StringRef getDevice() const {
+    return options.emit == EmitKind::Static ? StringRef(kStaticDevice) : StringRef();
   }
 
   void report(StringRef stage) {
@@ -208,9 +213,10 @@ private:
   LogicalResult compileLevel(const CpuLevel &level) {
     report(level.name);
     OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
-    if (failed(runPipeline(
-            *copy,
-            [&](OpPassManager &passes) { buildTilePipeline(passes, level, options.floatMode); })) ||
+    if (failed(runPipeline(*copy,
+                           [&](OpPassManager &passes) {
+                             buildTilePipeline(passes, level, options.floatMode, getDevice());
+                           })) ||
         failed(dump(("tile-" + level.name).str(), *copy)))
       return failure();
     auto nested = copy->lookupSymbol<ModuleOp>(level.name);

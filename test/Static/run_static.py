@@ -67,19 +67,19 @@ class Tester:
             print(f"failed: {self.level}: {message}")
         return bool(condition)
 
-    def compile(self, case: Case) -> str:
+    def compile(self, case: Case, is_repeated: bool) -> str:
         """Writes the object and the header; the header's text."""
         onnx.save(case.model, f"{self.folder}/{case.name}.onnx")
         sizes = []
-        for place in ("", "again/"):
+        for place in ("", "again/") if is_repeated else ("",):
             output = f"{self.folder}/{place}{case.name}"
             command = [self.sectile, "compile", f"{self.folder}/{case.name}.onnx", "-o", output, "--emit=static",
-                       f"--host={self.host}", f"--cpu-levels={self.level}", "--quiet", *case.options]  # fmt: skip
+                       f"--host={self.host}", f"--cpu-levels={self.level}", "--cache=off", "--quiet", *case.options]  # fmt: skip
             done = subprocess.run(command, capture_output=True, text=True, timeout=120)
             assert done.returncode == 0, f"{case.name}: {done.stderr}"
             with open(f"{output}.o", "rb") as code, open(f"{output}.h", "rb") as header:
                 sizes.append((code.read(), header.read()))
-        self.check(sizes[0] == sizes[1], f"{case.name}: the same input does not give the same bytes")
+        self.check(len(set(sizes)) == 1, f"{case.name}: the same input does not give the same bytes")
         return sizes[0][1].decode()
 
     def look_at(self, case: Case) -> set:
@@ -146,7 +146,7 @@ class Tester:
         driver, shapes, cases = Driver(1 << 20), {}, []
         for make in CASES:
             case = make()
-            header = self.compile(case)
+            header = self.compile(case, is_repeated=case.name in ("perceptron", "convolution"))
             needed = self.look_at(case)
             if needed and not library:
                 print(f"skipped: {case.name} on {self.level} needs {', '.join(sorted(needed))}, and no "
