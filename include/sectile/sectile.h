@@ -393,7 +393,8 @@ typedef struct sectile_tensor {
  * shapes from that input's values (then SECTILE_INVALID_INPUT says so); `bytes`
  * is looked at only there. Of each output, dtype, rank and dims are set as in
  * sectile_context_run, and `bytes` to the size its buffer needs; `data` is left
- * alone. */
+ * alone. Where data decides an extent (how many elements are not zero), it is
+ * the most that it can be: the run tells what it is. */
 SECTILE_API sectile_status sectile_context_infer_shapes(sectile_context *context,
                                                         const sectile_tensor *inputs,
                                                         size_t num_inputs, sectile_tensor *outputs,

@@ -203,6 +203,10 @@ private:
             out << ", which is laid out\n * for an extent of " << alias.capacity << " in dimension "
                 << alias.dim;
       }
+    for (unsigned output : interface.decidedOutputs)
+      out << ";\n * the extents of output '" << inComment(interface.model.outputs[output].name)
+          << "' are stored (unless that pointer is null): " << name
+          << "_sizes tells\n * their bound, which its buffer has room for";
     out << ". After an error the contents of outputs are undefined. */\n";
     SmallVector<std::string> arguments;
     addParameters(arguments);
@@ -213,6 +217,9 @@ private:
     for (auto [number, tensor] : llvm::enumerate(interface.outputs))
       if (interface.sharedInput[number] < 0)
         arguments.push_back(declareTensor(tensor, interface.model.outputs[number], false));
+    for (unsigned output : interface.decidedOutputs)
+      arguments.push_back("int64_t " + interface.outputs[output].name + "_extents[" +
+                          std::to_string(interface.model.outputs[output].type.getRank()) + "]");
     arguments.push_back("void *arena");
     if (!interface.arenaBytes)
       arguments.push_back("size_t arena_bytes");

@@ -382,6 +382,12 @@ SymExpr Emitter::nameSize(Value index, StringRef name, const Twine &what) {
   return symbol;
 }
 
+SymExpr Emitter::countedSize(Tensor *number, const SymExpr &most, StringRef name) {
+  SymExpr symbol = syms.symbol(makeUnique(name.str()));
+  atomValues[symbol.asAtom()] = graph::CountOp::create(b, loc, value(number), index(most));
+  return symbol;
+}
+
 SymExpr Emitter::nameSize(const SymExpr &unsimplified, StringRef name, const Twine &what) {
   SymExpr expr = syms.simplify(unsimplified);
   if (!hasValues(expr))

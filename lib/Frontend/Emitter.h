@@ -116,6 +116,9 @@ public:
   /// expressions have one symbol. The run ends with `what` unless it is at least 0.
   SymExpr nameSize(const SymExpr &expr, llvm::StringRef name, const llvm::Twine &what);
   SymExpr nameSize(mlir::Value index, llvm::StringRef name, const llvm::Twine &what);
+  /// A size that data decides: what `number`, an int64 that kernels compute, says of things of
+  /// which there are `most` at most; a symbol `name` of its own.
+  SymExpr countedSize(Tensor *number, const SymExpr &most, llvm::StringRef name);
   /// Names the sizes of a result that depend on values; the run ends if it has more than
   /// kMostElements elements. `title` names the node.
   void nameSizes(Tensor *tensor, llvm::StringRef name, llvm::StringRef title);
@@ -141,6 +144,8 @@ public:
   };
   /// A frame for the end of `block`, with what is named so far.
   Frame makeFrame(mlir::Block *block);
+  /// Whether what is emitted belongs to a function of its own: the body of a loop.
+  bool isInFunction() const { return capture != nullptr; }
   /// Goes on in `frame`, which then holds where it was.
   void swap(Frame &frame);
 

@@ -102,6 +102,21 @@ static LogicalResult executeCheck(Machine &machine, Frame &frame, const Step &st
   return machine.refuse(op, fillPlaceholders(op.getMessage(), values));
 }
 
+static LogicalResult executeCount(Machine &machine, Frame &frame, const Step &step) {
+  auto op = cast<graph::CountOp>(step.op);
+  const Element &number = getTensor(frame[step.operands[0]]).data.front();
+  if (number.isUndefined())
+    return machine.fault(op, "the number was never written");
+  auto bound = machine.getInteger(op, frame[step.operands[1]], "a bound");
+  if (failed(bound))
+    return failure();
+  auto value = machine.getInteger(op, makeDatum(number), "a number");
+  if (failed(value))
+    return failure();
+  frame[step.results[0]] = makeIndex(std::min<int64_t>(std::max<int64_t>(*value, 0), *bound));
+  return machine.charge(op, 1);
+}
+
 static LogicalResult executeChoose(Machine &machine, Frame &frame, const Step &step) {
   const Element &condition = getTensor(frame[step.operands[0]]).data.front();
   if (condition.isUndefined())
@@ -282,6 +297,7 @@ static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &
 void interp::addGraphHandlers(HandlerTable &table) {
   table["graph.launch"] = {executeLaunch};
   table["graph.broadcast"] = {executeBroadcast};
+  table["graph.count"] = {executeCount};
   table["graph.check"] = {executeCheck};
   table["graph.choose"] = {executeChoose};
   table["graph.gather"] = {executeGather};

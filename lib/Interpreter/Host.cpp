@@ -345,9 +345,34 @@ LogicalResult Machine::runHost(Operation *run, ArrayRef<TensorRef> inputs,
   arguments.push_back(makeDatum(constantsView));
 
   function = getFunction(run);
-  std::vector<Datum> nothing;
-  if (failed(function) || failed(call(**function, arguments, nothing)))
+  std::vector<Datum> decided;
+  if (failed(function) || failed(call(**function, arguments, decided)))
     return failure();
+  // Extents that the run decided on: the buffers hold the results row-major for these.
+  if (auto dims = run->getAttrOfType<DenseI64ArrayAttr>("graph.decided_dims")) {
+    SmallVector<Shape> shapes;
+    for (const Datum &output : ArrayRef(arguments).drop_front(inputs.size()).drop_back(2))
+      shapes.push_back(getView(output).shape);
+    for (auto [number, datum] : llvm::enumerate(decided)) {
+      auto extent = getInteger(run, datum, "an output's extent");
+      if (failed(extent))
+        return failure();
+      int64_t &bound = shapes[dims[2 * number]][dims[2 * number + 1]];
+      if (*extent < 0 || *extent > bound)
+        return fault(run,
+                     "decides on extent " + Twine(*extent) + " beyond its bound " + Twine(bound));
+      bound = *extent;
+    }
+    for (auto [number, shape] : llvm::enumerate(shapes)) {
+      Datum &argument = arguments[inputs.size() + number];
+      if (getView(argument).shape == shape)
+        continue;
+      ViewRef view(new ViewObject(getView(argument)));
+      view->strides = getRowMajorStrides(shape);
+      view->shape = std::move(shape);
+      argument = makeDatum(view);
+    }
+  }
   for (const Datum &output : ArrayRef(arguments).drop_front(inputs.size()).drop_back(2))
     results.push_back(makeDatum(readTensor(getView(output))));
   return success();

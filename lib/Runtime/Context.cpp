@@ -322,6 +322,9 @@ sectile_status sectile_context::run(const sectile_tensor *inputs, size_t numInpu
   if (sectile_status status = finish(package->target->run(&state.call)))
     return status;
   for (uint32_t i = 0; i < numOutputs; ++i) {
+    // Data may have decided on less than the bound that prepare told.
+    if (sectile_status status = measureOutput(i))
+      return status;
     describeOutput(i, outputs[i]);
     bool owned = !outputs[i].data;
     outputs[i].data = outputData[i];

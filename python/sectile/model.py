@@ -182,6 +182,10 @@ class Model:
                 shape = tuple(slot.dims[d] for d in range(slot.rank))
                 source = self._by_output[i]
                 array = view_alias(arguments[source], shape, *self._by_input[source])
+            elif array.shape != tuple(slot.dims[d] for d in range(slot.rank)):
+                # Data decided on less than there was room for: the elements lie at the beginning.
+                shape = tuple(slot.dims[d] for d in range(slot.rank))
+                array = array.reshape(-1)[: int(np.prod(shape, dtype=np.int64))].reshape(shape)
             is_known = DTYPES[self._dtypes[i]].numpy is not None
             results[info.name] = array if is_known else Tensor(array, self._dtypes[i])
         return results

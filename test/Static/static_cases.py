@@ -28,8 +28,8 @@ class Case:
     """Outputs in buffers of inputs."""
     capacity: int = 0
     """Of shared buffers, along dimension 1."""
-    memory: int = 0
-    """Fewest bytes that make this case worth running, where memory is short."""
+    room: Dict[str, Tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    """Bounds of outputs whose extents the run decides."""
 
 
 def model_of(
@@ -212,4 +212,13 @@ def shapes() -> Case:
     return Case("shapes", model, {"x": _floats(rng, 3, 1), "shape": np.array([3, 5])})
 
 
-CASES = [perceptron, empty, embedding, convolution, attention, functions, doubles, integers, loop, cache, shapes]
+def chosen() -> Case:
+    """An output whose size the data decides."""
+    node = helper.make_node
+    model = model_of("n", [node("NonZero", ["x"], ["y"])], [("x", F32, [3, "w"])], [("y", I64, [2, "k"])], {})
+    x = np.array([[1, 0, 0, 2], [0, 0, 0, 0], [0, 3, 0, 4]], np.float32)
+    return Case("chosen", model, {"x": x}, {"w": 4}, room={"y": (2, 12)})
+
+
+CASES = [perceptron, empty, embedding, convolution, attention, functions, doubles, integers, loop, cache, shapes,
+         chosen]  # fmt: skip

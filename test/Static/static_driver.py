@@ -89,7 +89,7 @@ class Driver:
             self._array(f"{name}_in_{of}", data, of not in case.shared.values())
         for of, array in outputs.items():
             if of not in case.shared:
-                self.head.append(f"static unsigned char {name}_out_{of}[{array.nbytes} + {GUARD}] ALIGNED;")
+                self.head.append(f"static unsigned char {name}_out_{of}[{self._room(case, of, array)} + {GUARD}] ALIGNED;")
                 self.body.append(f"  fill({name}_out_{of}, sizeof {name}_out_{of});")
         values: Dict[str, str] = {**{of: str(value) for of, value in case.dims.items()}, "arena": "arena"}
         for of in case.inputs:
@@ -112,7 +112,7 @@ class Driver:
                 if of.endswith("_extents"):
                     output = of.removesuffix("_extents")
                     self.head.append(f"static int64_t {name}_extents_{output}[8];")
-                    given[of] = f"{name}_extents_{output}"
+                    given[of] = values[of] = f"{name}_extents_{output}"
             arguments = [given[of] for _, of in parameters(header, f"{name}_sizes")]
             self._call(name, "sizes", f"{name}_sizes({', '.join(arguments)})", 0)
             nulls = [
@@ -123,20 +123,27 @@ class Driver:
                 self._call(name, "sizes_to_nobody", f"{name}_sizes({', '.join(nulls)})", 0)
             for of, array in outputs.items():
                 if f"{of}_extents" in [name_of for _, name_of in parameters(header, f"{name}_sizes")]:
-                    for dim, extent in enumerate(array.shape):
+                    for dim, extent in enumerate(case.room.get(of, array.shape)):
                         self._call(name, f"extent_{of}_{dim}", f"{name}_extents_{of}[{dim}]", extent)
         else:
             self.head.append(f"enum {{ {name}_bytes = {upper}_ARENA_BYTES }};")
         self.body.append(f"  if ({name}_bytes > {self.arena_size}) {{ put(\"{name}: the arena is too large\\n\"); return 1; }}")
         self.body.append("  fill(arena, sizeof arena);")
         self._call(name, "run", call(), 0)
+        for of in case.room:
+            for dim, extent in enumerate(outputs[of].shape):
+                self._call(name, f"decided_{of}_{dim}", f"{name}_extents_{of}[{dim}]", extent)
         self.body.append(f'  if (!is_filled(arena + {name}_bytes, {GUARD})) put("overrun {name} arena\\n");')
         for of, array in outputs.items():
             buffer = f"{name}_in_{case.shared[of]}" if of in case.shared else f"{name}_out_{of}"
             if of not in case.shared:
-                self.body.append(f'  if (!is_filled({buffer} + {array.nbytes}, {GUARD})) put("overrun {name} {of}\\n");')
+                self.body.append(f'  if (!is_filled({buffer} + {self._room(case, of, array)}, {GUARD})) put("overrun {name} {of}\\n");')
             self.body.append(f'  put("result {name} {of} "); put_bytes({buffer}, {self._bytes(case, of, array)}); put("\\n");')
         self._add_refusals(case, takes, call, has_sizes, values, outputs)
+
+    @staticmethod
+    def _room(case: Case, of: str, array: np.ndarray) -> int:
+        return int(np.prod(case.room[of])) * array.itemsize if of in case.room else array.nbytes
 
     @staticmethod
     def _bytes(case: Case, of: str, array: np.ndarray) -> int:

@@ -22,3 +22,9 @@ void GraphDialect::initialize() {
 #include "dialects/Graph/IR/GraphOps.cpp.inc"
       >();
 }
+
+/// What folds to a number is a constant of arith.
+Operation *GraphDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                             Location loc) {
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}

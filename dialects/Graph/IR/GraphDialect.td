@@ -14,6 +14,7 @@ def Graph_Dialect : Dialect {
   let name = "graph";
   let cppNamespace = "::sectile::graph";
   let summary = "what linalg on tensors cannot express of a model";
+  let hasConstantMaterializer = 1;
   let description = [{
     The graph level is `linalg`, `tensor`, `arith` and `math` on tensors. This dialect adds
     fused regions (`graph.kernel`, `graph.launch`), data-dependent access (`graph.gather`,

@@ -57,6 +57,19 @@ LogicalResult BroadcastOp::reifyResultShapes(OpBuilder &builder,
 }
 
 //===----------------------------------------------------------------------===//
+// CountOp
+//===----------------------------------------------------------------------===//
+
+OpFoldResult CountOp::fold(FoldAdaptor adaptor) {
+  auto number = dyn_cast_or_null<DenseIntElementsAttr>(adaptor.getNumber());
+  auto bound = dyn_cast_or_null<IntegerAttr>(adaptor.getBound());
+  if (!number || !bound)
+    return {};
+  int64_t value = (*number.begin()).getSExtValue();
+  return IntegerAttr::get(getType(), std::clamp<int64_t>(value, 0, bound.getInt()));
+}
+
+//===----------------------------------------------------------------------===//
 // CheckOp
 //===----------------------------------------------------------------------===//
 

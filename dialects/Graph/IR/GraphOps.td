@@ -187,6 +187,30 @@ def Graph_CheckOp : Graph_Op<"check", [MemoryEffects<[MemWrite]>]> {
   let hasCanonicalizer = 1;
 }
 
+def Graph_CountOp : Graph_Op<"count", [Pure]> {
+  let summary = "a size that a kernel computes";
+  let description = [{
+    The number, as a size: below 0 it counts as 0, above `bound` as `bound`. This is how data decides
+    extents (how many elements are not zero): kernels compute the number, the host program reads it
+    when they are done, and what follows has that size. Before the run only the bound is known: memory
+    is laid out for it, and it is what the caller is told of the size of a result.
+
+    ```mlir
+    func.func @first(%x: tensor<64xf32>, %n: tensor<i64>) -> tensor<?xf32> {
+      %most = arith.constant 64 : index
+      %count = graph.count %n upto %most : tensor<i64>
+      %r = tensor.extract_slice %x[0] [%count] [1] : tensor<64xf32> to tensor<?xf32>
+      return %r : tensor<?xf32>
+    }
+    ```
+    Constraints: 1. the number is a tensor<i64>.
+  }];
+  let arguments = (ins 0DTensorOf<[I64]>:$number, Index:$bound);
+  let results = (outs Index:$result);
+  let hasFolder = 1;
+  let assemblyFormat = "$number `upto` $bound attr-dict `:` type($number)";
+}
+
 //===----------------------------------------------------------------------===//
 // Data-dependent access
 //===----------------------------------------------------------------------===//

@@ -59,6 +59,8 @@ struct StaticInterface {
   llvm::SmallVector<int> sharedInput;
   /// Inputs whose elements sizes depend on.
   llvm::SmallVector<unsigned> dataInputs;
+  /// Outputs of which the run decides an extent. What is known before is its bound.
+  llvm::SmallVector<unsigned> decidedOutputs;
   /// Bytes of the arena; nothing where they depend on sizes known at run time only.
   std::optional<int64_t> arenaBytes;
   /// Greatest private memory of the kernels of which it is known.

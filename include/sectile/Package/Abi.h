@@ -168,7 +168,8 @@ typedef struct sectile_abi_target {
    * dtypes, ranks and static dims, and that no extent is negative; the rest is
    * for prepare to check. Returns a status. */
   int32_t (*prepare)(struct sectile_abi_call *call);
-  /** Runs the model. `arena` holds at least arena_bytes, 64-byte aligned; data
+  /** Runs the model. Of extents that data decides, prepare told the most that they
+   * can be, and run stores what they are in output_dims. `arena` holds at least arena_bytes, 64-byte aligned; data
    * pointers are aligned to their element, and may be null where a tensor has no
    * elements. Returns a status. */
   int32_t (*run)(struct sectile_abi_call *call);

@@ -101,7 +101,14 @@ void HostEmitter::emitRun(func::FuncOp func, StringRef name) {
   bindBuffer(func.getArgument(position++), getArena(), unbounded, unbounded);
   bindBuffer(func.getArgument(position++), getConstants(), unbounded, unbounded);
   finishArguments(func);
-  finish(func, cast<func::ReturnOp>(func.getBody().back().getTerminator()));
+  auto ret = cast<func::ReturnOp>(func.getBody().back().getTerminator());
+  if (auto decided = func->getAttrOfType<DenseI64ArrayAttr>(kDecidedDimsAttr)) {
+    builder.setInsertionPoint(ret);
+    for (auto [number, extent] : llvm::enumerate(ret.getOperands()))
+      setOutputExtent(decided[2 * number], decided[2 * number + 1], toI64(extent));
+    func->removeAttr(kDecidedDimsAttr);
+  }
+  finish(func, ret);
 }
 
 //===----------------------------------------------------------------------===//

@@ -46,7 +46,7 @@ protected:
   virtual mlir::Value getOutputData(unsigned output) = 0;
   virtual mlir::Value getArena() = 0;
   virtual mlir::Value getConstants() = 0;
-  /// What emitPrepare computes, as i64.
+  /// What emitPrepare computes, as i64; emitRun sets extents that the run decides.
   virtual void setSymbol(unsigned symbol, mlir::Value value) = 0;
   virtual void setOutputExtent(unsigned output, unsigned dim, mlir::Value value) = 0;
   virtual void setArenaBytes(mlir::Value value) = 0;

@@ -31,10 +31,12 @@ public:
         i32(builder.getI32Type()), i64(builder.getI64Type()),
         size(builder.getIntegerType(8 * pointerBytes)) {}
 
-  /// status NAME_run(extents, inputs, outputs, arena[, arena_bytes])
+  /// status NAME_run(extents, inputs, outputs, extents that the run decides, arena[, arena_bytes])
   void writeRun(StringRef name) {
     SmallVector<Type> types(interface.parameters.size(), i64);
-    types.append(interface.inputs.size() + llvm::count(interface.sharedInput, -1) + 1, pointer);
+    types.append(interface.inputs.size() + llvm::count(interface.sharedInput, -1) +
+                     interface.decidedOutputs.size() + 1,
+                 pointer);
     if (!interface.arenaBytes)
       types.push_back(size);
     Block *entry = start(name.str() + "_run", types);
@@ -45,6 +47,9 @@ public:
     for (auto [output, shared] : llvm::enumerate(interface.sharedInput))
       arguments[layout.getOutput(output)] =
           shared >= 0 ? arguments[layout.getInput(shared)] : entry->getArgument(next++);
+    SmallVector<Value> decided;
+    for (size_t i = 0; i < interface.decidedOutputs.size(); ++i)
+      decided.push_back(entry->getArgument(next++));
     Value arena = arguments[layout.getArena()] = entry->getArgument(next++);
     checkExtents(arguments);
     for (unsigned input = 0; input < interface.inputs.size(); ++input)
@@ -68,7 +73,14 @@ public:
     expect(LLVM::OrOp::create(builder, loc, isUnneeded, isGood), kStaticArena);
     arguments[layout.getScratch()] =
         LLVM::GEPOp::create(builder, loc, pointer, i8, arena, ArrayRef<LLVM::GEPArg>{slots});
-    LLVM::ReturnOp::create(builder, loc, call(kStaticRun, arguments));
+    if (decided.empty()) {
+      LLVM::ReturnOp::create(builder, loc, call(kStaticRun, arguments));
+      return;
+    }
+    expectSuccess(call(kStaticRun, arguments));
+    for (auto [output, extents] : llvm::zip_equal(interface.decidedOutputs, decided))
+      storeIfWanted(extents, getOutputExtents(output, arguments[layout.getSizes()]));
+    LLVM::ReturnOp::create(builder, loc, status(kStaticOk));
   }
 
   /// status NAME_sizes(extents, inputs that sizes depend on, arena_bytes, extents of outputs)

@@ -231,8 +231,8 @@ struct HostToStaticPass : sectile::impl::HostToStaticPassBase<HostToStaticPass> 
     StaticFrame layout{interface};
     declareConstants(module);
     OpBuilder builder(run);
-    auto measure =
-        func::FuncOp::create(builder, run.getLoc(), kStaticMeasure, run.getFunctionType());
+    auto measure = func::FuncOp::create(builder, run.getLoc(), kStaticMeasure,
+                                        builder.getFunctionType(run.getArgumentTypes(), {}));
     builder.setInsertionPointToEnd(measure.addEntryBlock());
     func::ReturnOp::create(builder, run.getLoc());
     if (failed(fillMeasure(run, measure, module, interface)) ||

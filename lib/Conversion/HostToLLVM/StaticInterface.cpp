@@ -147,6 +147,12 @@ StaticInterface sectile::getStaticInterface(ModuleOp module) {
   if (auto data = prepare->getAttrOfType<DenseI64ArrayAttr>(kDataInputsAttr))
     for (int64_t number : data.asArrayRef())
       result.dataInputs.push_back(static_cast<unsigned>(number));
+  auto run = module.lookupSymbol<func::FuncOp>(kRunFunction);
+  if (auto decided = run ? run->getAttrOfType<DenseI64ArrayAttr>(kDecidedDimsAttr) : nullptr)
+    for (size_t pair = 0; pair < decided.asArrayRef().size(); pair += 2)
+      if (auto output = static_cast<unsigned>(decided[pair]);
+          !llvm::is_contained(result.decidedOutputs, output))
+        result.decidedOutputs.push_back(output);
   bool hasFixedOutputs = llvm::all_of(result.model.outputs, [](const PlannedTensor &tensor) {
     return tensor.type.hasStaticShape();
   });

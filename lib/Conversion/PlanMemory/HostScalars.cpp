@@ -62,6 +62,13 @@ Value HostScalars::clone(Value value) {
     mapping.map(value, element);
     return element;
   }
+  if (auto count = dyn_cast_if_present<graph::CountOp>(op)) {
+    // In the run it is bound where the number is there.
+    assert(takesBounds && "a size is used before it is counted");
+    Value bound = clone(count.getBound());
+    mapping.map(value, bound);
+    return bound;
+  }
   for (Value operand : op->getOperands())
     clone(operand);
   return builder.clone(*op, mapping)->getResult(cast<OpResult>(value).getResultNumber());

@@ -32,7 +32,10 @@ public:
   /// Makes `extent` the extent of an input's dimension.
   void bind(mlir::Value input, int64_t dim, mlir::Value extent) { extents[{input, dim}] = extent; }
 
-  /// Makes `value` what an argument of type index stands for.
+  /// From now on a graph.count whose number is not bound is its bound: where memory is laid out.
+  void takeBounds() { takesBounds = true; }
+
+  /// Makes `value` what an argument of type index, or a graph.count, stands for.
   void bindIndex(mlir::Value argument, mlir::Value value) { mapping.map(argument, value); }
 
   /// Makes `argument` of the body the same as `operand` of the function around it.
@@ -62,6 +65,7 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> buffers;                     // of inputs
   mlir::IRMapping mapping;
   HostScalars *outer = nullptr;
+  bool takesBounds = false;
   llvm::DenseMap<mlir::Value, mlir::Value> operands; // by argument
 };
 

@@ -34,6 +34,12 @@ Lifetimes::Lifetimes(func::FuncOp model) {
           memory.reads.push_back(&operand);
           memory.end = step;
         }
+    // The host reads what was counted.
+    if (auto count = dyn_cast<graph::CountOp>(op)) {
+      Memory &memory = memories[Placement::getOwner(count.getNumber())];
+      memory.reads.push_back(&count.getNumberMutable());
+      memory.end = step;
+    }
     // The host reads the conditions that a launch waits for in front of it.
     if (isa<graph::LaunchOp, graph::LoopOp>(op))
       for (const graph::Literal &literal : guards.getGuard(&op)) {

@@ -24,7 +24,7 @@ Value Planner::getMemory(Value owner, HostScalars &scalars) {
   }
   const Buffer &buffer = it->second;
   if (buffer.output)
-    return outputs[*buffer.output];
+    return parent ? outputs[*buffer.output] : showOutput(*buffer.output, scalars);
   auto type = getBufferType(cast<RankedTensorType>(owner.getType()));
   SmallVector<Value> sizes;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)

@@ -88,6 +88,24 @@ bool Planner::dependsOnIteration(Value scalar) {
   });
 }
 
+bool Planner::dependsOnCount(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  if (isa<graph::CountOp>(op))
+    return true;
+  if (auto known = counted.find(value); known != counted.end())
+    return known->second;
+  // Extents of a result are among the operands of what makes it, or are those of its operands;
+  // elements matter only to counts.
+  bool result = llvm::any_of(op->getOperands(), [&](Value operand) {
+    bool isScalar = !isa<RankedTensorType>(operand.getType());
+    bool sharesExtents = !isa<graph::LaunchOp, graph::LoopOp>(op);
+    return (isScalar || sharesExtents) && dependsOnCount(operand);
+  });
+  return counted[value] = result;
+}
+
 LogicalResult Planner::checkSizes() {
   for (Operation &op : block) {
     ValueRange sizes;
@@ -116,6 +134,12 @@ LogicalResult Planner::collectBuffers() {
     }
     bool isHost = isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect()) ||
                   isa<tensor::DimOp, tensor::EmptyOp, graph::CheckOp, func::ReturnOp>(op);
+    if (isa<graph::CountOp>(op)) {
+      if (parent)
+        return op.emitOpError("is in the body of a loop: expects sizes that are known in front of "
+                              "the loop");
+      isHost = true;
+    }
     // Numbers that sizes are made of, read where the user keeps them.
     if (auto extract = dyn_cast<tensor::ExtractOp>(op))
       isHost = !parent && isa<BlockArgument>(extract.getTensor());

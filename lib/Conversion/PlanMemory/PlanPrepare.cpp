@@ -82,6 +82,7 @@ void Planner::writePrepare() {
   builder.setInsertionPointToStart(prepare.addEntryBlock());
 
   HostScalars scalars(builder, loc);
+  scalars.takeBounds();
   SmallVector<int64_t> dataInputs;
   for (BlockArgument argument : model.getArguments()) {
     if (llvm::none_of(argument.getUsers(), llvm::IsaPred<tensor::ExtractOp>))
@@ -129,16 +130,21 @@ void Planner::writePrepare() {
       builder.getFunctionType(inputs, SmallVector<Type>(results.size(), builder.getIndexType())));
 }
 
+void Planner::writeCheck(graph::CheckOp check, HostScalars &scalars, OpBuilder &at) {
+  IRMapping mapping;
+  for (Value operand : check->getOperands())
+    mapping.map(operand, scalars.clone(operand));
+  at.clone(*check, mapping);
+}
+
 void Planner::writeChecks(HostScalars &scalars, OpBuilder &at, bool ofIterations) {
   for (auto check : block.getOps<graph::CheckOp>()) {
     bool isOfIterations = llvm::any_of(check->getOperands(),
                                        [&](Value operand) { return dependsOnIteration(operand); });
-    if (isOfIterations != ofIterations)
-      continue;
-    IRMapping mapping;
-    for (Value operand : check->getOperands())
-      mapping.map(operand, scalars.clone(operand));
-    at.clone(*check, mapping);
+    bool isOfCounts =
+        llvm::any_of(check->getOperands(), [&](Value operand) { return dependsOnCount(operand); });
+    if (isOfIterations == ofIterations && !isOfCounts)
+      writeCheck(check, scalars, at);
   }
   if (ofIterations)
     return;

@@ -40,16 +40,25 @@ LogicalResult Planner::writeRun() {
   constants = entry->getArgument(numInputs + numOutputs + 1);
   llvm::append_range(outputs, entry->getArguments().slice(numInputs, numOutputs));
 
-  HostScalars scalars(builder, loc);
+  // Memory is laid out before anything is counted.
+  HostScalars scalars(builder, loc), bounds(builder, loc);
+  bounds.takeBounds();
   for (auto [tensor, buffer] : llvm::zip(model.getArguments(), entry->getArguments())) {
     bufferOf[tensor] = buffer;
-    scalars.bindBuffer(tensor, buffer);
     auto type = cast<RankedTensorType>(tensor.getType());
+    SmallVector<Value> extents(type.getRank());
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       if (type.isDynamicDim(dim))
-        scalars.bind(tensor, dim, memref::DimOp::create(builder, loc, buffer, dim));
+        extents[dim] = memref::DimOp::create(builder, loc, buffer, dim);
+    for (HostScalars *numbers : {&scalars, &bounds}) {
+      numbers->bindBuffer(tensor, buffer);
+      for (auto [dim, extent] : llvm::enumerate(extents))
+        if (extent)
+          numbers->bind(tensor, dim, extent);
+    }
   }
-  layOutSlots(scalars, builder);
+  bool hasCounts = !block.getOps<graph::CountOp>().empty();
+  layOutSlots(hasCounts ? bounds : scalars, builder);
   moveSlots({}, builder);
   if (failed(writeSteps(scalars)))
     return failure();
@@ -67,15 +76,70 @@ LogicalResult Planner::writeRun() {
     Value source = getBuffer(value, scalars);
     if (!source)
       return failure();
-    memref::CopyOp::create(builder, loc, source, entry->getArgument(numInputs + number));
+    memref::CopyOp::create(builder, loc, source, showOutput(number, scalars));
   }
-  func::ReturnOp::create(builder, loc);
+  SmallVector<Value> decided;
+  SmallVector<int64_t> decidedDims;
+  for (auto [number, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
+    auto type = cast<RankedTensorType>(value.getType());
+    for (int64_t dim = 0; hasCounts && dim < type.getRank(); ++dim)
+      if (type.isDynamicDim(dim)) {
+        decidedDims.append({static_cast<int64_t>(number), dim});
+        decided.push_back(scalars.getExtent(value, dim));
+      }
+  }
+  func::ReturnOp::create(builder, loc, decided);
+  if (hasCounts) {
+    run.setFunctionType(
+        builder.getFunctionType(types, SmallVector<Type>(decided.size(), builder.getIndexType())));
+    run->setAttr(kDecidedDimsAttr, builder.getDenseI64ArrayAttr(decidedDims));
+  }
   module->setAttr(kConstantsAttr, builder.getArrayAttr(section.getEntries()));
+  return success();
+}
+
+Value Planner::showOutput(unsigned number, HostScalars &scalars) {
+  Value buffer = outputs[number];
+  Value returned = block.getTerminator()->getOperand(number);
+  if (!dependsOnCount(returned))
+    return buffer;
+  auto type = cast<RankedTensorType>(returned.getType());
+  SmallVector<OpFoldResult> sizes, strides(type.getRank());
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    sizes.push_back(scalars.getMixedExtent(returned, dim));
+  OpFoldResult stride = builder.getIndexAttr(1);
+  for (int64_t dim = type.getRank(); dim-- > 0;) {
+    strides[dim] = stride;
+    stride = scalars.multiply(stride, sizes[dim]);
+  }
+  return memref::ReinterpretCastOp::create(builder, returned.getLoc(), getBufferType(type), buffer,
+                                           builder.getIndexAttr(0), sizes, strides);
+}
+
+LogicalResult Planner::writeCount(graph::CountOp count, HostScalars &scalars) {
+  Location loc = count.getLoc();
+  Value buffer = getBuffer(count.getNumber(), scalars);
+  if (!buffer)
+    return failure();
+  // Inside of a choice that is not taken nothing was counted; whatever is read must not matter.
+  Value number =
+      arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                 memref::LoadOp::create(builder, loc, buffer, ValueRange()));
+  number = arith::MaxSIOp::create(builder, loc, number, scalars.constantIndex(0));
+  number = arith::MinSIOp::create(builder, loc, number, scalars.clone(count.getBound()));
+  scalars.bindIndex(count.getResult(), number);
   return success();
 }
 
 LogicalResult Planner::writeSteps(HostScalars &scalars) {
   for (Operation &op : block) {
+    auto count = dyn_cast<graph::CountOp>(op);
+    if (count && failed(writeCount(count, scalars)))
+      return failure();
+    auto check = dyn_cast<graph::CheckOp>(op);
+    if (check && !parent &&
+        llvm::any_of(check->getOperands(), [&](Value operand) { return dependsOnCount(operand); }))
+      writeCheck(check, scalars, builder);
     auto launch = dyn_cast<graph::LaunchOp>(op);
     if (launch && failed(writeDispatch(launch, scalars)))
       return failure();

@@ -67,6 +67,9 @@ private:
   /// Whether a number of a body follows from how many iterations were made.
   bool dependsOnIteration(mlir::Value scalar);
 
+  /// Whether a number, or an extent of a tensor, follows from what a kernel counts.
+  bool dependsOnCount(mlir::Value value);
+
   /// The places of a body are laid out before it runs.
   mlir::LogicalResult checkSizes();
 
@@ -101,6 +104,9 @@ private:
   /// tell.
   void writeChecks(HostScalars &scalars, mlir::OpBuilder &at, bool ofIterations);
 
+  /// Writes `check` at `at`, where all it depends on is known.
+  static void writeCheck(graph::CheckOp check, HostScalars &scalars, mlir::OpBuilder &at);
+
   //===--------------------------------------------------------------------===//
   // The run (PlanRun.cpp)
   //===--------------------------------------------------------------------===//
@@ -110,6 +116,13 @@ private:
 
   /// What the function at hand does: launches and loops, in their order.
   mlir::LogicalResult writeSteps(HostScalars &scalars);
+
+  /// Reads what a kernel counted, from here on.
+  mlir::LogicalResult writeCount(graph::CountOp count, HostScalars &scalars);
+
+  /// Output `number` with the extents of what is returned there, which a count may have made
+  /// smaller than the buffer.
+  mlir::Value showOutput(unsigned number, HostScalars &scalars);
 
   mlir::LogicalResult writeDispatch(graph::LaunchOp launch, HostScalars &scalars);
 
@@ -152,6 +165,7 @@ private:
   Placement placement;
   graph::Guards guards;
   llvm::DenseMap<mlir::Value, mlir::Value> conditions; // read already, by tensor
+  llvm::DenseMap<mlir::Value, bool> counted;           // what dependsOnCount knows
   llvm::MapVector<mlir::Value, Buffer> buffers;        // by owner
   unsigned numSlots = 0;
   llvm::MapVector<graph::LoopOp, std::unique_ptr<Planner>> children; // of its loops

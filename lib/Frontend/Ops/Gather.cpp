@@ -70,14 +70,17 @@ LogicalResult sectile::frontend::importGather(Node &n) {
     n.result(0, e.reshape(slice, shape));
     return success();
   }
-  Shape shape(x->shape.begin(), x->shape.begin() + *axis);
-  shape.append(indices->shape);
-  shape.append(x->shape.begin() + *axis + 1, x->shape.end());
-  Value source = e.value(x), chosen = e.value(indices);
-  Value result =
-      graph::GatherOp::create(e.b, e.loc, e.type(x->dtype, shape), source, chosen, *axis);
-  n.result(0, e.make(x->dtype, shape, result));
+  n.result(0, gatherAlong(e, x, indices, *axis));
   return success();
+}
+
+Tensor *sectile::frontend::gatherAlong(Emitter &e, Tensor *x, Tensor *indices, int64_t axis) {
+  Shape shape(x->shape.begin(), x->shape.begin() + axis);
+  shape.append(indices->shape);
+  shape.append(x->shape.begin() + axis + 1, x->shape.end());
+  Value source = e.value(x), chosen = e.value(indices);
+  Value result = graph::GatherOp::create(e.b, e.loc, e.type(x->dtype, shape), source, chosen, axis);
+  return e.make(x->dtype, shape, result);
 }
 
 Tensor *sectile::frontend::gatherAt(Node &n, Tensor *source, ArrayRef<SymExpr> shape,

@@ -115,6 +115,10 @@ mlir::LogicalResult importReverseSequence(Node &n);
 mlir::LogicalResult importScatterElements(Node &n);
 mlir::LogicalResult importScatterND(Node &n);
 mlir::LogicalResult importTensorScatter(Node &n);
+// DataSizes.cpp
+mlir::LogicalResult importCompress(Node &n);
+mlir::LogicalResult importNonZero(Node &n);
+mlir::LogicalResult importUnique(Node &n);
 // Resize.cpp
 mlir::LogicalResult importResize(Node &n);
 // Fourier.cpp
@@ -167,6 +171,8 @@ struct Coordinate {
   Tensor *indices = nullptr;
   int64_t dim = 0;
 };
+/// Slices of `x` chosen by `indices`, which stand in the place of dimension `axis`.
+Tensor *gatherAlong(Emitter &e, Tensor *x, Tensor *indices, int64_t axis);
 /// result[p.., rest..] = source[at(p).., rest..], where p lies in `shape` and `at` has a coordinate
 /// for each of the first dimensions of `source`. An index outside its extent ends the run; negative
 /// ones count from the end if `fromEnd`. Extents must be checked before.
@@ -177,6 +183,29 @@ Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
 /// is one from the front again if `isCircular`.
 Tensor *writeRows(Node &n, Tensor *cache, Tensor *update, Tensor *starts, int64_t axis,
                   bool isCircular);
+/// How `cumulate` runs along its axis.
+struct Cumulation {
+  bool isSum = true; ///< or product
+  bool isExclusive = false, isReverse = false;
+};
+/// Sums or products of all elements up to each one along `axis`, in the type of `x`.
+Tensor *cumulate(Emitter &e, Tensor *x, int64_t axis, Cumulation kind);
+/// How `select` orders elements; equal ones keep their order.
+struct Order {
+  bool largestFirst = false;
+  bool nanLast = false; ///< or first
+};
+/// The first `count` elements along `axis` in that order, and where they were, as int64. `count` is
+/// constant, or the extent.
+std::pair<Tensor *, Tensor *> select(Emitter &e, Tensor *x, int64_t axis, const SymExpr &count,
+                                     Order order);
+/// `data` with element place(i..) replaced by update i.., or joined with it where `combine` is
+/// given; the map's last dimensions are elements of `indices`, each read where `reads` says.
+/// Updates are made in order; an index outside of the data ends the run.
+using Combine = mlir::Value (Scalar::*)(mlir::Value, mlir::Value) const;
+Tensor *scatterInto(Node &n, Tensor *data, Tensor *updates, llvm::ArrayRef<Tensor *> indices,
+                    llvm::ArrayRef<mlir::AffineMap> reads, llvm::ArrayRef<mlir::AffineExpr> place,
+                    Combine combine);
 /// Where along `axis` the extreme element stands, as int64; that extent becomes 1. NaN counts as
 /// the most extreme. The extent must be known to be positive.
 Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);

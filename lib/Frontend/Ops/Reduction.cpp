@@ -206,6 +206,22 @@ LogicalResult sectile::frontend::importArgExtreme(Node &n) {
   return success();
 }
 
+Tensor *sectile::frontend::cumulate(Emitter &e, Tensor *x, int64_t axis, Cumulation kind) {
+  Value source = e.value(x);
+  Shape without(x->shape);
+  without.erase(without.begin() + axis);
+  Value neutral = e.filled(without, x->dtype, e.scalars(x->dtype).integer(kind.isSum ? 0 : 1));
+  auto op = graph::ScanOp::create(e.b, e.loc, e.type(x->dtype, x->shape), source, neutral, axis,
+                                  kind.isExclusive, kind.isReverse, /*associative=*/true);
+  Type element = getElementTypeOrSelf(source.getType());
+  OpBuilder::InsertionGuard guard(e.b);
+  Block *step = e.b.createBlock(&op.getStep(), {}, {element, element}, {e.loc, e.loc});
+  Scalar s(e.b, e.loc, x->dtype);
+  Value before = step->getArgument(0), next = step->getArgument(1);
+  graph::YieldOp::create(e.b, e.loc, kind.isSum ? s.add(before, next) : s.mul(before, next));
+  return e.make(x->dtype, x->shape, op.getResult(0));
+}
+
 LogicalResult sectile::frontend::importCumulative(Node &n) {
   Tensor *x = n.in(0);
   if (failed(n.expectNumber(x)) || failed(n.expectRank(x, 1)))
@@ -244,22 +260,35 @@ LogicalResult sectile::frontend::importCumulative(Node &n) {
   Emitter &e = n.emit;
   bool isSum = n.op() == "CumSum";
   DType dtype = computeType(x->dtype);
-  Value source = e.value(e.cast(x, dtype));
-  Shape without(shape);
-  without.erase(without.begin() + axis);
-  Value neutral = e.filled(without, dtype, e.scalars(dtype).integer(isSum ? 0 : 1));
-  auto op = graph::ScanOp::create(e.b, e.loc, e.type(dtype, shape), source, neutral, axis,
-                                  exclusive, reverse, /*associative=*/true);
-  Type element = getElementTypeOrSelf(source.getType());
-  OpBuilder::InsertionGuard guard(e.b);
-  Block *step = e.b.createBlock(&op.getStep(), {}, {element, element}, {e.loc, e.loc});
-  Scalar s(e.b, e.loc, dtype);
-  Value before = step->getArgument(0), next = step->getArgument(1);
-  graph::YieldOp::create(e.b, e.loc, isSum ? s.add(before, next) : s.mul(before, next));
-  e.b.setInsertionPointAfter(op);
-  Tensor *result = e.cast(e.make(dtype, shape, op.getResult(0)), x->dtype);
+  Cumulation kind = {.isSum = isSum, .isExclusive = exclusive, .isReverse = reverse};
+  Tensor *result = e.cast(cumulate(e, e.cast(x, dtype), axis, kind), x->dtype);
   n.result(0, known ? result : e.reshape(result, n.in(0)->shape));
   return success();
+}
+
+std::pair<Tensor *, Tensor *> sectile::frontend::select(Emitter &e, Tensor *x, int64_t axis,
+                                                        const SymExpr &count, Order order) {
+  Shape shape(x->shape);
+  shape[axis] = count;
+  Value source = e.value(x);
+  auto op = graph::TopKOp::create(e.b, e.loc, e.type(x->dtype, shape), e.type(DType::I64, shape),
+                                  source, axis);
+  Type element = getElementTypeOrSelf(source.getType());
+  OpBuilder::InsertionGuard guard(e.b);
+  Block *body = e.b.createBlock(&op.getPrecedes(), {}, {element, element}, {e.loc, e.loc});
+  Value a = body->getArgument(0), b = body->getArgument(1);
+  Scalar s(e.b, e.loc, x->dtype);
+  Value precedes = s.compare(order.largestFirst ? Compare::Greater : Compare::Less, a, b);
+  if (isFloat(x->dtype)) {
+    Value isNan = s.compare(Compare::NotEqual, a, a),
+          otherIsNan = s.compare(Compare::NotEqual, b, b);
+    if (order.nanLast)
+      std::swap(isNan, otherIsNan);
+    Value goesFirst = s.select(otherIsNan, s.as(DType::Bool).integer(0), isNan);
+    precedes = arith::OrIOp::create(e.b, e.loc, precedes, goesFirst);
+  }
+  graph::YieldOp::create(e.b, e.loc, precedes);
+  return {e.make(x->dtype, shape, op.getValues()), e.make(DType::I64, shape, op.getIndices())};
 }
 
 LogicalResult sectile::frontend::importTopK(Node &n) {
@@ -299,32 +328,14 @@ LogicalResult sectile::frontend::importTopK(Node &n) {
   Emitter &e = n.emit;
   Shape shape(x->shape);
   shape[*axis] = isKnown ? k : extent;
-  Value source = e.value(x);
-  auto op = graph::TopKOp::create(e.b, e.loc, e.type(x->dtype, shape), e.type(DType::I64, shape),
-                                  source, *axis);
-  Type element = getElementTypeOrSelf(source.getType());
-  OpBuilder::InsertionGuard guard(e.b);
-  Block *body = e.b.createBlock(&op.getPrecedes(), {}, {element, element}, {e.loc, e.loc});
-  Value a = body->getArgument(0), b = body->getArgument(1);
-  Scalar s(e.b, e.loc, x->dtype);
-  Value precedes = s.compare(largest ? Compare::Greater : Compare::Less, a, b);
-  if (isFloat(x->dtype)) {
-    // NaN counts as the most extreme, as it does for the extreme element alone.
-    Value isNan = s.compare(Compare::NotEqual, a, a),
-          otherIsNan = s.compare(Compare::NotEqual, b, b);
-    Value isFirstNan = s.select(otherIsNan, s.as(DType::Bool).integer(0), isNan);
-    precedes = arith::OrIOp::create(e.b, e.loc, precedes, isFirstNan);
-  }
-  graph::YieldOp::create(e.b, e.loc, precedes);
+  auto [values, indices] = select(e, x, *axis, shape[*axis], {.largestFirst = largest});
   Shape taken(shape);
   taken[*axis] = k;
-  auto first = [&](DType dtype, Value all) {
-    return e.slice(e.make(dtype, shape, all), SmallVector<SymExpr>(shape.size(), 0), taken,
+  auto first = [&](Tensor *all) {
+    return e.slice(all, SmallVector<SymExpr>(shape.size(), 0), taken,
                    SmallVector<int64_t>(shape.size(), 1));
   };
-  // The guard would put the slices back into the body.
-  e.b.setInsertionPointAfter(op);
-  n.result(0, first(x->dtype, op.getValues()));
-  n.result(1, first(DType::I64, op.getIndices()));
+  n.result(0, first(values));
+  n.result(1, first(indices));
   return success();
 }

@@ -15,9 +15,6 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::frontend;
 
-/// How an update joins what is there.
-using Combine = Value (Scalar::*)(Value, Value) const;
-
 /// The attribute `reduction`: null where an update replaces what is there.
 static FailureOr<Combine> readReduction(Node &n, Tensor *data) {
   std::string name = n.stringAttr("reduction", "none");
@@ -36,9 +33,9 @@ static FailureOr<Combine> readReduction(Node &n, Tensor *data) {
   return n.fail("expects the reduction to be none, add, mul, max or min, but got '" + name + "'");
 }
 
-/// The scatter of `updates` at `place`; `reads` say where each of `indices` is read.
-static Tensor *emitScatter(Node &n, Tensor *data, Tensor *updates, ArrayRef<Tensor *> indices,
-                           ArrayRef<AffineMap> reads, ArrayRef<AffineExpr> place, Combine combine) {
+Tensor *sectile::frontend::scatterInto(Node &n, Tensor *data, Tensor *updates,
+                                       ArrayRef<Tensor *> indices, ArrayRef<AffineMap> reads,
+                                       ArrayRef<AffineExpr> place, Combine combine) {
   Emitter &e = n.emit;
   Value source = e.value(data), changes = e.value(updates);
   SmallVector<Value> chosen = llvm::map_to_vector(indices, [&](Tensor *t) { return e.value(t); });
@@ -93,7 +90,7 @@ LogicalResult sectile::frontend::importScatterElements(Node &n) {
       return failure();
   }
   AffineMap read = n.emit.b.getMultiDimIdentityMap(rank);
-  n.result(0, emitScatter(n, data, updates, indices, read, place, *combine));
+  n.result(0, scatterInto(n, data, updates, indices, read, place, *combine));
   return success();
 }
 
@@ -139,7 +136,7 @@ LogicalResult sectile::frontend::importScatterND(Node &n) {
       return failure();
     place.push_back(e.dim(outer + dim - *depth));
   }
-  n.result(0, emitScatter(n, data, updates, tensors, reads, place, *combine));
+  n.result(0, scatterInto(n, data, updates, tensors, reads, place, *combine));
   return success();
 }
 
@@ -170,7 +167,7 @@ Tensor *sectile::frontend::writeRows(Node &n, Tensor *cache, Tensor *update, Ten
   for (int64_t dim = 0; dim < rank; ++dim)
     place.push_back(e.dim(dim == axis ? rank : dim));
   AffineMap read = AffineMap::get(rank, 0, {e.dim(0), e.dim(axis)}, e.b.getContext());
-  return emitScatter(n, cache, update, places, read, place, /*combine=*/nullptr);
+  return scatterInto(n, cache, update, places, read, place, /*combine=*/nullptr);
 }
 
 LogicalResult sectile::frontend::importTensorScatter(Node &n) {

@@ -574,3 +574,12 @@ func.func @f(%x: tensor<4xf32>, %n: index, %c: tensor<i1>) {
   %y = graph.loop @body trips %n carried(%x : tensor<4xf32>) captured(%n : index) sizes [] -> tensor<4xf32>
   return
 }
+
+// -----
+
+// graph.count 1: the number is a tensor<i64>.
+func.func @f(%n: tensor<i32>, %most: index) -> index {
+  // expected-error @+1 {{operand #0 must be 0D tensor of 64-bit signless integer values}}
+  %r = graph.count %n upto %most : tensor<i32>
+  return %r : index
+}

@@ -23,6 +23,13 @@ func.func @main(%x: tensor<?x4xf32> {graph.name = "x", graph.dims = ["batch", "4
   return %y : tensor<?x4xf32>
 }
 
+// CHECK-LABEL: func.func @count
+// CHECK: graph.count %arg0 upto %arg1 : tensor<i64>
+func.func @count(%n: tensor<i64>, %most: index) -> index {
+  %r = graph.count %n upto %most : tensor<i64>
+  return %r : index
+}
+
 // CHECK-LABEL: func.func @choose
 // CHECK: graph.choose %arg0, %arg1, %arg2 : tensor<?x4xf32>
 // CHECK: graph.dispatch @k(%arg3) when %arg4 num_inputs 0 : memref<4xf32>

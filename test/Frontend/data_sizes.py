@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# This file is part of the Sectile project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs models in which data decides sizes, and compares them with numpy.
+
+    test/Frontend/data_sizes.py --sectile=build/bin/sectile [--only NAME]
+
+Each package is run with several inputs, among them ones that leave nothing and ones that leave everything, static
+and with extents that only the run knows; each model is verified after every pass. The last line is
+"N passed, N failed, N skipped" (models).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Callable, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+import onnx
+import sectile
+from onnx import TensorProto, helper, numpy_helper
+from sectile_reference.cases import run, run_cases
+
+TYPES = {TensorProto.FLOAT: np.float32, TensorProto.INT64: np.int64, TensorProto.BOOL: np.bool_,
+         TensorProto.INT32: np.int32}
+FLOAT, INT, INT32, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL
+
+
+class Case(NamedTuple):
+    """A model, its inputs (name: type and extents, numbers or names), and what numpy makes of them."""
+
+    name: str
+    nodes: list
+    inputs: Dict[str, tuple]
+    outputs: Dict[str, tuple]  # name: type and rank
+    reference: Callable[..., tuple]
+    constants: Dict[str, np.ndarray] = {}
+    verified: bool = True
+
+
+def node(op: str, inputs: str, outputs: str, **attributes) -> onnx.NodeProto:
+    """A node between names separated by spaces; "_" is an output that nobody wants."""
+    names = ["" if name == "_" else name for name in outputs.split()]
+    return helper.make_node(op, inputs.split(), names, name=names[0], **attributes)
+
+
+def unique(x: np.ndarray, isSorted: bool) -> tuple:
+    """ONNX's Unique of all elements."""
+    values, first, inverse, counts = np.unique(x, True, True, True)
+    order = np.arange(len(values)) if isSorted else np.argsort(first)
+    rank = np.argsort(order)
+    return values[order], first[order], rank[inverse.reshape(-1)], counts[order]
+
+
+UNIQUE = {"v": (FLOAT, 1), "f": (INT, 1), "i": (INT, 1), "c": (INT, 1)}
+
+CASES = [
+    Case("nonzero", [node("NonZero", "x", "y")], {"x": (FLOAT, [3, 5])}, {"y": (INT, 2)},
+         lambda x: (np.array(np.nonzero(x)),)),
+    Case("nonzero of a run-time shape", [node("NonZero", "x", "y")], {"x": (FLOAT, ["a", "b", 3])},
+         {"y": (INT, 2)}, lambda x: (np.array(np.nonzero(x)),)),
+    Case("nonzero of bools", [node("NonZero", "x", "y")], {"x": (BOOL, [37])}, {"y": (INT, 2)},
+         lambda x: (np.array(np.nonzero(x)),)),
+    Case("compress", [node("Compress", "x c", "y")], {"x": (FLOAT, [3, 4]), "c": (BOOL, [7])},
+         {"y": (FLOAT, 1)}, lambda x, c: (x.reshape(-1)[:7][c],)),
+    Case("compress along an axis", [node("Compress", "x c", "y", axis=-1)],
+         {"x": (INT32, ["n", 2, 9]), "c": (BOOL, [9])}, {"y": (INT32, 3)}, lambda x, c: (x[:, :, c],)),
+    Case("compress of a run-time shape", [node("Compress", "x c", "y", axis=0)],
+         {"x": (FLOAT, ["n", 6]), "c": (BOOL, ["n"])}, {"y": (FLOAT, 2)}, lambda x, c: (x[c],)),
+    # What follows has the size too: elementwise, sums, products, along it and across.
+    Case("chain", [node("Compress", "x c", "r", axis=0), node("Relu", "r", "p"), node("MatMul", "p w", "y"),
+                   node("ReduceSum", "r k", "s", keepdims=0)],
+         {"x": (FLOAT, ["n", 6]), "c": (BOOL, ["n"])}, {"y": (FLOAT, 2), "s": (FLOAT, 1)},
+         lambda x, c: (np.maximum(x[c], 0) @ np.arange(30, dtype=np.float32).reshape(6, 5), x[c].sum(0)),
+         {"w": np.arange(30, dtype=np.float32).reshape(6, 5), "k": np.array([0])}),
+    # Two sizes in one model, one made of the other's result.
+    Case("nested", [node("Compress", "x c", "r"), node("Greater", "r zero", "g"), node("NonZero", "g", "y"),
+                    node("Mul", "r r", "q")],
+         {"x": (FLOAT, [40]), "c": (BOOL, [40])}, {"y": (INT, 2), "q": (FLOAT, 1)},
+         lambda x, c: (np.array(np.nonzero(x[c] > 0)), x[c] * x[c]), {"zero": np.array(0, np.float32)}),
+    # The size as a number: of a result's shape, and in a concatenation.
+    Case("shape", [node("NonZero", "x", "i"), node("Transpose", "i", "t", perm=[1, 0]), node("GatherND", "x t", "g"),
+                   node("Concat", "g x", "y", axis=0), node("Shape", "g", "n")],
+         {"x": (FLOAT, [23])}, {"y": (FLOAT, 1), "n": (INT, 1)},
+         lambda x: (np.concatenate([x[x != 0], x]), np.array([np.count_nonzero(x)]))),
+    Case("unique", [node("Unique", "x", "v f i c")], {"x": (FLOAT, [6, 7])}, UNIQUE, lambda x: unique(x, True)),
+    Case("unique in order", [node("Unique", "x", "v f i c", sorted=0)], {"x": (FLOAT, [41])}, UNIQUE,
+         lambda x: unique(x, False)),
+    Case("unique of integers", [node("Unique", "x", "v _ _ c")], {"x": (INT32, [29])},
+         {"v": (INT32, 1), "c": (INT, 1)}, lambda x: (unique(x, True)[0], unique(x, True)[3])),
+]
+
+
+def make_model(case: Case) -> onnx.ModelProto:
+    """The model of a case."""
+    inputs = [helper.make_tensor_value_info(name, dtype, shape) for name, (dtype, shape) in case.inputs.items()]
+    outputs = [helper.make_tensor_value_info(name, dtype, [None] * rank) for name, (dtype, rank) in case.outputs.items()]
+    constants = [numpy_helper.from_array(array, name) for name, array in case.constants.items()]
+    graph = helper.make_graph(case.nodes, "g", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def draw(case: Case, random: np.random.Generator, density: float, size: int) -> List[np.ndarray]:
+    """Inputs of which about `density` is not zero; extents that are names are about `size`."""
+    sizes: Dict[str, int] = {}
+    arrays = []
+    for dtype, extents in case.inputs.values():
+        shape: Tuple[int, ...] = tuple(
+            sizes.setdefault(e, size + len(sizes)) if isinstance(e, str) else e for e in extents
+        )
+        marked = random.random(shape) < density
+        arrays.append((marked * random.integers(-3, 4, shape)).astype(TYPES[dtype]) if dtype != BOOL else marked)
+    return arrays
+
+
+def check(program: str, case: Case, folder: str) -> str:
+    """What is wrong, or nothing."""
+    model, package = os.path.join(folder, "model.onnx"), os.path.join(folder, "package")
+    onnx.save(make_model(case), model)
+    done = run([program, "compile", model, "-o", package, "--quiet"])
+    if done.returncode:
+        return f"compile: status {done.returncode}: {done.stderr}"
+    loaded = sectile.load(package)
+    random = np.random.default_rng(7)
+    for density, size in ((0.5, 5), (0, 4), (1, 3), (0.1, 70), (0.9, 1), (0.5, 0)):
+        arrays = draw(case, random, density, size)
+        results = loaded.run(dict(zip(case.inputs, arrays)))
+        for name, expected in zip(case.outputs, case.reference(*arrays)):
+            actual = results[name]
+            if actual.shape != expected.shape or not np.array_equal(actual, expected):
+                return f"density {density}, size {size}: expects {name} = {expected}, but got {actual}"
+    if not case.verified:
+        return ""
+    done = run([program, "verify", model])
+    return f"verify: status {done.returncode}: {done.stdout}{done.stderr}" if done.returncode else ""
+
+
+def main() -> int:
+    """The command; returns its exit status."""
+    return run_cases(__doc__, [(case.name, lambda at, folder, case=case: check(at, case, folder)) for case in CASES])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
