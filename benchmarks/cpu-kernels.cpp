@@ -226,7 +226,7 @@ int main(int argc, char **argv) {
     std::vector<std::pair<int64_t, int64_t>> tiles;
     if (level->vectorRegisters == 32)
       tiles = {{6, 4}, {8, 3}, {12, 2}, {10, 2}, {7, 3}};
-    else if (level->hasFma)
+    else if (level->single.hasFma)
       tiles = {{6, 2}, {4, 3}, {5, 2}, {4, 2}, {3, 4}};
     else
       tiles = {{4, 2}, {6, 2}, {4, 3}, {5, 2}, {3, 4}};

@@ -1,6 +1,8 @@
 """Configuration of the lit suite."""
 
 import os
+import platform
+import shutil
 
 import lit.formats
 import lit.util
@@ -20,6 +22,12 @@ if "SECTILE_PEER_PYTHON" in os.environ:
 config.environment["SECTILE_CACHE"] = "off"
 config.environment["PYTHONPATH"] = os.path.join(config.sectile_source, "python")
 config.excludes = ["Inputs", "corpus", "unit", "lit.cfg.py"]
+# Machines that run what is compiled for other hosts (scripts/install).
+if shutil.which("qemu-aarch64") and os.path.isdir("/usr/aarch64-linux-gnu/include"):
+    config.available_features.add("qemu-aarch64")
+if shutil.which("qemu-system-arm"):
+    config.available_features.add("qemu-system-arm")
+config.available_features.add(platform.machine())
 config.substitutions.append(("%sectile_source", config.sectile_source))
 config.substitutions.append(("%python", "/usr/bin/python3"))
 config.substitutions.append(("%sectile_build", config.sectile_build))

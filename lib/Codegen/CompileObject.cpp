@@ -16,43 +16,13 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
-#include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 
-#include <mutex>
-
 using namespace mlir;
 using namespace sectile;
-
-static void initialiseTargets() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
-    LLVMInitializeX86AsmParser();
-  });
-}
-
-static FailureOr<std::unique_ptr<llvm::TargetMachine>> makeMachine(const CpuLevel &level,
-                                                                   Location loc) {
-  initialiseTargets();
-  llvm::Triple triple(level.triple);
-  std::string error;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!target)
-    return mlir::emitError(loc, "expects LLVM to know target ")
-           << level.triple << ", but got: " << error;
-  llvm::TargetOptions options;
-  return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(triple, level.cpu, level.features, options, llvm::Reloc::PIC_,
-                                  std::nullopt, llvm::CodeGenOptLevel::Default));
-}
 
 /// What every function we generate has in common.
 static void setFunctionAttributes(llvm::Module &module, const CpuLevel &level,
@@ -123,7 +93,7 @@ static LogicalResult emitFile(llvm::Module &module, llvm::TargetMachine &machine
 
 /// Library calls that LLVM made up are slow where they work and missing where they do not.
 static LogicalResult checkUndefined(StringRef elf, const llvm::StringSet<> &declared,
-                                    std::string &message) {
+                                    bool mayCallHelpers, std::string &message) {
   auto object = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(elf, "object"),
                                                               /*InitContent=*/true);
   if (!object) {
@@ -139,7 +109,8 @@ static LogicalResult checkUndefined(StringRef elf, const llvm::StringSet<> &decl
       return failure();
     }
     if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty() ||
-        declared.contains(*name) || *name == "memcpy" || *name == "memset" || *name == "memmove")
+        declared.contains(*name) || *name == "memcpy" || *name == "memset" || *name == "memmove" ||
+        (mayCallHelpers && name->starts_with("__aeabi_")))
       continue;
     message = ("expects no library calls, but the code calls '" + *name + "'").str();
     return failure();
@@ -155,6 +126,7 @@ public:
   std::unique_ptr<llvm::TargetMachine> machine;
   llvm::StringSet<> declared;
   CodegenOptions options;
+  bool mayCallHelpers;
 };
 
 void TranslatedModuleDeleter::operator()(TranslatedModule *module) const { delete module; }
@@ -170,14 +142,15 @@ FailureOr<TranslatedModulePtr> sectile::translateForLevel(ModuleOp module, const
   module.getContext()->appendDialectRegistry(registry);
   TranslatedModulePtr result(new TranslatedModule);
   result->options = options;
+  result->mayCallHelpers = level.mayCallHelpers;
   result->module = translateModuleToLLVMIR(module, result->context, "sectile");
   if (!result->module)
     return mlir::emitError(loc, "expects IR that translates to LLVM");
-  auto machine = makeMachine(level, loc);
+  auto machine = makeTargetMachine(level, loc);
   if (failed(machine))
     return failure();
   result->machine = std::move(*machine);
-  result->module->setTargetTriple(llvm::Triple(level.triple));
+  result->module->setTargetTriple(result->machine->getTargetTriple());
   result->module->setDataLayout(result->machine->createDataLayout());
   result->module->setPICLevel(llvm::PICLevel::BigPIC);
   for (const llvm::GlobalValue &value : result->module->global_values())
@@ -216,7 +189,7 @@ FailureOr<ObjectCode> sectile::compileTranslated(TranslatedModule &translated, s
   }
   if (failed(emitFile(module, *translated.machine, llvm::CodeGenFileType::ObjectFile, code.elf,
                       error)) ||
-      failed(checkUndefined(code.elf, translated.declared, error)))
+      failed(checkUndefined(code.elf, translated.declared, translated.mayCallHelpers, error)))
     return failure();
   return code;
 }

@@ -24,7 +24,7 @@ namespace fs = llvm::sys::fs;
 namespace {
 
 /// The first bytes of an entry; the number changes with what follows them.
-constexpr llvm::StringLiteral kMagic = "sectile-kernel-1\n";
+constexpr llvm::StringLiteral kMagic = "sectile-kernel-2\n";
 constexpr llvm::StringLiteral kSuffix = ".kernel";
 
 /// What the linker derived from the whole program: any change of the compiler changes it. Empty
@@ -121,9 +121,11 @@ LoopStats readLoop(EntryReader &reader) {
 std::string serialise(llvm::StringRef key, const CompiledKernel &kernel) {
   EntryWriter writer;
   writer.text(key);
-  writer.number(kernel.failures.size());
-  for (const std::string &message : kernel.failures)
+  writer.number(kernel.facts.failures.size());
+  for (const std::string &message : kernel.facts.failures)
     writer.text(message);
+  // One more than the bytes, or 0 where they depend on sizes.
+  writer.number(kernel.facts.scratchBytes ? uint64_t(*kernel.facts.scratchBytes) + 1 : 0);
   writer.number(kernel.stats.size());
   for (const auto &entry : kernel.stats) {
     writer.text(entry.getKey());
@@ -142,7 +144,9 @@ std::optional<CompiledKernel> deserialise(llvm::StringRef key, llvm::StringRef p
     return std::nullopt;
   CompiledKernel kernel;
   for (uint64_t i = 0, n = reader.count(); i < n; ++i)
-    kernel.failures.push_back(reader.text().str());
+    kernel.facts.failures.push_back(reader.text().str());
+  if (uint64_t scratch = reader.number())
+    kernel.facts.scratchBytes = static_cast<int64_t>(scratch - 1);
   for (uint64_t i = 0, n = reader.count(); i < n; ++i) {
     FunctionStats &stats = kernel.stats[reader.text()];
     stats.total = readLoop(reader);

@@ -105,12 +105,17 @@ FailureOr<TranslatedModulePtr> KernelsCompiler::translate(tile::KernelOp kernel,
   passes.addPass(cpu::createExpandMathPass(level));
   if (failed(passes.run(*module)))
     return failure();
-  for (auto func : module->getOps<func::FuncOp>())
+  for (auto func : module->getOps<func::FuncOp>()) {
     if (auto messages = func->getAttrOfType<ArrayAttr>(cpu::kFailuresAttr)) {
       for (auto message : messages.getAsRange<StringAttr>())
-        task.compiled.failures.push_back(message.str());
+        task.compiled.facts.failures.push_back(message.str());
       func->removeAttr(cpu::kFailuresAttr);
     }
+    if (auto bytes = func->getAttrOfType<IntegerAttr>(cpu::kScratchAttr)) {
+      task.compiled.facts.scratchBytes = bytes.getInt();
+      func->removeAttr(cpu::kScratchAttr);
+    }
+  }
   CodegenOptions codegen = options;
   if (!makesText)
     codegen.symbolSuffix.clear();
@@ -183,7 +188,7 @@ FailureOr<KernelObjects> KernelsCompiler::run(ModuleOp module) {
       return module.emitError(task.error);
     result.assembly += task.assembly;
     result.llvmText += task.llvmText;
-    result.failures.push_back(std::move(task.compiled.failures));
+    result.facts.push_back(std::move(task.compiled.facts));
     SmallVector<std::pair<std::string, std::string>> names;
     for (const auto &entry : task.compiled.stats) {
       std::string name = entry.getKey().str();

@@ -18,8 +18,6 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
@@ -73,7 +71,7 @@ public:
 private:
   std::string text;
   llvm::raw_string_ostream out;
-  std::string data, strings = "\t.section .rodata.sectile,\"a\",@progbits\n";
+  std::string data, strings = "\t.section .rodata.sectile,\"a\",%progbits\n";
   llvm::StringMap<std::string> pool;
   unsigned next = 0;
 };
@@ -141,9 +139,9 @@ std::string writeTensors(Writer &writer, ArrayRef<PlannedTensor> tensors) {
 std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
                             const CompiledLevel &level) {
   SmallVector<std::string> messages;
-  for (const std::vector<std::string> &texts : level.failures) {
+  for (const KernelFacts &facts : level.facts) {
     messages.push_back(writer.begin());
-    for (const std::string &text : texts)
+    for (const std::string &text : facts.failures)
       writer.string(text);
   }
   std::string label = writer.begin();
@@ -152,7 +150,7 @@ std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
     writer.quad(quoted(kernel.name + cpu::kInfoSuffix.str() + level.symbolSuffix));
     writer.quad(quoted(run));
     writer.quad(messages[number]);
-    writer.word(level.failures[number].size());
+    writer.word(level.facts[number].failures.size());
     LoopStats stats = level.stats.lookup(run).total;
     writer.word(stats.vectorOps);
     writer.word(stats.scalarOps);
@@ -187,12 +185,22 @@ std::pair<std::string, std::string> writeLoops(Writer &writer, ArrayRef<KernelSu
 
 } // namespace
 
+std::string sectile::includeBytes(StringRef path) {
+  std::string text = "\t.incbin \"";
+  for (char c : path) {
+    if (c == '"' || c == '\\')
+      text += '\\';
+    text += c;
+  }
+  return text + "\"\n";
+}
+
 std::string sectile::writeDescriptor(const PlannedInterface &interface,
                                      ArrayRef<KernelSummary> kernels,
                                      ArrayRef<CompiledLevel> levels, StringRef modelName,
                                      StringRef options, uint64_t constantsBytes) {
   Writer writer;
-  writer.directive("\t.section .data.rel.ro,\"aw\",@progbits\n\t.p2align 4");
+  writer.directive("\t.section .data.rel.ro,\"aw\",%progbits\n\t.p2align 4");
   std::string inputs = writeTensors(writer, interface.inputs);
   std::string outputs = writeTensors(writer, interface.outputs);
   std::string symbols = writer.begin();
@@ -235,7 +243,7 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.quad(kHostRun.str());
 
   writer.directive("\t.globl " SECTILE_PACKAGE_SYMBOL "\n\t.type " SECTILE_PACKAGE_SYMBOL
-                   ",@object\n" SECTILE_PACKAGE_SYMBOL ":");
+                   ",%object\n" SECTILE_PACKAGE_SYMBOL ":");
   writer.word(SECTILE_PACKAGE_MAGIC);
   writer.word(SECTILE_PACKAGE_ABI);
   writer.quad(sizeof(sectile_package_descriptor));
@@ -264,37 +272,29 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.flush();
   std::string text = writer.finish();
   if (constantsBytes != 0) {
-    text += "\t.section " + kConstantsSection.str() + ",\"a\",@nobits\n\t.p2align 12\n";
+    text += "\t.section " + kConstantsSection.str() + ",\"a\",%nobits\n\t.p2align 12\n";
     text += ".Lconstants:\n\t.skip " + std::to_string(constantsBytes) + "\n";
     // The place that the section is put behind exists only if something lies there.
-    text += "\t.section .bss.end,\"awR\",@nobits\n\t.skip 1\n";
+    text += "\t.section .bss.end,\"awR\",%nobits\n\t.skip 1\n";
   }
   return text;
 }
 
 FailureOr<std::string> sectile::assemble(StringRef text, const CpuLevel &level, Location loc) {
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
-  LLVMInitializeX86AsmParser();
-  llvm::Triple triple(level.triple);
-  std::string error;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!target)
-    return emitError(loc, "expects LLVM to know target ") << level.triple << ", but got: " << error;
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, level.cpu, level.features, llvm::TargetOptions(), llvm::Reloc::PIC_));
+  FailureOr<std::unique_ptr<llvm::TargetMachine>> machine = makeTargetMachine(level, loc);
+  if (failed(machine))
+    return failure();
   llvm::LLVMContext context;
   llvm::Module module("descriptor", context);
-  module.setTargetTriple(triple);
-  module.setDataLayout(machine->createDataLayout());
+  module.setTargetTriple((*machine)->getTargetTriple());
+  module.setDataLayout((*machine)->createDataLayout());
   module.setModuleInlineAsm(text);
   SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
-    return emitError(loc, "expects a target that can emit objects, but got ") << level.triple;
+  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return emitError(loc, "expects a target that can emit objects, but got ")
+           << level.getHost().triple;
   passes.run(module);
   return std::string(buffer.begin(), buffer.end());
 }

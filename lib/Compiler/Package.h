@@ -8,7 +8,7 @@
 #define SECTILE_LIB_COMPILER_PACKAGE_H
 
 #include "sectile/Codegen/Kernels.h"
-#include "sectile/Conversion/Host.h"
+#include "sectile/Conversion/StaticHost.h"
 
 #include <string>
 #include <vector>
@@ -24,8 +24,8 @@ struct KernelSummary {
 struct CompiledLevel {
   const CpuLevel *level;
   std::string symbolSuffix;
-  /// By kernel: messages of its checks.
-  std::vector<std::vector<std::string>> failures;
+  /// By kernel.
+  std::vector<KernelFacts> facts;
   llvm::StringMap<FunctionStats> stats;
 };
 
@@ -38,6 +38,22 @@ std::string writeDescriptor(const PlannedInterface &interface,
                             llvm::ArrayRef<KernelSummary> kernels,
                             llvm::ArrayRef<CompiledLevel> levels, llvm::StringRef modelName,
                             llvm::StringRef options, uint64_t constantsBytes);
+
+/// What the names of static output begin with, as the file that it is written to is called.
+std::string getStaticName(llvm::StringRef output);
+
+/// The header of static output: what functions NAME_run and NAME_sizes take and return.
+std::string writeStaticHeader(const StaticInterface &interface, llvm::StringRef name,
+                              llvm::StringRef modelName, const CpuLevel &level,
+                              llvm::StringRef options);
+
+/// The constants of static output as assembly text, from file `constantsFile` of `constantsBytes`
+/// bytes (none if 0).
+std::string writeStaticConstants(const CpuLevel &level, llvm::StringRef constantsFile,
+                                 uint64_t constantsBytes);
+
+/// `.incbin` of the file at `path`, as a line of assembly.
+std::string includeBytes(llvm::StringRef path);
 
 /// Assembles `text` to an ELF object for `level`'s architecture.
 llvm::FailureOr<std::string> assemble(llvm::StringRef text, const CpuLevel &level,

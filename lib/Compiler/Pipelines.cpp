@@ -20,7 +20,7 @@
 using namespace mlir;
 using namespace sectile;
 
-void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
+void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, StringRef device) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphNormalizePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   graph::GraphUngroupChannelsPassOptions ungroup;
@@ -34,6 +34,7 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
     passes.addNestedPass<func::FuncOp>(graph::createGraphRescaleReductionsPass());
   graph::GraphSplitReductionsPassOptions split;
   split.reassociate = floatMode != FloatMode::Strict;
+  split.device = device.str();
   // Stages are kernels of their own, or part of one: before fusion too.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSplitReductionsPass(split));
   // After layouts and parts, which leave constants transposed and in other shapes.
@@ -45,22 +46,24 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphAbsorbScalesPass(absorb));
   passes.addNestedPass<func::FuncOp>(graph::createGraphFoldConstantsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
-  passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass());
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass({.device = device.str()}));
   passes.addNestedPass<func::FuncOp>(graph::createGraphFormViewsPass());
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
-  passes.addPass(graph::createGraphPackConstantsPass());
+  passes.addPass(graph::createGraphPackConstantsPass({.device = device.str()}));
   // Last, since it marks kernels with what their launches do.
   passes.addPass(createGraphPlaceTensorsPass());
 }
 
-void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode) {
+void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode,
+                                StringRef device) {
   GraphToTilePassOptions options;
   options.level = level.name.str();
   options.lanes = level.getLanes(4);
   options.registers = level.vectorRegisters;
   options.strict = floatMode == FloatMode::Strict;
+  options.device = device.str();
   passes.addPass(createGraphToTilePass(options));
   OpPassManager &nested = passes.nest<ModuleOp>();
   // Single-trip loops and constant coordinates disappear here.
@@ -79,6 +82,12 @@ void sectile::buildPlanPipeline(OpPassManager &passes) {
 
 void sectile::buildHostPipeline(OpPassManager &passes) {
   passes.addPass(createHostToLLVMPass());
+  passes.addPass(createCanonicalizerPass());
+}
+
+void sectile::buildStaticHostPipeline(OpPassManager &passes,
+                                      const HostToStaticPassOptions &options) {
+  passes.addPass(createHostToStaticPass(options));
   passes.addPass(createCanonicalizerPass());
 }
 

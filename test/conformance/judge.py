@@ -49,7 +49,10 @@ class Tools:
     """How tests are compiled and run."""
 
     sectile: str
+    runner: List[str]
+    """What runs and inspects packages: sectile itself, or a program of the host under an emulator."""
     mode: str
+    host: Optional[str]
     target: Optional[str]
     device: Optional[str]
     seconds: float
@@ -66,7 +69,8 @@ class Finished(Exception):
 
 def _run(tools: Tools, *arguments: str) -> Tuple[int, str, str]:
     """Exit status, output and errors of sectile; Finished if it crashes."""
-    command = [tools.sectile, *arguments]
+    program = [tools.sectile] if arguments[0] == "compile" else tools.runner
+    command = [*program, *arguments]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=tools.seconds
@@ -199,6 +203,8 @@ def _judge(test: Test, tools: Tools, folder: str) -> Result:
         command = ["compile", path, "-o", package, "--quiet"]
         if tools.target:
             command.append(f"--target={tools.target}")
+        if tools.host:
+            command.append(f"--host={tools.host}")
         status, _, errors = _run(tools, *command)
         if status:
             refused = REFUSED if status == 1 else FAILED

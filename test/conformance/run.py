@@ -18,6 +18,8 @@ import concurrent.futures
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 from typing import Dict, List
 
@@ -31,11 +33,28 @@ from sectile_reference.peer import find_python  # noqa: E402
 from suites import DEBIAN_SUITES, WHEEL_SUITES, Suites, Test, find_suites  # noqa: E402
 
 
+RUNNERS = {"aarch64-linux": ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]}
+"""Emulators by host."""
+
+
+def prepare_runner(host: str) -> List[str]:
+    """The command that runs packages of another host; builds the runtime library for it if it is missing."""
+    program = os.path.join("build", host, "bin", "sectile-run")
+    if shutil.which(RUNNERS[host][0]) is None or not os.path.isdir(RUNNERS[host][-1]):
+        return []
+    if not os.path.exists(program):
+        subprocess.run(["scripts/build-runtime", host], check=True, stdout=sys.stderr)
+    return [*RUNNERS[host], program]
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/conformance", description=__doc__)
     parser.add_argument("--sectile", default="build/bin/sectile", help=argparse.SUPPRESS)
     parser.add_argument("--target", help="passed on to sectile compile (default: cpu)")
+    parser.add_argument(
+        "--host", choices=RUNNERS, help="compile for another host, and run under its emulator"
+    )
     parser.add_argument("--device", help="passed on to sectile run")
     parser.add_argument("--suite", help="suites, separated by commas (default: all that are found)")
     parser.add_argument("--filter", help="only tests whose name this regular expression finds")
@@ -51,8 +70,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default: 2)")
     parser.add_argument("--seconds", type=float, default=120, help="for one program (default: 120)")
     arguments = parser.parse_args()
-    if arguments.update and (arguments.filter or arguments.sample):
-        parser.error("--update expects whole suites")
+    if arguments.update and (arguments.filter or arguments.sample or arguments.host):
+        parser.error("--update expects whole suites, run here")
     known = [*DEBIAN_SUITES, *WHEEL_SUITES]
     for suite in (arguments.suite or "").split(","):
         if suite and suite not in known:
@@ -101,9 +120,18 @@ def main() -> int:
     target = arguments.target or "cpu"
     selected = select(arguments)
     suites = {test.name: test.suite for test in selected.tests}
+    runner = [arguments.sectile]
+    if arguments.host:
+        runner = prepare_runner(arguments.host)
+        if not runner:
+            missing = " or ".join(RUNNERS[arguments.host][::2])
+            print(f"skipped: {arguments.host}: {missing} is not installed (scripts/install)")
+            print(f"0 passed, 0 failed, {len(selected.tests)} skipped")
+            return 0
     tools = Tools(
-        arguments.sectile, arguments.mode, arguments.target, arguments.device, arguments.seconds
-    )
+        arguments.sectile, runner, arguments.mode, arguments.host, arguments.target, arguments.device,
+        arguments.seconds,
+    )  # fmt: skip
     results = run_all(selected.tests, tools, arguments.jobs)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:

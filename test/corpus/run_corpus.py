@@ -140,6 +140,8 @@ class Runner:
                 ("output in no folder", ["compile", good, "-o", f"{folder}/no/out"], (4,), None),
                 ("output is a folder", ["compile", good, "-o", folder], (4,), None),
                 ("full disk", ["compile", good, "-o", target], (4,), 512),
+                ("full disk, static", ["compile", good, "-o", target, "--emit=static"], (4,), 512),
+                ("unknown host", ["compile", good, "-o", target, "--host=pdp-11"], (2,), None),
                 ("no output named", ["compile", good], (2,), None),
                 ("unknown option", ["compile", good, "-o", target, "--frobnicate"], (2,), None),
                 ("package is a model", ["run", good], (1,), None),

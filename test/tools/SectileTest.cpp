@@ -17,7 +17,8 @@ TEST(Sectile, DescribesItself) {
   result = runProgram({"--list-targets"});
   EXPECT_EQ(result.status, 0);
   expectContains(result.out, "cpu");
-  for (const char *level : {"sse4", "avx2", "avx512", "avx512vnni"})
+  for (const char *level : {"x86_64-linux", "sse4", "avx2", "avx512", "avx512vnni", "aarch64-linux",
+                            "neon", "thumbv7em-none-eabi", "cortex-m4", "cortex-m4f", "cortex-m7"})
     expectContains(result.out, level);
   result = runProgram({"--help"});
   EXPECT_EQ(result.status, 0);

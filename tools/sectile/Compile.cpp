@@ -30,18 +30,24 @@ namespace sectile::tools {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"output", Option::Value, "FILE", "where the package goes (required)", 'o'},
+    {"output", Option::Value, "FILE",
+     "where the package goes (required); static output goes to FILE.o and\nFILE.h", 'o'},
     {"target", Option::Value, "LIST", "targets, separated by commas (default: cpu)"},
+    {"host", Option::Value, "NAME",
+     "what the code runs on: x86_64-linux (default), aarch64-linux or, for\n"
+     "static output, thumbv7em-none-eabi (Cortex-M4, M7)"},
     {"cpu-levels", Option::Value, "LIST",
-     "instruction-set levels to compile for, out of sse4, avx2, avx512 and\n"
-     "avx512vnni (default: sse4,avx2,avx512)"},
+     "instruction-set levels of the host to compile for, as --list-targets\n"
+     "shows them (default for packages: sse4,avx2,avx512 or neon; static\n"
+     "output has one, by default what every CPU of the host has)"},
     {"dims", Option::Value, "NAME=N,...", "fixes symbolic dimensions"},
     {"alias", Option::List, "IN:OUT[,DIM=CAPACITY]",
      "output OUT lives in the buffer of input IN (K/V caches), which holds\n"
      "CAPACITY elements along symbolic dimension DIM; repeatable"},
     {"emit", Option::Value, "KIND",
-     "package (default), or text: graph, tile, llvm, asm; '-' writes to\n"
-     "standard output"},
+     "package (default); static: an object and a header with a C function\n"
+     "that needs no runtime; or text: graph, tile, llvm, asm; '-' writes text\n"
+     "to standard output"},
     {"fp", Option::Value, "MODE", "default, strict or fast"},
     {"explain", Option::Flag, nullptr,
      "prints what each kernel holds, why it ends where it does, how constants\n"
@@ -53,7 +59,6 @@ constexpr Option kOptions[] = {
      "changed; 'off' keeps none (default: $SECTILE_CACHE, else sectile in the user's\n"
      "cache folder; $SECTILE_CACHE_MB bounds it, 1024 by default)"},
     {"quiet", Option::Flag, nullptr, "no progress"},
-    {"host", Option::Planned, nullptr, nullptr},
     {"quantize", Option::Planned, nullptr, nullptr},
     {"cost-model", Option::Planned, nullptr, nullptr},
     {"tuning-db", Option::Planned, nullptr, nullptr},
@@ -69,10 +74,42 @@ constexpr Syntax kSyntax = {"compile", "Compiles a model ahead of time to a pack
 /// The options that shape a package, as they were given.
 std::string recordOptions(const Args &args) {
   std::string text;
-  for (const char *name : {"cpu-levels", "dims", "alias", "fp"})
+  for (const char *name : {"host", "cpu-levels", "dims", "alias", "fp"})
     for (std::string_view value : args.list(name))
       text += (text.empty() ? "--" : " --") + std::string(name) + "=" + std::string(value);
   return text;
+}
+
+/// The levels to compile for: as asked, or those that the host and the kind of output call for.
+Result<std::vector<std::string>> readLevels(const Args &args, EmitKind emit) {
+  std::string hostName(args.value("host").value_or("x86_64-linux"));
+  const CpuHost *host = lookupCpuHost(hostName);
+  if (!host)
+    return failure(kUsage, "expects a host out of %s, but got '%s'", listCpuHosts().c_str(),
+                   hostName.c_str());
+  if (emit == EmitKind::Package && host->packageLevels.empty())
+    return failure(
+        kUsage,
+        "host %s has no operating system that packages could be loaded by; --emit=static "
+        "compiles for it",
+        hostName.c_str());
+  bool isOne = emit == EmitKind::Static || host->packageLevels.empty();
+  std::string_view text = isOne ? host->baseLevel : host->packageLevels;
+  text = args.value("cpu-levels").value_or(text);
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(text.data(), text.size()).split(names, ',');
+  std::vector<std::string> levels;
+  for (llvm::StringRef name : names) {
+    const CpuLevel *level = lookupCpuLevel(name);
+    if (!level || level->host != host->name)
+      return failure(kUsage, "expects levels out of %s for host %s, but got '%s'",
+                     listCpuLevels(host->name).c_str(), hostName.c_str(), name.str().c_str());
+    levels.push_back(name.str());
+  }
+  if (emit == EmitKind::Static && levels.size() != 1)
+    return failure(kUsage, "static output holds code for one level, but got '%s'",
+                   std::string(text).c_str());
+  return levels;
 }
 
 Result<CompileOptions> readOptions(const Args &args) {
@@ -80,20 +117,11 @@ Result<CompileOptions> readOptions(const Args &args) {
   if (auto targets = args.value("target"); targets && *targets != "cpu")
     return failure(kUsage, "expects target cpu, but got '%s'; others are not in this version",
                    std::string(*targets).c_str());
-  if (auto levels = args.value("cpu-levels")) {
-    options.levels.clear();
-    llvm::SmallVector<llvm::StringRef> names;
-    llvm::StringRef(levels->data(), levels->size()).split(names, ',');
-    for (llvm::StringRef name : names)
-      options.levels.push_back(name.str());
-    for (const std::string &name : options.levels)
-      if (!lookupCpuLevel(name))
-        return failure(kUsage, "expects levels out of %s, but got '%s'", listCpuLevels().c_str(),
-                       name.c_str());
-  }
   std::string_view emit = args.value("emit").value_or("package");
   if (emit == "package")
     options.emit = EmitKind::Package;
+  else if (emit == "static")
+    options.emit = EmitKind::Static;
   else if (emit == "graph")
     options.emit = EmitKind::Graph;
   else if (emit == "tile")
@@ -102,12 +130,16 @@ Result<CompileOptions> readOptions(const Args &args) {
     options.emit = EmitKind::LLVM;
   else if (emit == "asm")
     options.emit = EmitKind::Assembly;
-  else if (emit == "static" || emit == "simt" || emit == "ptx" || emit == "cubin" ||
-           emit == "hsaco")
+  else if (emit == "simt" || emit == "ptx" || emit == "cubin" || emit == "hsaco")
     return failure(kUsage, "--emit=%s is not in this version", std::string(emit).c_str());
   else
-    return failure(kUsage, "expects --emit to be package, graph, tile, llvm or asm, but got '%s'",
+    return failure(kUsage,
+                   "expects --emit to be package, static, graph, tile, llvm or asm, but got '%s'",
                    std::string(emit).c_str());
+  Result<std::vector<std::string>> levels = readLevels(args, options.emit);
+  if (!levels)
+    return levels.failure();
+  options.levels = std::move(*levels);
   std::string_view mode = args.value("fp").value_or("default");
   if (mode == "default")
     options.floatMode = FloatMode::Default;
@@ -173,6 +205,8 @@ static int compileModel(const Args &args) {
   if (!args.has("output"))
     return report(failure(kUsage, "expects -o FILE; 'sectile compile --help' describes it"));
   std::string path(args.positional()), output(*args.value("output"));
+  if (options->emit == EmitKind::Static && output == "-")
+    return report(failure(kUsage, "static output is two files: expects -o FILE, but got '-'"));
   Result<std::unique_ptr<KernelCache>> cache = openCache(args);
   if (!cache)
     return report(cache.failure());

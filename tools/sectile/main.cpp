@@ -47,8 +47,12 @@ void printUsage(FILE *out) {
 }
 
 void printTargets() {
-  printf("cpu    x86-64 levels: sse4 (x86-64-v2), avx2 (v3), avx512 (v4),\n"
-         "       avx512vnni (v4 with VNNI and VBMI)\n");
+  printf(
+      "cpu    --host=x86_64-linux         levels sse4 (x86-64-v2), avx2 (v3), avx512 (v4),\n"
+      "                                   avx512vnni (v4 with VNNI and VBMI)\n"
+      "       --host=aarch64-linux        level neon (Armv8.0-A)\n"
+      "       --host=thumbv7em-none-eabi  levels cortex-m4 (no floating-point unit), cortex-m4f,\n"
+      "                                   cortex-m7 (double precision too); --emit=static only\n");
 }
 
 int runCommand(int argc, char **argv) {

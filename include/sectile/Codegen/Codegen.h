@@ -24,6 +24,10 @@
 #include <string>
 #include <vector>
 
+namespace llvm {
+class TargetMachine;
+} // namespace llvm
+
 namespace sectile {
 
 /// Instructions in an innermost loop, or several, counted in optimised LLVM IR.
@@ -85,6 +89,13 @@ llvm::FailureOr<ObjectCode> compileTranslated(TranslatedModule &module, std::str
 llvm::FailureOr<ObjectCode> compileToObject(mlir::ModuleOp module, const CpuLevel &level,
                                             const CodegenOptions &options = {});
 
+/// Makes LLVM's parts for all hosts known; as often as one likes, from any thread.
+void initialiseCodeTargets();
+
+/// LLVM's machine for `level`.
+llvm::FailureOr<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const CpuLevel &level,
+                                                                        mlir::Location loc);
+
 /// Renames symbols of the ELF object `elf`: `names` maps old names to new ones. On failure `error`
 /// holds a message.
 llvm::LogicalResult renameSymbols(std::string &elf,
@@ -112,6 +123,12 @@ struct LateSection {
 /// other than memcpy, memmove and memset are errors. Not thread safe (lld has global state).
 llvm::LogicalResult linkShared(llvm::ArrayRef<std::string> objects, llvm::StringRef output,
                                ErrorEmitter emitError, const LateSection *late = nullptr);
+
+/// Links object files into the one object `output`, in which only what any of them exports is
+/// visible: hidden symbols become local, so that several such objects fit into one program.
+/// Undefined symbols stay. Not thread safe.
+llvm::LogicalResult linkRelocatable(llvm::ArrayRef<std::string> objects, llvm::StringRef output,
+                                    ErrorEmitter emitError);
 
 } // namespace sectile
 

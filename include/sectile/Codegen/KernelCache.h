@@ -21,12 +21,19 @@
 
 namespace sectile {
 
+/// What is known of a kernel's code beside it.
+struct KernelFacts {
+  /// Messages of its checks.
+  std::vector<std::string> failures;
+  /// Bytes of scratch memory, unless they depend on sizes at run time.
+  std::optional<int64_t> scratchBytes;
+};
+
 /// One kernel for one level. Its functions are called kCompiledKernelName.run and .info.
 struct CompiledKernel {
   /// The ELF relocatable object.
   std::string elf;
-  /// Messages of its checks.
-  std::vector<std::string> failures;
+  KernelFacts facts;
   /// By function.
   llvm::StringMap<FunctionStats> stats;
 };

@@ -20,8 +20,8 @@ struct KernelObjects {
   std::string assembly, llvmText;
   /// By function, suffix included.
   llvm::StringMap<FunctionStats> stats;
-  /// Per kernel, in the order of the module: messages of its checks.
-  std::vector<std::vector<std::string>> failures;
+  /// Per kernel, in the order of the module.
+  std::vector<KernelFacts> facts;
 };
 
 /// Compiles every tile.kernel of `module` for `level`: tile-to-cpu, cpu-expand-math, code

@@ -21,10 +21,11 @@ namespace sectile {
 class KernelCache;
 
 /// What `sectile compile` can stop at.
-enum class EmitKind { Package, Graph, Tile, LLVM, Assembly };
+enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly };
 
 struct CompileOptions {
-  /// Instruction-set levels to compile for, by name, best last.
+  /// Instruction-set levels to compile for, by name, best last: all of one host. Static output
+  /// takes one.
   std::vector<std::string> levels = {"sse4", "avx2", "avx512"};
   FloatMode floatMode = FloatMode::Default;
   /// Outputs in the buffers of inputs, each IN:OUT[,DIM=CAPACITY].
@@ -50,6 +51,8 @@ enum class CompileStatus {
 /// Compiles an imported model. `module` holds one public function on tensors (see the graph
 /// dialect) and is changed. The package, or text for other kinds of `emit`, is written to
 /// `output` at once: after an error, reported through the context's diagnostics, nothing is there.
+/// Static output is two files, `output` with .o and .h appended, of which both are there or none;
+/// its functions are named after `output`.
 CompileStatus compileModule(mlir::ModuleOp module, llvm::StringRef output,
                             const CompileOptions &options);
 

@@ -26,13 +26,23 @@ class OpPassManager;
 
 namespace sectile {
 
-void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default);
+struct HostToStaticPassOptions;
+
+/// Where the code of static output runs, as passes take it (DeviceModel): one core, on which a
+/// kernel is a call and a block a turn of a loop.
+inline constexpr llvm::StringLiteral kStaticDevice = "cores=1,launchCycles=100,blockCycles=50";
+
+/// `device` is what passes are told of the device beyond the defaults.
+void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default,
+                        llvm::StringRef device = {});
 /// Leaves a nested module named after `level` that holds the tile programs.
 void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
-                       FloatMode floatMode = FloatMode::Default);
+                       FloatMode floatMode = FloatMode::Default, llvm::StringRef device = {});
 /// Up to the memory plan; the second part lowers to the LLVM dialect and drops the kernels.
 void buildPlanPipeline(mlir::OpPassManager &passes);
 void buildHostPipeline(mlir::OpPassManager &passes);
+/// The second part for static output.
+void buildStaticHostPipeline(mlir::OpPassManager &passes, const HostToStaticPassOptions &options);
 
 /// Registers the pipelines above by name.
 void registerPipelines();

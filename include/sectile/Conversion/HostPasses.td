@@ -188,4 +188,63 @@ def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
 }
 
+def HostToStaticPass : Pass<"host-to-static", "::mlir::ModuleOp"> {
+  let summary = "lower the host program to a plain C function in the LLVM dialect";
+  let description = [{
+    The other end of the same host program: where `host-to-llvm` makes functions that a runtime
+    calls, this pass makes one that a C program calls, and that needs no runtime.
+
+    * `NAME_run(extents, inputs, outputs, arena)` returns a status: 0, or what was wrong (see
+      `StaticStatus` and `StaticInterface` in sectile/Conversion/StaticHost.h). Kernels are called
+      directly, over their whole grid. An output that shares the buffer of an input has no argument
+      of its own.
+    * Where sizes are known at run time only, the arena's size is one more argument of it, and
+      `NAME_sizes(extents, inputs, arena_bytes, extents of outputs)` computes what is needed; its
+      inputs are those whose elements sizes depend on.
+
+    Kernels are declared as `KERNEL.run` and `KERNEL.info` with `suffix` appended. Their attributes
+    `graph.scratch_bytes` and `graph.failures` say what is known of their code; private memory of
+    which it is not known how large it is, is measured by `NAME_sizes`. A kernel whose private memory
+    depends on what the run itself computes is refused. Constants lie behind the symbol
+    `sectile_constants`.
+
+    The kernels themselves are dropped from the module.
+
+    Precondition: `graph-plan-memory`. Postcondition: ops of the LLVM dialect only.
+
+    ```mlir
+    module attributes {graph.constants = [], graph.interface = {inputs = [
+        {dims = ["4"], name = "x", type = tensor<4xf32>} ], outputs = [
+        {dims = ["4"], name = "y", type = tensor<4xf32>} ], symbols = []}} {
+      func.func @sectile_prepare() -> (index, index) {
+        %c4 = arith.constant 4 : index
+        %c0 = arith.constant 0 : index
+        return %c4, %c0 : index, index
+      }
+      func.func @sectile_run(%x: memref<4xf32>, %y: memref<4xf32>, %arena: memref<?xi8>,
+                             %constants: memref<?xi8>) {
+        graph.dispatch @k(%x, %y) num_inputs 1 : memref<4xf32>, memref<4xf32>
+        return
+      }
+      graph.kernel @k(%x: tensor<4xf32>) -> tensor<4xf32>
+          attributes {graph.scratch_bytes = 0 : i64} {
+        graph.return %x : tensor<4xf32>
+      }
+    }
+    ```
+    becomes
+    ```mlir
+    llvm.func @model_run(!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
+    ```
+  }];
+  let options = [
+    Option<"name", "name", "std::string", "\"model\"",
+           "what the names of the functions begin with, a C identifier">,
+    Option<"suffix", "suffix", "std::string", "\"\"",
+           "appended to the names of the kernels' functions">,
+    Option<"pointerBytes", "pointer-bytes", "int64_t", "8", "size of a pointer, 4 or 8">
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
 #endif // SECTILE_CONVERSION_HOSTPASSES_TD

@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // A package holds code for several instruction-set levels of one architecture;
-// the best one present is taken when it is loaded. A level is data: whoever
-// generates code asks for capabilities and never compares names.
+// the best one present is taken when it is loaded. Static output holds one. A
+// level is data: whoever generates code asks for capabilities and never compares
+// names or architectures.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SECTILE_TARGET_CPULEVEL_H
@@ -16,17 +17,57 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
 namespace sectile {
 
+/// What code runs on: an architecture, an operating system or none (`--host`).
+struct CpuHost {
+  /// Name in options.
+  llvm::StringLiteral name;
+  /// Architecture in LLVM's spelling.
+  llvm::StringLiteral triple;
+  /// Levels that packages hold where none are asked for, separated by commas, best last; empty
+  /// where no runtime library exists that would load a package.
+  llvm::StringLiteral packageLevels;
+  /// The level of static output where none is asked for: what every CPU of the host has.
+  llvm::StringLiteral baseLevel;
+  /// Size of pointers and of a size_t.
+  int64_t pointerBytes;
+  /// Whether an object may be linked into programs and libraries whose place in memory is known
+  /// only when they start.
+  bool isPositionIndependent;
+  /// Directives that assembly of the host begins with; may be empty.
+  llvm::StringLiteral directives;
+};
+
+/// All hosts.
+llvm::ArrayRef<CpuHost> getCpuHosts();
+
+/// The host of that name, or null.
+const CpuHost *lookupCpuHost(llvm::StringRef name);
+
+/// Names of all hosts as "x86_64-linux, ...", for messages.
+std::string listCpuHosts();
+
+/// Instructions for floats of one width, apart from sums, products and comparisons.
+struct FloatUnit {
+  /// Fused multiply-add.
+  bool hasFma;
+  bool hasSqrt;
+  /// Rounding to integral values, to nearest even, down, up and toward zero; greater and smaller of
+  /// two (Armv8-M and FPv5 brought all of it at once).
+  bool hasRoundingAndMaxima;
+};
+
 /// One instruction-set level.
 struct CpuLevel {
   /// Name in options, packages and SECTILE_CPU_LEVEL.
   llvm::StringLiteral name;
-  /// Architecture in LLVM's spelling.
-  llvm::StringLiteral triple;
+  /// Name of the host that it is a level of.
+  llvm::StringLiteral host;
   /// LLVM processor whose features the level has; scheduling is `tuneCpu`'s.
   llvm::StringLiteral cpu;
   llvm::StringLiteral tuneCpu;
@@ -37,8 +78,11 @@ struct CpuLevel {
   /// Width of a vector register in bytes, and how many there are.
   int64_t vectorBytes;
   int64_t vectorRegisters;
-  /// Fused multiply-add on f32 and f64 vectors.
-  bool hasFma;
+  /// Instructions on f32 and f64, and on vectors of them.
+  FloatUnit single, wide;
+  /// Whether arithmetic that the CPU lacks may be calls of the helper functions that every compiler
+  /// for the architecture brings (libgcc, compiler-rt).
+  bool mayCallHelpers;
   /// Conversion between f16 and f32 vectors.
   bool hasF16Conversion;
   /// Smallest element, in bytes, of loads and stores that leave masked lanes alone; 0: none.
@@ -53,22 +97,25 @@ struct CpuLevel {
   /// file live on the stack, which is correct but slow; beyond this limit compiling is slow too.
   int64_t maxTileElements;
 
+  const FloatUnit &getFloatUnit(bool isWide) const { return isWide ? wide : single; }
+  /// The host that it is a level of.
+  const CpuHost &getHost() const;
   /// True if vectors of elements of `bytes` bytes can be loaded and stored under a mask.
   bool hasMaskedMemory(int64_t bytes) const {
     return minMaskedBytes != 0 && bytes >= minMaskedBytes;
   }
-  /// Lanes of a vector of elements of `bytes` bytes.
-  int64_t getLanes(int64_t bytes) const { return vectorBytes / bytes; }
+  /// Lanes of a vector of elements of `bytes` bytes, at least one.
+  int64_t getLanes(int64_t bytes) const { return std::max<int64_t>(1, vectorBytes / bytes); }
 };
 
-/// All levels, the most demanding one last.
+/// All levels, host by host, the most demanding one of each last.
 llvm::ArrayRef<CpuLevel> getCpuLevels();
 
 /// The level of that name, or null.
 const CpuLevel *lookupCpuLevel(llvm::StringRef name);
 
-/// Names of all levels as "sse4, avx2, ...", for messages.
-std::string listCpuLevels();
+/// Names of all levels, or of those of one host, as "sse4, avx2, ...", for messages.
+std::string listCpuLevels(llvm::StringRef host = {});
 
 /// True if the CPU this process runs on has everything that `level` needs.
 bool isCpuLevelPresent(const CpuLevel &level);

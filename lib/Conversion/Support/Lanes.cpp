@@ -60,7 +60,7 @@ Num operator>(Num a, double b) {
 } // namespace sectile::lowering
 
 Num Lanes::mulAdd(Num a, Num b, Num c) {
-  if (target.hasFma)
+  if (hasFma())
     return wrap(math::FmaOp::create(builder, loc, a.value, b.value, c.value));
   return a * b + c;
 }

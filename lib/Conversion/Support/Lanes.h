@@ -22,8 +22,8 @@ namespace sectile::lowering {
 
 /// What the machine has that makes formulas shorter.
 struct MathTarget {
-  /// Fused multiply-add on f32 and f64.
-  bool hasFma;
+  /// Fused multiply-add on f32, and on f64.
+  bool hasFma, hasWideFma;
   /// x * 2^n in one instruction on vectors of 128 to 512 bits (AVX-512's scalef).
   bool hasScale;
   /// Loads of lanes at unrelated addresses by one op; else each lane loads.
@@ -82,6 +82,8 @@ public:
   /// 2^n for integral n within the exponent range.
   Num powerOfTwo(Num n);
 
+  /// Whether the machine multiplies and adds numbers of this width in one instruction.
+  bool hasFma() const { return wide ? target.hasWideFma : target.hasFma; }
   mlir::Type numType() const;
   mlir::Type intType() const;
 

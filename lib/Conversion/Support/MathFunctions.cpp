@@ -38,7 +38,7 @@ struct Reduced {
 /// round(x * log2 e). Where products are added in one instruction, adding 1.5 * 2^23 rounds in the
 /// same one; |x * log2 e| must be below 2^22, which whoever clamps x sees to.
 static Num countPowers(Lanes &l, Num x) {
-  if (l.wide || !l.target.hasFma)
+  if (l.wide || !l.hasFma())
     return l.round(x * kLog2E);
   constexpr double kRound = 0x1.8p23;
   return l.mulAdd(x, l.num(kLog2E), l.num(kRound)) - kRound;
@@ -63,7 +63,7 @@ Num sectile::lowering::makeExp(Lanes &l, Num x) {
   // Beyond these the result is 0 or infinity either way, and the reduction stays exact.
   Num clamped = l.wide ? l.atMost(l.atLeast(x, -746), 710) : l.atMost(l.atLeast(x, -104), 89);
   auto [n, r] = reduceExp(l, clamped);
-  if (l.wide || !l.target.hasFma)
+  if (l.wide || !l.hasFma())
     return l.scale(polynomialExpM1(l, r) + 1.0, n);
   // 1 + r (1 + r q): an instruction less, and the inner sum's rounding counts by r < 0.35 only.
   Num inner = l.mulAdd(l.polynomial(r, kExpF32), r, l.num(1));

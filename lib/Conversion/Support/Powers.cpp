@@ -48,7 +48,7 @@ static Pair exactSum(Num a, Num b) {
 /// a * b exactly.
 static Pair exactProduct(Lanes &l, Num a, Num b) {
   Num product = a * b;
-  if (l.target.hasFma)
+  if (l.hasFma())
     return {product, l.mulAdd(a, b, -product)};
   auto split = [](Num v) -> Pair {
     Num scaled = v * 0x1.0000002p27;

@@ -148,7 +148,7 @@ Value ScopedBuilder::emitAtom(Location loc, AtomId id) {
     if (atom.kind == Atom::Kind::Iteration) {
       Value offset =
           arith::SubIOp::create(*this, loc, bindings.lookup(atom.value), emit(loc, atom.lhs));
-      return arith::DivUIOp::create(*this, loc, offset, constant(loc, atom.step));
+      return divide<arith::DivUIOp>(loc, offset, constant(loc, atom.step));
     }
     Value lhs = emit(loc, atom.lhs);
     bool isMod = atom.kind == Atom::Kind::Mod;
@@ -164,16 +164,15 @@ Value ScopedBuilder::emitAtom(Location loc, AtomId id) {
       rhs = arith::MaxSIOp::create(*this, loc, rhs, constant(loc, 1));
     IntRange range = algebra.getRange(atom.lhs);
     if (range.lo && *range.lo >= 0)
-      return isMod ? arith::RemUIOp::create(*this, loc, lhs, rhs).getResult()
-                   : arith::DivUIOp::create(*this, loc, lhs, rhs).getResult();
-    Value rest = arith::RemSIOp::create(*this, loc, lhs, rhs);
+      return isMod ? divide<arith::RemUIOp>(loc, lhs, rhs) : divide<arith::DivUIOp>(loc, lhs, rhs);
+    Value rest = divide<arith::RemSIOp>(loc, lhs, rhs);
     Value isNegative =
         arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, rest, constant(loc, 0));
     if (isMod) {
       Value wrapped = arith::AddIOp::create(*this, loc, rest, rhs);
       return arith::SelectOp::create(*this, loc, isNegative, wrapped, rest);
     }
-    Value quotient = arith::DivSIOp::create(*this, loc, lhs, rhs);
+    Value quotient = divide<arith::DivSIOp>(loc, lhs, rhs);
     Value less = arith::SubIOp::create(*this, loc, quotient, constant(loc, 1));
     return arith::SelectOp::create(*this, loc, isNegative, less, quotient);
   });
@@ -330,10 +329,10 @@ Value ScopedBuilder::emitLanes(Location loc, const Poly &original, int64_t lanes
           Value one = splat(constant(loc, 1)), zero = splat(constant(loc, 0));
           if (!atom.rhs.isConstant())
             rhs = arith::MaxSIOp::create(*this, loc, rhs, one);
-          Value rest = arith::RemSIOp::create(*this, loc, lhs, rhs);
+          Value rest = divide<arith::RemSIOp>(loc, lhs, rhs);
           Value isNegative =
               arith::CmpIOp::create(*this, loc, arith::CmpIPredicate::slt, rest, zero);
-          Value quotient = arith::DivSIOp::create(*this, loc, lhs, rhs);
+          Value quotient = divide<arith::DivSIOp>(loc, lhs, rhs);
           Value floor = isMod ? arith::AddIOp::create(*this, loc, rest, rhs).getResult()
                               : arith::SubIOp::create(*this, loc, quotient, one).getResult();
           factor = arith::SelectOp::create(*this, loc, isNegative, floor, isMod ? rest : quotient);

@@ -16,16 +16,20 @@
 
 #include "IndexAlgebra.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <type_traits>
 
 namespace sectile::lowering {
 
 /// Builder with a stack of nested blocks, the innermost being where code is emitted.
 class ScopedBuilder : public mlir::OpBuilder {
 public:
-  ScopedBuilder(mlir::MLIRContext *context, IndexAlgebra &algebra)
-      : OpBuilder(context), algebra(algebra) {}
+  /// `addressBits` is the width of a pointer.
+  ScopedBuilder(mlir::MLIRContext *context, IndexAlgebra &algebra, unsigned addressBits = 64)
+      : OpBuilder(context), algebra(algebra), addressBits(addressBits) {}
 
   /// Enters `block`; it must be nested in the current one. Emission goes to its end.
   void pushScope(mlir::Block *block);
@@ -49,6 +53,23 @@ public:
                        llvm::function_ref<mlir::Value()> make);
   /// 64-bit constant.
   mlir::Value constant(mlir::Location loc, int64_t value);
+  /// Quotient or remainder (by `Op`) of numbers of elements, extents or coordinates, or of vectors
+  /// of them. They fit in a pointer, whose width may be the widest that the CPU divides.
+  template <typename Op>
+  mlir::Value divide(mlir::Location loc, mlir::Value lhs, mlir::Value rhs) {
+    mlir::Type wide = lhs.getType();
+    if (addressBits == 64)
+      return Op::create(*this, loc, lhs, rhs);
+    mlir::Type narrow = getIntegerType(addressBits);
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(wide))
+      narrow = vector.clone(narrow);
+    mlir::Value result =
+        Op::create(*this, loc, mlir::arith::TruncIOp::create(*this, loc, narrow, lhs),
+                   mlir::arith::TruncIOp::create(*this, loc, narrow, rhs));
+    if (std::is_same_v<Op, mlir::arith::DivUIOp> || std::is_same_v<Op, mlir::arith::RemUIOp>)
+      return mlir::arith::ExtUIOp::create(*this, loc, wide, result);
+    return mlir::arith::ExtSIOp::create(*this, loc, wide, result);
+  }
 
 private:
   struct Scope {
@@ -71,6 +92,7 @@ private:
   mlir::Value emitSum(mlir::Location loc, const Poly &poly);
 
   IndexAlgebra &algebra;
+  unsigned addressBits;
   std::vector<Scope> scopes;
   llvm::DenseMap<mlir::Value, mlir::Value> bindings;
 };

@@ -169,7 +169,7 @@ static Angle reduceLargeF64(Lanes &l, Num x) {
 static Angle reduceAngle(Lanes &l, Num x) {
   Num n = l.round(x * kTwoOverPiNear);
   Num r = x;
-  if (l.target.hasFma) {
+  if (l.hasFma()) {
     // The first step is exact, the last one too small to count: r is rounded once.
     ArrayRef<double> parts = l.wide ? ArrayRef<double>(kPiHalfFusedF64) : kPiHalfF32;
     for (double part : parts)
@@ -188,7 +188,7 @@ static Angle reduceAngle(Lanes &l, Num x) {
   }
   Num quadrant = l.asInt(n + (l.wide ? 0x1.8p52 : 0x1.8p23));
   // Up to here n is the nearest integer and its products are exact.
-  double limit = !l.wide ? 10000 : l.target.hasFma ? 0x1p30 : 0x1p20;
+  double limit = !l.wide ? 10000 : l.hasFma() ? 0x1p30 : 0x1p20;
   Num isLarge = l.compare(P::UGT, l.abs(x), l.num(limit));
   Value any = anyLane(l.builder, l.loc, isLarge);
   OpBuilder &b = l.builder;

@@ -38,7 +38,7 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
       Value product = arith::MulIOp::create(builder, loc, a, b);
       return arith::AddIOp::create(builder, loc, c, product);
     }
-    if (level.hasFma && floatMode != FloatMode::Strict)
+    if (level.getFloatUnit(element.isF64()).hasFma && floatMode != FloatMode::Strict)
       return math::FmaOp::create(builder, loc, a, b, c);
     Value product = arith::MulFOp::create(builder, loc, a, b);
     return arith::AddFOp::create(builder, loc, c, product);

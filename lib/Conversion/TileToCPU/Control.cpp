@@ -7,6 +7,7 @@
 
 #include "KernelEmitter.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -32,18 +33,43 @@ void KernelEmitter::emitYield(Operation *terminator, ValueRange values) {
   scf::YieldOp::create(builder, terminator->getLoc(), parts);
 }
 
+scf::ForOp KernelEmitter::makeLoop(Value lower, Value upper, Value step, ValueRange inits) {
+  int64_t bits = 8 * level.getHost().pointerBytes;
+  auto narrow = [&](Value value) -> Value {
+    if (bits == 64)
+      return value;
+    return arith::TruncIOp::create(builder, loc, builder.getIntegerType(bits), value);
+  };
+  return scf::ForOp::create(builder, loc, narrow(lower), narrow(upper), narrow(step), inits);
+}
+
+Value KernelEmitter::getCounter(scf::ForOp loop) {
+  Value counter = loop.getInductionVar();
+  if (counter.getType().isInteger(64))
+    return counter;
+  return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), counter);
+}
+
+Value KernelEmitter::limitToAddresses(Value number) {
+  int64_t bits = 8 * level.getHost().pointerBytes;
+  if (bits == 64)
+    return number;
+  Value narrow = arith::TruncIOp::create(builder, loc, builder.getIntegerType(bits), number);
+  return arith::ExtUIOp::create(builder, loc, builder.getI64Type(), narrow);
+}
+
 LogicalResult KernelEmitter::emitFor(Operation *op) {
   auto loop = cast<scf::ForOp>(op);
   SmallVector<Value> inits;
   for (Value init : loop.getInitArgs())
     flatten(init, inits);
-  auto emittedLoop =
-      scf::ForOp::create(builder, loc, getScalar(loop.getLowerBound()),
-                         getScalar(loop.getUpperBound()), getScalar(loop.getStep()), inits);
+  scf::ForOp emittedLoop =
+      makeLoop(getScalar(loop.getLowerBound()), getScalar(loop.getUpperBound()),
+               getScalar(loop.getStep()), inits);
   emittedLoop.getBody()->clear();
   builder.pushScope(emittedLoop.getBody());
   Tile counter = makeTile(loop.getInductionVar().getType());
-  counter.parts = {emittedLoop.getInductionVar()};
+  counter.parts = {getCounter(emittedLoop)};
   setTile(loop.getInductionVar(), std::move(counter));
   ValueRange flat = emittedLoop.getRegionIterArgs();
   for (Value argument : loop.getRegionIterArgs())

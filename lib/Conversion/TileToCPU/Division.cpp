@@ -122,7 +122,7 @@ static void replaceDivisions(MutableArrayRef<arith::DivFOp> ops, const Divisor &
 }
 
 void sectile::cpu::shareReciprocals(Operation *root, const CpuLevel &level) {
-  if (!level.hasFma || level.vectorBytes < 64)
+  if (!level.single.hasFma || level.vectorBytes < 64)
     return; // narrower dividers are hardly slower than this
   constexpr unsigned kMostTogether = 4;
   using Run = SmallVector<arith::DivFOp, kMostTogether>;

@@ -8,6 +8,7 @@
 #include "lib/Conversion/Support/ExpandMath.h"
 #include "CpuMath.h"
 #include "Division.h"
+#include "MissingInstructions.h"
 
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 
@@ -26,16 +27,6 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::cpu;
 using namespace sectile::lowering;
-
-/// Where there is no such instruction a fused multiply-add rounds twice: contraction is an
-/// optimisation here, and LLVM would call its library.
-static void splitFma(math::FmaOp op) {
-  OpBuilder builder(op);
-  Value product = arith::MulFOp::create(builder, op.getLoc(), op.getA(), op.getB());
-  Value sum = arith::AddFOp::create(builder, op.getLoc(), product, op.getC());
-  op.replaceAllUsesWith(sum);
-  op.erase();
-}
 
 bool sectile::cpu::hasCode(Operation *op) { return isNativeMath(op) || hasExpansion(op); }
 
@@ -56,8 +47,6 @@ struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
       if (isa<arith::RemFOp>(op) || (isa<math::MathDialect>(op->getDialect()) && !isNativeMath(op)))
         ops.push_back(op);
     });
-    if (!level->hasFma)
-      getOperation().walk(splitFma);
     for (Operation *op : ops) {
       Value value = expandMath(op, getMathTarget(*level));
       if (!value) {
@@ -68,6 +57,8 @@ struct ExpandMathPass : cpu::impl::ExpandMathPassBase<ExpandMathPass> {
       op->getResult(0).replaceAllUsesWith(value);
       op->erase();
     }
+    // Last, since the expansions round and take roots too.
+    substituteMissing(getOperation(), *level);
   }
 };
 } // namespace

@@ -202,6 +202,8 @@ LogicalResult KernelEmitter::emitInfo() {
   if (failed(scratchBytes))
     return failure();
   Value numBlocks = builder.emit(loc, blocks), numScratchBytes = builder.emit(loc, *scratchBytes);
+  if (scratchBytes->isConstant())
+    func->setAttr(kScratchAttr, builder.getI64IntegerAttr(scratchBytes->constant));
   // Every operand moves once, or as much of it as is read where data chooses that.
   SmallVector<OpCounter> counters = {countOwnOperations};
   SmallVector<Value> tableBytes;

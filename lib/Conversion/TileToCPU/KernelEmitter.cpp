@@ -21,7 +21,9 @@ using namespace sectile::cpu;
 using namespace sectile::tile;
 
 KernelEmitter::KernelEmitter(KernelOp kernel, const CpuLevel &level, FloatMode floatMode)
-    : kernel(kernel), level(level), floatMode(floatMode), builder(kernel.getContext(), algebra),
+    : kernel(kernel), level(level), floatMode(floatMode),
+      builder(kernel.getContext(), algebra,
+              static_cast<unsigned>(8 * level.getHost().pointerBytes)),
       loc(kernel.getLoc()) {}
 
 LogicalResult KernelEmitter::emit() {
@@ -100,8 +102,8 @@ void KernelEmitter::bindArguments(Value bufs, Value sizes) {
   auto nextSize = [&] {
     Value address = LLVM::GEPOp::create(builder, loc, pointer, builder.getI64Type(), sizes,
                                         ArrayRef<LLVM::GEPArg>{sizeIndex++});
-    return LLVM::LoadOp::create(builder, loc, builder.getI64Type(), address, /*alignment=*/8)
-        .getResult();
+    Value size = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), address, /*alignment=*/8);
+    return limitToAddresses(size);
   };
   auto nextPoly = [&] {
     Value size = nextSize();
@@ -118,7 +120,8 @@ void KernelEmitter::bindArguments(Value bufs, Value sizes) {
     }
     Value address = LLVM::GEPOp::create(builder, loc, pointer, pointer, bufs,
                                         ArrayRef<LLVM::GEPArg>{viewIndex++});
-    Value base = LLVM::LoadOp::create(builder, loc, pointer, address, /*alignment=*/8);
+    Value base = LLVM::LoadOp::create(builder, loc, pointer, address,
+                                      /*alignment=*/level.getHost().pointerBytes);
     SmallVector<Poly> extents, dynamicStrides;
     for (int64_t extent : type.getShape())
       extents.push_back(ShapedType::isDynamic(extent) ? nextPoly() : Poly(extent));
@@ -179,18 +182,18 @@ LogicalResult KernelEmitter::emitRun() {
     LLVM::StoreOp::create(builder, loc, zero, status);
   }
 
-  auto loop = scf::ForOp::create(builder, loc, entry->getArgument(2), entry->getArgument(3),
-                                 builder.constant(loc, 1));
+  scf::ForOp loop =
+      makeLoop(entry->getArgument(2), entry->getArgument(3), builder.constant(loc, 1), {});
   loop.getBody()->clear();
   builder.pushScope(loop.getBody());
-  Value rest = loop.getInductionVar();
+  Value rest = limitToAddresses(getCounter(loop));
   if (ids)
     for (int64_t i = ids.getGrid().size(); i-- > 0;) {
       Value extent = getScalar(ids.getGrid()[i]), id = rest;
       Poly extentPoly = polyOf(ids.getGrid()[i]);
       if (i != 0 && !(extentPoly == Poly(1))) {
-        id = arith::RemUIOp::create(builder, loc, rest, extent);
-        rest = arith::DivUIOp::create(builder, loc, rest, extent);
+        id = builder.divide<arith::RemUIOp>(loc, rest, extent);
+        rest = builder.divide<arith::DivUIOp>(loc, rest, extent);
       } else if (i != 0) {
         id = builder.constant(loc, 0);
       }

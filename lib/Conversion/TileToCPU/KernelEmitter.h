@@ -70,6 +70,15 @@ private:
   llvm::LogicalResult emitUniformSlice(mlir::Operation *user, mlir::ValueRange values);
   /// Emits an affine.min or affine.max.
   void emitExtremum(mlir::Operation *op, mlir::AffineMap map, bool isMin);
+  /// A loop over numbers of type i64. Where pointers are narrower its counter is, too: nothing that
+  /// is counted has more elements than there are addresses.
+  mlir::scf::ForOp makeLoop(mlir::Value lower, mlir::Value upper, mlir::Value step,
+                            mlir::ValueRange inits);
+  /// The counter of such a loop as an i64, for the start of its body.
+  mlir::Value getCounter(mlir::scf::ForOp loop);
+  /// An extent, a stride or the number of a block, given as i64: LLVM is told that it is not
+  /// negative and not wider than a pointer, so that it can do arithmetic in narrow registers.
+  mlir::Value limitToAddresses(mlir::Value number);
   /// Number of blocks, from the grid.
   Poly emitGrid();
 

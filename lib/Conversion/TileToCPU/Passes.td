@@ -30,7 +30,7 @@ def TileToCPUPass : Pass<"tile-to-cpu", "::mlir::ModuleOp"> {
     `minimumf` is unspecified, except with `fp=strict`.
 
     Precondition: kernels verify; tiles have at most as many elements as the level allows
-    (4096 on sse4, 8192 on avx2, 16384 on avx512).
+    (4096 on sse4 and neon, 8192 on avx2, 16384 on avx512, 256 on cortex-m).
     Postcondition: no tile op is left. `cpu-expand-math` follows.
 
     ```mlir
@@ -49,7 +49,7 @@ def TileToCPUPass : Pass<"tile-to-cpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"levelName", "level", "std::string", "\"avx512\"",
-           "instruction-set level: sse4, avx2, avx512 or avx512vnni">,
+           "instruction-set level, as sectile --list-targets shows them">,
     Option<"floatMode", "fp", "std::string", "\"default\"",
            "strict (no contraction, every intermediate rounded), default or fast">
   ];
@@ -66,7 +66,8 @@ def ExpandMathPass : Pass<"cpu-expand-math", "::mlir::ModuleOp"> {
     operations. No call of a mathematical library remains. Errors are bounded, as stated for
     each function in MathFunctions.h; denormals, infinities and NaN behave as IEEE 754
     asks of correctly rounded functions. What the machine does natively (sqrt, floor, fma, ...)
-    stays.
+    stays; on a level without such an instruction it becomes steps that give the same bits, and
+    fma two operations.
 
     Precondition: vectors have one dimension; f16 and bf16 were widened.
     Postcondition: the math ops left have instructions on every level, or a short sequence of
@@ -91,7 +92,7 @@ def ExpandMathPass : Pass<"cpu-expand-math", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"levelName", "level", "std::string", "\"avx512\"",
-           "instruction-set level: sse4, avx2, avx512 or avx512vnni">
+           "instruction-set level, as sectile --list-targets shows them">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",

@@ -90,7 +90,7 @@ struct ExpandMathPass : simt::impl::SIMTExpandMathPassBase<ExpandMathPass> {
     });
     for (Operation *op : ops) {
       Value value =
-          lowering::expandMath(op, {.hasFma = true, .hasScale = false, .hasGather = false});
+          lowering::expandMath(op, {.hasFma = true, .hasWideFma = true, .hasScale = false, .hasGather = false});
       if (!value) {
         op->emitOpError("is not supported by simt-expand-math on ") << op->getOperand(0).getType();
         return signalPassFailure();

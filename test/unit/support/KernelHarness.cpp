@@ -104,7 +104,7 @@ std::unique_ptr<LoadedKernel> LoadedKernel::compile(StringRef text, StringRef na
       reinterpret_cast<decltype(infoFunction)>(dlsym(kernel->handle, info.c_str()));
   kernel->stats = object->stats[run].total;
   kernel->assembly = std::move(object->assembly);
-  kernel->failures = object->failures[0];
+  kernel->failures = object->facts[0].failures;
   return kernel;
 }
 

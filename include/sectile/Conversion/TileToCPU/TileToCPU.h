@@ -35,6 +35,9 @@ namespace cpu {
 /// Attribute of `k.run`: messages of the kernel's checks, in the order of its status codes.
 constexpr llvm::StringLiteral kFailuresAttr = "sectile.failures";
 
+/// Attribute of `k.info`: bytes of scratch memory (i64), where no size at run time matters.
+constexpr llvm::StringLiteral kScratchAttr = "sectile.scratch_bytes";
+
 /// Suffixes of a kernel's functions.
 constexpr llvm::StringLiteral kRunSuffix = ".run";
 constexpr llvm::StringLiteral kInfoSuffix = ".info";
