@@ -37,6 +37,7 @@ std::string findBuildId() {
           const ElfW(Phdr) &header = object->dlpi_phdr[i];
           if (header.p_type != PT_NOTE)
             continue;
+          // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers
           auto *at = reinterpret_cast<const char *>(object->dlpi_addr + header.p_vaddr);
           const char *end = at + header.p_memsz;
           while (at + sizeof(ElfW(Nhdr)) <= end) {

@@ -13,8 +13,8 @@
 namespace sectile::cpu {
 
 inline lowering::MathTarget getMathTarget(const CpuLevel &level) {
-  return {level.getFloatUnit(false).hasFma, level.getFloatUnit(true).hasFma, level.vectorBytes == 64,
-          true};
+  return {level.getFloatUnit(false).hasFma, level.getFloatUnit(true).hasFma,
+          level.vectorBytes == 64, true};
 }
 
 } // namespace sectile::cpu
