@@ -97,7 +97,7 @@ Loops pickLoops() {
   return {16, readBaseline, multiplyAddBaseline};
 }
 
-volatile float sink; // results go here, so that nothing is optimised away
+std::atomic<float> sink; // results go here, so that nothing is optimised away
 
 /// Nanoseconds of `work(thread)` on `threads` threads that start together: from the first to begin
 /// to the last to end, the best of some trials.

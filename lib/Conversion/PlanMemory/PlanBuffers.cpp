@@ -69,6 +69,9 @@ bool Planner::hasExtentsOf(Value base, Value tensor) {
   if (!Placement::hasOwnersExtents(tensor))
     return false;
   // An output has those of the result that is returned.
+  auto it = buffers.find(Placement::getOwner(tensor));
+  if (it != buffers.end() && it->second.output)
+    return Placement::hasOwnersExtents(block.getTerminator()->getOperand(*it->second.output));
   const auto *output = llvm::find(outputs, base);
   return output == outputs.end() ||
          Placement::hasOwnersExtents(block.getTerminator()->getOperand(output - outputs.begin()));

@@ -89,9 +89,13 @@ bool Planner::dependsOnIteration(Value scalar) {
 }
 
 bool Planner::dependsOnCount(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    // Of a body: what the function around it has there; the first one is the iteration's number.
+    unsigned number = argument.getArgNumber();
+    return parent && number != 0 &&
+           parent->dependsOnCount(loop->getOperand(loop.getFirstCarried() + number - 1));
+  }
   Operation *op = value.getDefiningOp();
-  if (!op)
-    return false;
   if (isa<graph::CountOp>(op))
     return true;
   if (auto known = counted.find(value); known != counted.end())
@@ -106,7 +110,77 @@ bool Planner::dependsOnCount(Value value) {
   return counted[value] = result;
 }
 
+bool Planner::isGreatestAtBounds(AffineExpr expr, unsigned numDims, ValueRange operands) {
+  auto isGreatest = [&](AffineExpr part) { return isGreatestAtBounds(part, numDims, operands); };
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return isGreatestAtBounds(operands[dim.getPosition()]);
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
+    return isGreatestAtBounds(operands[numDims + symbol.getPosition()]);
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return true;
+  AffineExpr lhs = binary.getLHS(), rhs = binary.getRHS();
+  auto constant = dyn_cast<AffineConstantExpr>(rhs);
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    return isGreatest(lhs) && isGreatest(rhs);
+  case AffineExprKind::Mul: // by a number, or sizes by sizes
+    return isGreatest(lhs) && isGreatest(rhs) && (!constant || constant.getValue() >= 0);
+  case AffineExprKind::FloorDiv:
+  case AffineExprKind::CeilDiv:
+    return constant && constant.getValue() > 0 && isGreatest(lhs);
+  default:
+    return llvm::none_of(operands, [&](Value operand) { return dependsOnCount(operand); });
+  }
+}
+
+bool Planner::isGreatestAtBounds(Value size) {
+  if (!dependsOnCount(size))
+    return true;
+  Operation *op = size.getDefiningOp();
+  if (!op) // of a body, seen from the function around it
+    return parent->isGreatestAtBounds(
+        loop->getOperand(loop.getFirstCarried() + cast<BlockArgument>(size).getArgNumber() - 1));
+  auto both = [&] {
+    return llvm::all_of(op->getOperands(), [&](Value value) { return isGreatestAtBounds(value); });
+  };
+  // Extents are looked at where they are made.
+  if (isa<graph::CountOp, tensor::DimOp>(op))
+    return true;
+  if (isa<arith::AddIOp, arith::MinSIOp, arith::MaxSIOp, arith::IndexCastOp>(op))
+    return both();
+  if (isa<arith::SubIOp, arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp,
+          arith::CeilDivUIOp>(op))
+    return isGreatestAtBounds(op->getOperand(0)) && !dependsOnCount(op->getOperand(1));
+  if (auto apply = dyn_cast<affine::AffineApplyOp>(op)) {
+    AffineMap map = apply.getAffineMap();
+    return isGreatestAtBounds(map.getResult(0), map.getNumDims(), apply.getMapOperands());
+  }
+  // Factors of sizes are sizes, or constants.
+  if (isa<arith::MulIOp>(op))
+    return both() && llvm::all_of(op->getOperands(), [](Value value) {
+             std::optional<int64_t> factor = getConstantIntValue(value);
+             return !factor || *factor >= 0;
+           });
+  return false;
+}
+
 LogicalResult Planner::checkSizes() {
+  // Memory is laid out for bounds: nothing may be larger where less is counted.
+  for (Operation &op : block) {
+    SmallVector<Value> sizes;
+    if (auto launch = dyn_cast<graph::LaunchOp>(op))
+      llvm::append_range(sizes, launch.getSizes());
+    else if (auto inner = dyn_cast<graph::LoopOp>(op))
+      llvm::append_range(sizes, inner.getSizes());
+    else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+      llvm::append_range(sizes, slice.getSizes());
+    else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+      llvm::append_range(sizes, expand.getOutputShape());
+    if (!llvm::all_of(sizes, [&](Value size) { return isGreatestAtBounds(size); }))
+      return op.emitOpError("has a size that can grow as less is counted: expects sizes that are "
+                            "greatest where all counts are at their bounds");
+  }
   for (Operation &op : block) {
     ValueRange sizes;
     if (auto launch = dyn_cast<graph::LaunchOp>(op))

@@ -143,7 +143,9 @@ void Planner::writeChecks(HostScalars &scalars, OpBuilder &at, bool ofIterations
                                        [&](Value operand) { return dependsOnIteration(operand); });
     bool isOfCounts =
         llvm::any_of(check->getOperands(), [&](Value operand) { return dependsOnCount(operand); });
-    if (isOfIterations == ofIterations && !isOfCounts)
+    // In a body what an iteration checks is checked when all is counted.
+    bool isLate = isOfIterations || (parent && isOfCounts);
+    if (isLate == ofIterations && (parent || !isOfCounts))
       writeCheck(check, scalars, at);
   }
   if (ofIterations)

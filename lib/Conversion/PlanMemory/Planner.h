@@ -70,7 +70,12 @@ private:
   /// Whether a number, or an extent of a tensor, follows from what a kernel counts.
   bool dependsOnCount(mlir::Value value);
 
-  /// The places of a body are laid out before it runs.
+  /// Whether a size is known to be greatest where everything that is counted is at its bound.
+  bool isGreatestAtBounds(mlir::Value size);
+  bool isGreatestAtBounds(mlir::AffineExpr expr, unsigned numDims, mlir::ValueRange operands);
+
+  /// The places of a body are laid out before it runs, those of all for the bounds of what is
+  /// counted.
   mlir::LogicalResult checkSizes();
 
   /// Fills `buffers`; those whose lifetimes do not meet share a slot.

@@ -111,9 +111,9 @@ LogicalResult sectile::frontend::importNonZero(Node &n) {
     });
     rows.insert(rows.begin(), e.unsqueeze(row, {0}));
   }
-  n.result(0, rows.empty()
-                  ? e.make(DType::I64, {0, marked->count}, e.empty({0, marked->count}, DType::I64))
-                  : e.concat(rows, 0));
+  // A scalar has no coordinates.
+  n.result(0, rows.empty() ? e.expand(e.scalar(DType::I64, 0), {0, marked->count})
+                           : e.concat(rows, 0));
   return success();
 }
 
@@ -170,10 +170,17 @@ LogicalResult sectile::frontend::importUnique(Node &n) {
     return s.max(s.sub(args[0], s.integer(1)), s.integer(0));
   });
   Tensor *previous = pick(n, sorted, before);
+  bool areFloats = isFloat(x->dtype);
   Tensor *starts = e.pointwise(
-      {sorted, previous, here}, {extent}, DType::Bool, [](const Scalar &s, ValueRange args) {
-        Scalar at = s.as(DType::I64);
+      {sorted, previous, here}, {extent}, DType::Bool, [&](const Scalar &s, ValueRange args) {
         Value differs = s.compare(Compare::NotEqual, args[0], args[1]);
+        if (areFloats) { // NaNs are one value, as in numpy
+          Value isNan = s.compare(Compare::NotEqual, args[0], args[0]);
+          Value wasNan = s.compare(Compare::NotEqual, args[1], args[1]);
+          Value none = s.as(DType::Bool).integer(0);
+          differs = s.select(s.select(isNan, wasNan, none), none, differs);
+        }
+        Scalar at = s.as(DType::I64);
         Value isFirst = at.compare(Compare::Equal, args[2], at.integer(0));
         return arith::OrIOp::create(s.b, s.loc, differs, isFirst).getResult();
       });
