@@ -26,12 +26,16 @@ class KernelTime:
 
     name: str
     nodes: Tuple[str, ...]
+    shapes: str
     launches: int
     median_us: float
     p90_us: float
     min_us: float
+    run_us: float  # in the round with the median time, whose parts sum
     bytes: int  # moved if every operand moves once
     operations: int  # arithmetic ones, a fused multiply-add counting two
+    bound_us: float  # the least that the machine's measured rates allow
+    bound: str  # by what: "memory" or "arithmetic"
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ MachineRates MachineRates::measure(unsigned threads) {
     }
   }
   int64_t time = timeTogether(threads, [&](unsigned) { sink = loops.multiplyAdd(kMultiplyAdds); });
-  double perLoop = 2.0 * Probe<16>::kAccumulators * (loops.vectorBytes / sizeof(float));
+  size_t lanes = loops.vectorBytes / sizeof(float);
+  double perLoop = 2.0 * Probe<16>::kAccumulators * double(lanes);
   rates.operationsPerNanosecond = perLoop * double(kMultiplyAdds) * threads / double(time);
   return rates;
 }

@@ -26,8 +26,8 @@ inline constexpr llvm::StringLiteral kHostRun = "sectile_host_run";
 /// takes a buffer for each.
 inline constexpr llvm::StringLiteral kDataInputsAttr = "graph.data_inputs";
 
-/// On @sectile_run: pairs of an output and a dimension whose extent the run decides. It returns them;
-/// what @sectile_prepare told of them is their bound, and the buffers have room for that.
+/// On @sectile_run: pairs of an output and a dimension whose extent the run decides. It returns
+/// them; what @sectile_prepare told of them is their bound, and the buffers have room for that.
 inline constexpr llvm::StringLiteral kDecidedDimsAttr = "graph.decided_dims";
 
 /// A constant's place in the section of constants.

@@ -169,9 +169,9 @@ typedef struct sectile_abi_target {
    * for prepare to check. Returns a status. */
   int32_t (*prepare)(struct sectile_abi_call *call);
   /** Runs the model. Of extents that data decides, prepare told the most that they
-   * can be, and run stores what they are in output_dims. `arena` holds at least arena_bytes, 64-byte aligned; data
-   * pointers are aligned to their element, and may be null where a tensor has no
-   * elements. Returns a status. */
+   * can be, and run stores what they are in output_dims. `arena` holds at least arena_bytes,
+   * 64-byte aligned; data pointers are aligned to their element, and may be null where a tensor has
+   * no elements. Returns a status. */
   int32_t (*run)(struct sectile_abi_call *call);
 } sectile_abi_target;
 
