@@ -32,13 +32,13 @@ class Const:
 class Builder:
     """Collects cases into one graph."""
 
-    def __init__(self, opset: int, dynamic: bool) -> None:
+    def __init__(self, opset: int, dynamic: bool, draw: int) -> None:
         self.opset, self.dynamic = opset, dynamic
         self.nodes: List[onnx.NodeProto] = []
         self.inputs: Dict[str, Array] = {}
         self.constants: List[onnx.TensorProto] = []
         self.outputs: List[str] = []
-        self.random = np.random.default_rng(opset)
+        self.random = np.random.default_rng(opset if draw == 0 else [opset, draw])
 
     def floats(self, *shape: int, dtype: Any = np.float32) -> Array:
         """Normal values."""
@@ -299,12 +299,14 @@ def _quantization(b: Builder) -> None:
           Const(0.001, np.float32), Const(-30, wide), since=21)  # fmt: skip
 
 
-def make_models(opset: int, dynamic: bool = False) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
-    """The models of an opset, each with its inputs."""
+def make_models(
+    opset: int, dynamic: bool = False, draw: int = 0
+) -> Sequence[Tuple[str, onnx.ModelProto, Dict[str, Array]]]:
+    """The models of an opset, each with its inputs; other numbers for another `draw`."""
     parts = {"operators": [_elementwise, _products, _reductions, _orders, _scatters, _selections, _shapes], "quantization": [_quantization]}
     models = []
     for name, makers in parts.items():
-        builder = Builder(opset, dynamic)
+        builder = Builder(opset, dynamic, draw)
         for make in makers:
             make(builder)
         models.append((name, *builder.model()))
