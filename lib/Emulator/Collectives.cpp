@@ -19,6 +19,12 @@
 
 using namespace sectile::emulator;
 
+/// A pointer that a kernel passed as a number: operands of all ops are 64 bits.
+template <typename T>
+static T *toPointer(uint64_t operand) {
+  return reinterpret_cast<T *>(operand); // NOLINT(performance-no-int-to-ptr)
+}
+
 /// The lane that a shuffle reads, and whether it lies in the segment; from the pseudo code of
 /// shfl.sync.
 static std::pair<uint32_t, bool> shuffleSource(ShuffleKind kind, uint32_t lane, uint32_t b,
@@ -95,8 +101,8 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
     const uint64_t *in[32];
     uint64_t *out[32];
     for (uint32_t i = 0; i < 32; ++i) {
-      in[i] = reinterpret_cast<const uint64_t *>(warp.lanes[i].operands[0]);
-      out[i] = reinterpret_cast<uint64_t *>(warp.lanes[i].operands[1]);
+      in[i] = toPointer<const uint64_t>(warp.lanes[i].operands[0]);
+      out[i] = toPointer<uint64_t>(warp.lanes[i].operands[1]);
     }
     return multiply(matrices[meeting.variant], in, out);
   }
@@ -179,15 +185,14 @@ void Machine::loadMatrices(Warp &warp, const Meeting &meeting) {
     }
     // The read is that lane's.
     current = &lane;
-    const void *row =
-        access(reinterpret_cast<char *>(lane.operands[0]), 16, sites[lane.site], lane.site);
+    const void *row = access(toPointer<char>(lane.operands[0]), 16, sites[lane.site], lane.site);
     std::memcpy(matrices[i / 8][i % 8], row, 16);
   }
   current = last;
   for (uint32_t i = 0; i < 32; ++i) {
     if (!(meeting.arrived >> i & 1))
       continue;
-    auto *out = reinterpret_cast<uint64_t *>(warp.lanes[i].operands[1]);
+    auto *out = toPointer<uint64_t>(warp.lanes[i].operands[1]);
     for (uint32_t j = 0; j < count; ++j) {
       uint32_t line = i / 4, first = i % 4 * 2;
       uint32_t low = isTransposed ? matrices[j][first][line] : matrices[j][line][first];

@@ -93,6 +93,7 @@ Reference sectile::test::interpret(const std::string &text, const std::vector<Pr
       if (inputs[i].isDynamic[dim])
         reference.sizes.push_back(inputs[i].shape[dim]);
   }
+  shapes.reserve(outputs.size());
   for (const ProgramView &view : outputs)
     shapes.emplace_back(view.shape.begin(), view.shape.end());
   auto kernel = *reference.module->getOps<tile::KernelOp>().begin();
@@ -112,6 +113,7 @@ Reference sectile::test::interpret(const std::string &text, const std::vector<Pr
 
 Reference sectile::test::interpret(const TileProgram &program, uint64_t seed) {
   std::vector<ProgramView> outputs;
+  outputs.reserve(program.outputs.size());
   for (const Output &output : program.outputs)
     outputs.push_back(program.getOutputView(output));
   return interpret(program.print(), program.views, outputs, seed);
