@@ -6,8 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "Result.h"
 
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <stdexcept>
 
 namespace sectile::tools {
 
@@ -50,6 +55,23 @@ int report(const Failure &failure) {
   fflush(stdout);
   fprintf(stderr, "sectile: error: %s\n", failure.message.c_str());
   return failure.status;
+}
+
+int runProgram(int argc, char **argv, int (*run)(int argc, char **argv)) {
+  int status;
+  try {
+    status = run(argc, argv);
+  } catch (const std::bad_alloc &) {
+    status = report(failure(kEnvironment, "out of memory"));
+  } catch (const std::length_error &) {
+    status = report(failure(kEnvironment, "out of memory"));
+  } catch (const std::exception &error) {
+    status = report(failure(kInternal, "internal error: %s", error.what()));
+  }
+  // A result that did not reach its reader is no success.
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == kSuccess)
+    status = report(failure(kEnvironment, "cannot write to standard output: %s", strerror(errno)));
+  return status;
 }
 
 } // namespace sectile::tools

@@ -41,6 +41,10 @@ Failure runtimeFailure(sectile_status status, const char *message);
 /// Prints "sectile: error: ..." on stderr; returns the exit status.
 int report(const Failure &failure);
 
+/// The exit status of a program whose body is `run`: exceptions are failures, and so is a result on
+/// standard output that did not reach its reader.
+int runProgram(int argc, char **argv, int (*run)(int argc, char **argv));
+
 /// A T or the failure to get one.
 template <typename T>
 class [[nodiscard]] Result {

@@ -9,12 +9,7 @@
 
 #include "sectile/sectile.h"
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <exception>
-#include <new>
-#include <stdexcept>
 #include <string_view>
 
 using namespace sectile::tools;
@@ -85,19 +80,4 @@ int runCommand(int argc, char **argv) {
 
 } // namespace
 
-int main(int argc, char **argv) {
-  int status;
-  try {
-    status = runCommand(argc, argv);
-  } catch (const std::bad_alloc &) {
-    status = report(failure(kEnvironment, "out of memory"));
-  } catch (const std::length_error &) {
-    status = report(failure(kEnvironment, "out of memory"));
-  } catch (const std::exception &error) {
-    status = report(failure(kInternal, "internal error: %s", error.what()));
-  }
-  // A result that did not reach its reader is no success.
-  if ((fflush(stdout) != 0 || ferror(stdout)) && status == kSuccess)
-    status = report(failure(kEnvironment, "cannot write to standard output: %s", strerror(errno)));
-  return status;
-}
+int main(int argc, char **argv) { return runProgram(argc, argv, runCommand); }

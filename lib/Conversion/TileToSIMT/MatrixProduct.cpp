@@ -27,22 +27,6 @@ using namespace sectile::tile;
 using layout::Axis;
 using layout::Digit;
 
-/// For each place of a warp's grid of instructions, its number along dimension `kept`.
-static SmallVector<int64_t> getPlaces(const DistributedLayout &grid, unsigned kept) {
-  SmallVector<int64_t> places;
-  for (int64_t reg = 0; reg < grid.extent(Axis::Register); ++reg) {
-    int64_t place = 0, stride = 1;
-    for (const Digit &digit : grid.map().digits())
-      if (digit.from.axis == static_cast<unsigned>(Axis::Register) && digit.to &&
-          digit.to->axis == kept) {
-        place += reg / digit.from.stride % digit.extent * stride;
-        stride *= digit.extent;
-      }
-    places.push_back(place);
-  }
-  return places;
-}
-
 static std::optional<NVVM::MMATypes> getPtxType(std::string_view name) {
   // Types of f16 and f64 registers speak for themselves.
   if (name == "bf16" || name == "s8" || name == "u8")
@@ -110,7 +94,7 @@ LogicalResult ThreadEmitter::emitMatrixDot(DotOp op, const target::MatrixInstruc
   };
   int64_t wordsA = countWords(target::Operand::A), wordsB = countWords(target::Operand::B);
   int64_t sums = target::fragment(instruction, target::Operand::Accumulator).extent(Axis::Register);
-  SmallVector<int64_t> rows = getPlaces(*grid, 0), columns = getPlaces(*grid, 1);
+  SmallVector<int64_t> rows = getPlacesAlong(*grid, 0), columns = getPlacesAlong(*grid, 1);
   int64_t numRows = *llvm::max_element(rows) + 1, numColumns = *llvm::max_element(columns) + 1;
   auto steps = static_cast<int64_t>(llvm::divideCeil(k, instruction.k));
   auto count = static_cast<int64_t>(rows.size());

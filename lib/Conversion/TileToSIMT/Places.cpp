@@ -18,6 +18,20 @@ using layout::Digit;
 
 static constexpr unsigned kRegister = static_cast<unsigned>(Axis::Register);
 
+SmallVector<int64_t> sectile::simt::getPlacesAlong(const DistributedLayout &layout, unsigned dim) {
+  SmallVector<int64_t> places;
+  for (int64_t reg = 0; reg < layout.extent(Axis::Register); ++reg) {
+    int64_t place = 0, stride = 1;
+    for (const Digit &digit : layout.map().digits())
+      if (digit.from.axis == kRegister && digit.to && digit.to->axis == dim) {
+        place += reg / digit.from.stride % digit.extent * stride;
+        stride *= digit.extent;
+      }
+    places.push_back(place);
+  }
+  return places;
+}
+
 Poly ThreadEmitter::digitOf(unsigned axis, int64_t stride, int64_t extent) {
   bool isLane = axis == static_cast<unsigned>(Axis::Lane);
   int64_t count = isLane ? target.threadsPerWarp : warps;

@@ -75,22 +75,6 @@ static Side getSide(const DistributedLayout &accumulator, unsigned kept, unsigne
   return {*DistributedLayout::create(shape, digits), places, isFirst ? 1 : places, isFirst ? k : 1};
 }
 
-/// For each register of the accumulator, the place of the side that it is multiplied with.
-static SmallVector<int64_t> getPlaces(const DistributedLayout &accumulator, unsigned kept) {
-  SmallVector<int64_t> places;
-  for (int64_t reg = 0; reg < accumulator.extent(Axis::Register); ++reg) {
-    int64_t place = 0, stride = 1;
-    for (const Digit &digit : accumulator.map().digits())
-      if (digit.from.axis == static_cast<unsigned>(Axis::Register) && digit.to &&
-          digit.to->axis == kept) {
-        place += reg / digit.from.stride % digit.extent * stride;
-        stride *= digit.extent;
-      }
-    places.push_back(place);
-  }
-  return places;
-}
-
 LogicalResult ThreadEmitter::emitDot(DotOp op) {
   if (auto name = op->getAttrOfType<StringAttr>(tile::kInstructionAttr)) {
     const auto *instruction = target::findMatrixInstruction(name.getValue());
@@ -112,7 +96,7 @@ LogicalResult ThreadEmitter::emitDot(DotOp op) {
   };
   auto prepare = [&](Value value, unsigned kept, bool isUnsigned) {
     Side side = getSide(layout, kept, 1 - kept, k);
-    Operand operand{side, getPlaces(layout, kept), {}, {}, isUnsigned};
+    Operand operand{side, getPlacesAlong(layout, kept), {}, {}, isUnsigned};
     const Registers &tile = getTile(value);
     auto conversion = layout::convert(tile.layout, side.layout);
     if (conversion && conversion->movement <= Movement::Registers)

@@ -75,6 +75,18 @@ LogicalResult ThreadEmitter::emitReshape(ReshapeOp op) {
   return success();
 }
 
+void ThreadEmitter::setFromCoordinates(Value result, function_ref<Value(ArrayRef<Poly>)> emitAt) {
+  if (!isa<RankedTensorType>(result.getType())) {
+    setScalar(result, emitAt({}));
+    return;
+  }
+  DistributedLayout layout = layoutOf(result);
+  SmallVector<Element> elements;
+  for (int64_t reg = 0; reg < layout.extent(Axis::Register); ++reg)
+    elements.push_back({emitAt(coordinatesOf(layout, reg)), 0});
+  setTile(result, buildPart(builder, loc, elements));
+}
+
 LogicalResult ThreadEmitter::emitCoord(CoordOp op) {
   SmallVector<Poly> symbols = polysOf(op.getMapOperands());
   Type type = getRegisterType(getElementTypeOrSelf(op.getType()));
@@ -85,15 +97,7 @@ LogicalResult ThreadEmitter::emitCoord(CoordOp op) {
       value = arith::TruncIOp::create(builder, loc, type, value);
     return value;
   };
-  if (!isa<RankedTensorType>(op.getType())) {
-    setScalar(op.getResult(), emitAt({}));
-    return success();
-  }
-  DistributedLayout layout = layoutOf(op.getResult());
-  SmallVector<Element> elements;
-  for (int64_t reg = 0; reg < layout.extent(Axis::Register); ++reg)
-    elements.push_back({emitAt(coordinatesOf(layout, reg)), 0});
-  setTile(op.getResult(), buildPart(builder, loc, elements));
+  setFromCoordinates(op.getResult(), emitAt);
   return success();
 }
 
@@ -105,14 +109,6 @@ LogicalResult ThreadEmitter::emitMask(MaskOp op) {
     Value value = condition.isNever ? makeBool(false) : emitCondition(condition);
     return value ? value : makeBool(true);
   };
-  if (!isa<RankedTensorType>(op.getType())) {
-    setScalar(op.getResult(), emitAt({}));
-    return success();
-  }
-  DistributedLayout layout = layoutOf(op.getResult());
-  SmallVector<Element> elements;
-  for (int64_t reg = 0; reg < layout.extent(Axis::Register); ++reg)
-    elements.push_back({emitAt(coordinatesOf(layout, reg)), 0});
-  setTile(op.getResult(), buildPart(builder, loc, elements));
+  setFromCoordinates(op.getResult(), emitAt);
   return success();
 }

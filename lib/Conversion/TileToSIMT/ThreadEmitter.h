@@ -83,6 +83,9 @@ struct Options {
   int64_t argumentAlignment = 16;
 };
 
+/// For each register of a thread, its number along dimension `dim` among the thread's places there.
+llvm::SmallVector<int64_t> getPlacesAlong(const layout::DistributedLayout &layout, unsigned dim);
+
 class ThreadEmitter : ElementFormats {
 public:
   ThreadEmitter(tile::KernelOp kernel, const target::GpuTarget &target, int64_t warps,
@@ -115,6 +118,9 @@ private:
   // Places.cpp
   /// Coordinates in the box of what register `reg` of this thread holds.
   llvm::SmallVector<Poly> coordinatesOf(const DistributedLayout &layout, int64_t reg);
+  /// Gives `result`, a tile or a scalar, what `emitAt` emits for each element's coordinates.
+  void setFromCoordinates(mlir::Value result,
+                          llvm::function_ref<mlir::Value(llvm::ArrayRef<Poly>)> emitAt);
   /// Digit of the number of lanes or warps (`axis`).
   Poly digitOf(unsigned axis, int64_t stride, int64_t extent);
   /// Adds a term; one that ranges decide is none.
