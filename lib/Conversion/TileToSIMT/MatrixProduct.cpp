@@ -25,7 +25,6 @@ using namespace sectile;
 using namespace sectile::simt;
 using namespace sectile::tile;
 using layout::Axis;
-using layout::Digit;
 
 static std::optional<NVVM::MMATypes> getPtxType(std::string_view name) {
   // Types of f16 and f64 registers speak for themselves.
