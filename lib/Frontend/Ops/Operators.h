@@ -119,6 +119,10 @@ mlir::LogicalResult importTensorScatter(Node &n);
 mlir::LogicalResult importCompress(Node &n);
 mlir::LogicalResult importNonZero(Node &n);
 mlir::LogicalResult importUnique(Node &n);
+// Suppression.cpp
+mlir::LogicalResult importNonMaxSuppression(Node &n);
+// Recurrent.cpp
+mlir::LogicalResult importRecurrent(Node &n);
 // Resize.cpp
 mlir::LogicalResult importResize(Node &n);
 // Fourier.cpp
@@ -209,6 +213,14 @@ Tensor *scatterInto(Node &n, Tensor *data, Tensor *updates, llvm::ArrayRef<Tenso
 /// Where along `axis` the extreme element stands, as int64; that extent becomes 1. NaN counts as
 /// the most extreme. The extent must be known to be positive.
 Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);
+/// The places `0 .. n` that have a number, in the order of their numbers: `numbers`, int64 [n],
+/// says which of the results a place is, or is n; `count`, one int64, how many have one, which are
+/// `most` at most. The size of the result is called after result `named` of the node.
+mlir::FailureOr<Tensor *> placesByNumber(Node &n, Tensor *numbers, Tensor *count,
+                                         const SymExpr &most, unsigned named);
+/// What `places` in a row-major `shape` are: int64 [places] for each dimension.
+llvm::SmallVector<Tensor *> coordinatesOf(Emitter &e, Tensor *places,
+                                          llvm::ArrayRef<SymExpr> shape);
 /// x - log(sum(exp(x))) over `axes`, in the type of `x`, with the maximum subtracted first.
 Tensor *logSoftmax(Emitter &e, Tensor *x, llvm::ArrayRef<int64_t> axes);
 
