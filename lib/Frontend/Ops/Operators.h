@@ -48,7 +48,16 @@ mlir::LogicalResult importArgExtreme(Node &n);
 mlir::LogicalResult importCumulative(Node &n);
 mlir::LogicalResult importTopK(Node &n);
 // GridSample.cpp
+mlir::LogicalResult importAffineGrid(Node &n);
 mlir::LogicalResult importGridSample(Node &n);
+// Regions.cpp
+mlir::LogicalResult importCol2Im(Node &n);
+mlir::LogicalResult importMaxUnpool(Node &n);
+mlir::LogicalResult importRoiAlign(Node &n);
+// Determinant.cpp
+mlir::LogicalResult importDet(Node &n);
+// TfIdf.cpp
+mlir::LogicalResult importTfIdf(Node &n);
 // Indicator.cpp
 mlir::LogicalResult importEyeLike(Node &n);
 mlir::LogicalResult importHardmax(Node &n);
@@ -182,6 +191,17 @@ Tensor *gatherAlong(Emitter &e, Tensor *x, Tensor *indices, int64_t axis);
 /// ones count from the end if `fromEnd`. Extents must be checked before.
 Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
                  llvm::ArrayRef<Coordinate> at, bool fromEnd);
+/// What a result takes along one dimension of a tensor that is sampled. Each broadcasts to the
+/// result with the dimensions of its taps behind it.
+struct Taps {
+  Tensor *index;              ///< int64, inside the tensor
+  Tensor *weight = nullptr;   ///< null where it is 1
+  Tensor *isInside = nullptr; ///< where the element counts; null where it always does
+};
+/// `x` at coordinates `at` over `shape`, weighted by `taps` and reduced along the last `numDims`
+/// dimensions of it, in computeType. What does not count is 0.
+Tensor *reduceTaps(Node &n, Tensor *x, llvm::ArrayRef<SymExpr> shape, llvm::ArrayRef<Coordinate> at,
+                   llvm::ArrayRef<Taps> taps, int64_t numDims, ReduceKind kind);
 /// `cache` with the rows of `update` along `axis` written from `starts` on, int64, one for each
 /// element of dimension 0, or from 0 on where it is null. A row outside of it ends the run, or
 /// is one from the front again if `isCircular`.
