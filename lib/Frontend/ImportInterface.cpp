@@ -76,6 +76,7 @@ static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
                                                                {"HannWindow", {0}},
                                                                {"Loop", {0}},
                                                                {"MaxUnpool", {2}},
+                                                               {"MelWeightMatrix", {0, 1}},
                                                                {"OneHot", {1}},
                                                                {"Pad", {1, 3}},
                                                                {"Range", {0, 1, 2}},

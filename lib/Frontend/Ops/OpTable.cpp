@@ -115,6 +115,7 @@ static const Operator kOperators[] = {
     {"MaxUnpool", 9, kNow, 2, 3, importMaxUnpool},
     {"Mean", 6, kNow, 1, kAny, importVariadic},
     {"MeanVarianceNormalization", 9, kNow, 1, 1, importMeanVarianceNorm},
+    {"MelWeightMatrix", 17, kNow, 5, 5, importMelWeightMatrix},
     {"Min", 6, kNow, 1, kAny, importVariadic},
     {"Mish", 18, kNow, 1, 1, importActivation},
     {"Mod", 10, kNow, 2, 2, importMod},

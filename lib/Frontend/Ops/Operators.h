@@ -136,6 +136,7 @@ mlir::LogicalResult importRecurrent(Node &n);
 mlir::LogicalResult importResize(Node &n);
 // Fourier.cpp
 mlir::LogicalResult importDFT(Node &n);
+mlir::LogicalResult importMelWeightMatrix(Node &n);
 mlir::LogicalResult importSTFT(Node &n);
 mlir::LogicalResult importWindow(Node &n);
 // QuantizedProducts.cpp

@@ -100,9 +100,10 @@ static FailureOr<Tensor *> readNumber(Node &n, unsigned input, DType dtype) {
   if (x->dtype != dtype)
     return n.fail("expects input " + Twine(input) + " of " + nameOf(dtype) + ", but got " +
                   nameOf(x->dtype));
-  if (!Emitter::product(x->shape).isConstant(1))
-    return n.fail("expects input " + Twine(input) + " to be one number, but got shape " +
-                  Node::text(x->shape));
+  SymExpr count = Emitter::product(x->shape);
+  if (failed(n.require(n.syms.equal(count, 1),
+                       "expects input " + Twine(input) + " to be one number, but got %0", {count})))
+    return failure();
   return n.emit.reshape(x, {});
 }
 
