@@ -152,6 +152,12 @@ void *Emulator::allocate(StringRef name, ArrayRef<char> data) {
   return region.data;
 }
 
+void Emulator::map(StringRef name, void *data, uint64_t bytes, bool tracks) {
+  machine->mapRegion(name, bytes, static_cast<char *>(data), tracks);
+}
+
+void Emulator::unmapAll() { machine->unmapRegions(); }
+
 llvm::Expected<Report> Emulator::launch(StringRef kernel, const LaunchOptions &options,
                                         ArrayRef<Argument> arguments) {
   auto entry = program->kernels.kernels.find(kernel);

@@ -116,7 +116,7 @@ Machine::Machine() {
   sharedRegion.name = "shared memory";
   sharedRegion.data = static_cast<char *>(window);
   sharedRegion.initialized = std::make_unique<uint8_t[]>(kMaxShared);
-  sharedRegion.cells = std::make_unique<Cell[]>(kMaxShared);
+  sharedRegion.cells = makeCells(kMaxShared);
   scratch.resize(4096);
 }
 
@@ -177,8 +177,12 @@ Report Machine::run(const LaunchOptions &launch, llvm::StringRef name, void (*fu
   seen.clear();
   random = options.orderSeed;
   // Launches are ordered.
-  for (auto &region : regions)
-    std::fill_n(region->cells.get(), region->bytes, Cell());
+  for (auto &region : regions) {
+    if (region->isMapped && region->cells) // mostly pages that nobody touched
+      region->cells = makeCells(region->bytes);
+    else if (region->cells)
+      std::fill_n(region->cells.get(), region->bytes, Cell());
+  }
   sharedRegion.bytes = staticShared + options.dynamicSharedBytes;
   Machine *outer = std::exchange(activeMachine, this);
   blockIndex = 0;
