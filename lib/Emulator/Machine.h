@@ -77,6 +77,7 @@ struct SharedVariable {
 };
 
 struct Warp;
+struct Stacks;
 
 struct Lane {
   void *stack = nullptr;
@@ -174,7 +175,8 @@ private:
   std::vector<std::unique_ptr<Region>> regions;
   Region sharedRegion;
   std::vector<char> scratch;
-  char *stacks = nullptr;
+  std::shared_ptr<Stacks> sharedStacks;
+  char *stacks;
   void *scheduler = nullptr;
   std::vector<Lane> lanes;
   std::vector<Warp> warps;

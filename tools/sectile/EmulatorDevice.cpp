@@ -22,6 +22,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <algorithm>
 #include <map>
@@ -101,10 +102,11 @@ private:
       return nullptr;
     }
     OwningOpRef<ModuleOp> single(ModuleOp::create(module->getLoc()));
-    std::string prefix = names[number] + ".";
+    llvm::StringSet<> used;
+    function->walk([&](LLVM::AddressOfOp address) { used.insert(address.getGlobalName()); });
     for (Operation &op : *module->getBody()) {
-      auto symbol = dyn_cast<SymbolOpInterface>(op);
-      if (&op == function || (symbol && symbol.getName().starts_with(prefix)))
+      auto variable = dyn_cast<LLVM::GlobalOp>(op);
+      if (&op == function || (variable && used.contains(variable.getSymName())))
         single->push_back(op.clone());
     }
     diagnostics.clear();

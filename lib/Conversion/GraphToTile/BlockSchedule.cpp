@@ -37,6 +37,9 @@ static constexpr int64_t kMostJointSteps = 64, kMostJointBytes = 16 * 1024;
 /// Rows and columns of a product's tile at most; one more of either is one more operand to read.
 static constexpr int64_t kMostTileRows = 128, kMostTileColumns = 128;
 
+/// Rows and columns of a product's tile at least, where there are so many: those of a warp.
+static constexpr int64_t kLeastTile = 16;
+
 /// What matrix instructions do in the time of a multiply-add of f32, at least (16-bit and 8-bit
 /// operands on every device that has them).
 static constexpr double kMatrixRate = 8;
@@ -103,16 +106,23 @@ private:
       elements /= sizes[dim].reg;
     }
   }
-  /// Rows out of `most`: the last tile is masked, so that a power of two wastes no threads.
-  int64_t rowsOf(unsigned dim, int64_t most) const {
-    return std::min(extent(dim), static_cast<int64_t>(llvm::bit_floor(uint64_t(most))));
+  /// Rows of a tile, `most` at most: what divides the extent in steps of `unit`, if it is not much
+  /// less; else a power of two, of which the last tile is masked.
+  int64_t rowsOf(unsigned dim, int64_t most, int64_t unit = 1) const {
+    if (extent(dim) <= most)
+      return extent(dim);
+    if (!type.isDynamicDim(dim))
+      for (int64_t rows = most / unit * unit; rows * 2 > most; rows -= unit)
+        if (extent(dim) % rows == 0)
+          return rows;
+    return static_cast<int64_t>(llvm::bit_floor(uint64_t(most)));
   }
 
   void tileElements() {
     if (analysis.scanDim) {
-      // Each thread has a row of its own, and the loop along it carries its state.
-      constexpr int64_t kSteps = 32;
-      sizes[*analysis.scanDim].reg = std::min(extent(*analysis.scanDim), kSteps);
+      // Each thread has a row of its own, and the loop along it carries its state. A tile goes to
+      // rows and back by shared memory.
+      sizes[*analysis.scanDim].reg = std::min(extent(*analysis.scanDim), file.getTurns());
       fill(std::max<int64_t>(file.blockElements / kNeighbours / 2, 1));
       return;
     }
@@ -170,6 +180,13 @@ private:
     return problem;
   }
 
+  /// Extent of the last dimension of the product's own result; 0 if only the run knows.
+  int64_t getColumns() const {
+    auto result = cast<RankedTensorType>(product->op->getResult(0).getType());
+    int64_t extent = result.getRank() == 0 ? 1 : result.getShape().back();
+    return ShapedType::isDynamic(extent) ? 0 : extent;
+  }
+
   /// Cycles of the product in tiles of `rows` x `columns`: the last wave counts like a full one.
   double predict(const Problem &problem, double rows, double columns) const {
     double blocks =
@@ -190,18 +207,28 @@ private:
       if (extent(dim) > 1 && dim != vectorDim)
         rowDims.push_back(dim);
     Problem problem = describe(rowDims);
+    // Heads that lie side by side in the result have rows of their own: a tile keeps to one.
+    int64_t all = extent(*vectorDim);
+    if (int64_t own = getColumns(); own > 1 && own < all && all % own == 0 &&
+                                    analysis.reductions.size() > 1)
+      all = own;
+    problem.copies *= problem.columns / static_cast<double>(all);
+    problem.columns = static_cast<double>(all);
     // A block that sweeps the columns reads its rows' other operands for each tile of them.
     bool isSwept = analysis.swept.test(*vectorDim);
     int64_t bestRows = 1, bestColumns = 1;
     double best = INFINITY;
-    for (int64_t columns = kMostTileColumns; columns >= 8; columns /= 2)
-      for (int64_t rows = kMostTileRows; rows >= 1; rows /= 2) {
+    auto least = static_cast<int64_t>(
+        std::min<double>({kLeastTile, problem.rows, static_cast<double>(mostRows)}));
+    for (int64_t columns = kMostTileColumns; columns >= kLeastTile; columns /= 2)
+      for (int64_t rows = kMostTileRows; rows >= least; rows /= 2) {
         bool isLess = static_cast<double>(rows) < 2 * problem.rows && rows <= mostRows;
-        bool isNarrower = static_cast<double>(columns) < 2 * problem.columns || columns == 8;
+        bool isNarrower =
+            static_cast<double>(columns) < 2 * problem.columns || columns == kLeastTile;
         // Sums of products are formed in parts, with as many registers again.
         if (!isLess || !isNarrower || rows * columns > 8 * file.blockElements)
           continue;
-        if (isSwept && columns < std::min<int64_t>(extent(*vectorDim), kMostTileColumns))
+        if ((isSwept || !analysis.resident.empty()) && columns < std::min(all, kMostTileColumns))
           continue;
         double cycles = predict(problem, static_cast<double>(rows), static_cast<double>(columns));
         if (cycles < 0.98 * best) {
@@ -210,11 +237,11 @@ private:
           bestColumns = columns;
         }
       }
-    sizes[*vectorDim].reg = std::min(bestColumns, extent(*vectorDim));
+    sizes[*vectorDim].reg = std::min(bestColumns, all);
     int64_t left = bestRows;
     for (unsigned dim : llvm::reverse(rowDims)) {
       if (left > 1)
-        sizes[dim].reg = rowsOf(dim, left);
+        sizes[dim].reg = rowsOf(dim, left, /*unit=*/8);
       left = sizes[dim].reg < extent(dim) ? 1 : left / sizes[dim].reg;
     }
   }
@@ -231,9 +258,30 @@ private:
 
 } // namespace
 
+/// Results that the leader has for a tile of the root of `elements` elements along the dimensions
+/// that it follows: fewer where several of those are one of its own.
+static int64_t countLeaders(const JointPass &pass, const DimSet &followed, RankedTensorType root,
+                            int64_t elements) {
+  auto known = [](int64_t extent) {
+    return static_cast<double>(ShapedType::isDynamic(extent) ? kUnknownExtent
+                                                             : std::max<int64_t>(extent, 1));
+  };
+  double own = 1, all = 1;
+  linalg::LinalgOp leader = pass.leader;
+  for (auto [size, kind] :
+       llvm::zip_equal(leader.getStaticLoopRanges(), leader.getIteratorTypesArray()))
+    if (kind != utils::IteratorType::reduction)
+      own *= known(size);
+  for (unsigned dim : followed.set_bits())
+    all *= known(root.getDimSize(dim));
+  return std::max<int64_t>(
+      static_cast<int64_t>(static_cast<double>(elements) * std::min(own / all, 1.0)), 1);
+}
+
 int64_t sectile::chooseSharedJointBlock(const JointPass &pass, const RegionAnalysis &analysis,
-                                        int64_t rows, int64_t inner, int64_t steps,
-                                        int64_t elementBytes) {
+                                        const DimSet &followed, RankedTensorType root, int64_t rows,
+                                        int64_t inner, int64_t steps, int64_t elementBytes) {
+  rows = countLeaders(pass, followed, root, rows);
   int64_t strips = 0;
   for (auto [value, residency] : analysis.resident)
     strips += pass.dependents.contains(value) ||

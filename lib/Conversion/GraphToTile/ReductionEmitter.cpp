@@ -193,11 +193,21 @@ FailureOr<Value> Emitter::makeSide(Value scalar, bool isLeft, ArrayRef<unsigned>
     return failure();
   materializer.setInsertionPoint();
   Type element = scalar.getType();
-  // Both sides: nothing of what lies beyond the end may go into the sum, not even as a factor.
-  *tile = materializer.select(loc, tail, *tile, builder.getZeroAttr(element));
-  SmallVector<unsigned> all(sideDims);
+  SmallVector<unsigned> all(sideDims), reducedDims;
   if (chunk > 1)
     space.collectTileDims(chunkDim, all);
+  space.collectTileDims(chunkDim, reducedDims);
+  // Both sides: nothing of what lies beyond the end may go into the sum, not even as a factor. A
+  // load that the same elements are masked in has zeroes there.
+  Value source = tile->value;
+  if (auto transpose = source.getDefiningOp<tile::TransposeOp>())
+    source = transpose.getSource();
+  auto load = source.getDefiningOp<tile::LoadOp>();
+  bool isFilled = load && load.getWhere() && llvm::all_of(reducedDims, [&](unsigned dim) {
+                    return llvm::is_contained(tile->dims, dim);
+                  });
+  if (!isFilled)
+    *tile = materializer.select(loc, tail, *tile, builder.getZeroAttr(element));
   int64_t extent = ShapedType::getNumElements(materializer.getExtents(sideDims));
   Value value = materializer.broadcastTo(loc, *tile, all);
   // Reduced dimensions stand behind the others, wherever they came from.
@@ -314,7 +324,9 @@ FailureOr<Emitter::Partial> Emitter::runChunks(unsigned depth, Partial partial) 
   auto fullConstant = dyn_cast<AffineConstantExpr>(full);
   // A product's step adds all of a chunk's elements to one sum.
   int64_t most = rows ? std::max<int64_t>(kMostProducts / chunk, 1) : kMostSequential;
-  bool isLong = !fullConstant || fullConstant.getValue() > most;
+  // A part of a joint pass has few, however many there are in all.
+  bool isLong = fullConstant ? fullConstant.getValue() > most
+                             : !range || range->most == 0 || range->most > chunk * most;
   if (isLong && isa<arith::AddFOp>(combiner->op) && !materializer.strict) {
     AffineExpr blocks = space.simplify(full.floorDiv(most));
     int64_t elements = chunk * most;

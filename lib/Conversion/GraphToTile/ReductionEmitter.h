@@ -44,6 +44,8 @@ bool isNeutral(mlir::TypedAttr init, mlir::TypedAttr neutral);
 struct LoopRange {
   unsigned loop;
   mlir::AffineExpr base, size;
+  /// Elements that it has at most; 0 if that is not known.
+  int64_t most = 0;
 };
 
 /// Emits the reduction of one tile in the innermost open scope. Each step's failure has been

@@ -71,8 +71,10 @@ int64_t getJointBlock(tile::ScheduleAttr schedule, unsigned pass);
 int64_t chooseJointBlock(const JointPass &pass, const RegionAnalysis &analysis,
                          llvm::ArrayRef<DimSizes> sizes, mlir::RankedTensorType root,
                          const RegisterFile &file, const DeviceModel &device);
-/// The same for tiles that threads share, of a pass over `steps` x `inner` elements of `rows` rows.
-int64_t chooseSharedJointBlock(const JointPass &pass, const RegionAnalysis &analysis, int64_t rows,
+/// The same for tiles that threads share, of a pass over `steps` x `inner` elements of the tile's
+/// `rows` elements along the dimensions `followed` of the root that its leader follows.
+int64_t chooseSharedJointBlock(const JointPass &pass, const RegionAnalysis &analysis,
+                               const DimSet &followed, mlir::RankedTensorType root, int64_t rows,
                                int64_t inner, int64_t steps, int64_t elementBytes);
 /// Whether `value`, which would be kept for its several readers, is rather computed twice where the
 /// pass is made: at most one of its reductions reads it.
