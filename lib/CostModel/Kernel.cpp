@@ -25,6 +25,7 @@ mlir::FailureOr<DeviceModel> DeviceModel::parse(mlir::Operation *op, llvm::Strin
       {"coreBytesPerCycle", &device.coreBytesPerCycle},
       {"launchCycles", &device.launchCycles},
       {"blockCycles", &device.blockCycles},
+      {"privateBytes", &device.privateBytes},
       {"vectorBytes", &vectorBytes},
       {"multiplyAdds", &device.core.multiplyAdds},
       {"firstCacheBytes", &device.core.firstCacheBytes},

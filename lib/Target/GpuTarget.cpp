@@ -60,6 +60,10 @@ const GpuTarget *target::findGpuTarget(std::string_view name) {
   return found == all.end() ? nullptr : &*found;
 }
 
+int64_t target::getPrivateBytes(const GpuTarget &target) {
+  return target.staticSharedBytes * 2 / 3;
+}
+
 std::string target::describeDevice(const GpuTarget &target) {
   // A launch is about 5 microseconds from call to end; a block starts in some hundred cycles.
   constexpr int64_t kLaunchCycles = 7000, kBlockCycles = 500, kLaneBytes = 4;
@@ -68,6 +72,7 @@ std::string target::describeDevice(const GpuTarget &target) {
          ",coreBytesPerCycle=" + std::to_string(target.access.sectorBytes) +
          ",launchCycles=" + std::to_string(kLaunchCycles) +
          ",blockCycles=" + std::to_string(kBlockCycles) +
+         ",privateBytes=" + std::to_string(getPrivateBytes(target)) +
          ",vectorBytes=" + std::to_string(target.threadsPerWarp * kLaneBytes) +
          ",multiplyAdds=" + std::to_string(target.multiplyAddsPerCycle / target.threadsPerWarp);
 }

@@ -52,6 +52,9 @@ struct GpuTarget {
   int64_t getVectorBytes() const { return access.phases.back().bytes; }
 };
 
+/// Shared memory in which a block may keep what it computes; the rest is for exchanges.
+int64_t getPrivateBytes(const GpuTarget &target);
+
 /// The device in the words of the cost model's option `device` (sectile/CostModel/Kernel.h).
 std::string describeDevice(const GpuTarget &target);
 

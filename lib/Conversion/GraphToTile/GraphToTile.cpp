@@ -98,8 +98,7 @@ private:
                           tile::ScheduleAttr &schedule) {
     if (!target || analysis.resident.empty())
       return success();
-    // The rest is for exchanges between threads.
-    int64_t most = target->staticSharedBytes * 2 / 3;
+    int64_t most = target::getPrivateBytes(*target);
     int64_t rows = 1;
     for (unsigned dim = 0; dim + 1 < analysis.rank; ++dim)
       rows *= getDimSizes(schedule, dim).reg;
