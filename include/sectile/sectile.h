@@ -307,7 +307,7 @@ typedef enum sectile_image_kind {
 } sectile_image_kind;
 
 typedef struct sectile_image_info {
-  size_t size; /* sizeof(sectile_image_info), set by the caller */
+  size_t size;  /* sizeof(sectile_image_info), set by the caller */
   int32_t kind; /* enum sectile_image_kind */
   uint32_t reserved;
   const void *data;

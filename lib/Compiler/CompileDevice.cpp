@@ -79,8 +79,8 @@ public:
   DeviceCompiler(ModuleOp module, const target::GpuTarget &device, const CpuLevel &host,
                  const CompileOptions &options,
                  function_ref<LogicalResult(StringRef, ModuleOp)> dump)
-      : module(module), device(device), host(host), options(options), dump(dump),
-        name(device.name), suffix("." + name) {}
+      : module(module), device(device), host(host), options(options), dump(dump), name(device.name),
+        suffix("." + name) {}
 
   FailureOr<DeviceCode> run() {
     if (failed(runPipeline(module,
@@ -211,8 +211,7 @@ private:
       DeviceKernel &kernel = code.target.deviceKernels.emplace_back();
       kernel.threads = function->getAttrOfType<DenseI32ArrayAttr>("nvvm.reqntid").asArrayRef()[0];
       for (auto variable : kernels.getOps<LLVM::GlobalOp>())
-        if (variable.getAddrSpace() == 3 &&
-            variable.getSymName().starts_with(summary.name + "."))
+        if (variable.getAddrSpace() == 3 && variable.getSymName().starts_with(summary.name + "."))
           kernel.sharedBytes += llvm::alignTo(
               cast<LLVM::LLVMArrayType>(variable.getGlobalType()).getNumElements(), 16);
       KernelFacts &facts = level.facts.emplace_back();

@@ -237,17 +237,17 @@ private:
                << target::listGpuTargets() << ", but got '" << name << "'";
       report(name);
       OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
-      FailureOr<DeviceCode> code = compileForDevice(
-          *copy, *device, *levels.front(), options,
-          [&](StringRef stage, ModuleOp what) { return dump(stage, what); });
+      FailureOr<DeviceCode> code =
+          compileForDevice(*copy, *device, *levels.front(), options,
+                           [&](StringRef stage, ModuleOp what) { return dump(stage, what); });
       if (failed(code))
         return failure();
       text += code->text;
       for (auto [image, bytes] : llvm::zip_equal(code->target.images, code->imageBytes)) {
         TemporaryFile &file = *images.emplace_back(std::make_unique<TemporaryFile>());
         if (failed(writing(file.create(output, "image", loc))) ||
-            failed(writing(
-                file.fill([&](raw_ostream &out) { out << bytes; }, file.getPath(), loc))))
+            failed(
+                writing(file.fill([&](raw_ostream &out) { out << bytes; }, file.getPath(), loc))))
           return failure();
         image.path = file.getPath().str();
       }
@@ -323,8 +323,8 @@ private:
       constantsBytes = getEnd(constants, kPage);
       targets.push_back(std::move(device.target));
     }
-    std::string descriptor = writeDescriptor(interface, targets, options.modelName,
-                                             options.optionsText, constantsBytes);
+    std::string descriptor =
+        writeDescriptor(interface, targets, options.modelName, options.optionsText, constantsBytes);
     FailureOr<std::string> object = assemble(descriptor, baseline, loc);
     if (failed(object) || failed(addObject(*object)))
       return failure();

@@ -297,8 +297,8 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.string(modelName);
   writer.string(options);
   for (uint64_t count :
-       {interface.inputs.size(), interface.outputs.size(), interface.symbols.size(),
-        targets.size(), interface.aliases.size(), size_t(0) /*reserved*/})
+       {interface.inputs.size(), interface.outputs.size(), interface.symbols.size(), targets.size(),
+        interface.aliases.size(), size_t(0) /*reserved*/})
     writer.word(count);
   writer.quad(inputs);
   writer.quad(outputs);

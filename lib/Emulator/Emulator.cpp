@@ -66,16 +66,13 @@ template <typename Narrow, typename Wide>
 static Narrow onTruncate(Wide value) {
   llvm::APFloat number(value);
   bool losesInfo = false;
-  const llvm::fltSemantics &semantics = std::is_same_v<Narrow, __bf16>
-                                            ? llvm::APFloat::BFloat()
-                                            : llvm::APFloat::IEEEhalf();
+  const llvm::fltSemantics &semantics =
+      std::is_same_v<Narrow, __bf16> ? llvm::APFloat::BFloat() : llvm::APFloat::IEEEhalf();
   (void)number.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &losesInfo);
-  return llvm::bit_cast<Narrow>(
-      static_cast<uint16_t>(number.bitcastToAPInt().getZExtValue()));
+  return llvm::bit_cast<Narrow>(static_cast<uint16_t>(number.bitcastToAPInt().getZExtValue()));
 }
 static float onExtend(_Float16 value) {
-  llvm::APFloat number(llvm::APFloat::IEEEhalf(),
-                       llvm::APInt(16, llvm::bit_cast<uint16_t>(value)));
+  llvm::APFloat number(llvm::APFloat::IEEEhalf(), llvm::APInt(16, llvm::bit_cast<uint16_t>(value)));
   bool losesInfo = false;
   (void)number.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
   return number.convertToFloat();

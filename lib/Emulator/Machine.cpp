@@ -99,8 +99,9 @@ static void *prepareStack(char *top, void (*entry)()) {
 // addresses modulo 4096 would fall into the same sets of the first cache.
 static constexpr uint64_t kPage = 4096, kStack = kStackBytes, kShift = 320;
 
-/// The stacks of a block. One kernel runs at a time on a thread of the host, so that all machines of
-/// a thread have the same: each guard page is a mapping of its own, of which a process may have 65530.
+/// The stacks of a block. One kernel runs at a time on a thread of the host, so that all machines
+/// of a thread have the same: each guard page is a mapping of its own, of which a process may have
+/// 65530.
 struct sectile::emulator::Stacks {
   Stacks()
       : begin(static_cast<char *>(mmap(nullptr, kStack * kMaxThreads, PROT_READ | PROT_WRITE,
@@ -139,9 +140,7 @@ Machine::Machine() : sharedStacks(getStacks()), stacks(sharedStacks->begin) {
   scratch.resize(4096);
 }
 
-Machine::~Machine() {
-  munmap(sharedRegion.data, (kMaxShared + kPage - 1) / kPage * kPage);
-}
+Machine::~Machine() { munmap(sharedRegion.data, (kMaxShared + kPage - 1) / kPage * kPage); }
 
 Dim3 Machine::threadOf(uint32_t index) const {
   const Dim3 &size = options.block;

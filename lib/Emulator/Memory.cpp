@@ -15,8 +15,8 @@ static constexpr uint64_t kAlignment = 256; // of cudaMalloc: CUDA C++ Programmi
                                             // Memory Accesses"
 
 CellArray sectile::emulator::makeCells(uint64_t bytes) {
-  CellArray cells(
-      static_cast<Cell *>(std::calloc(std::max<uint64_t>(bytes, 1), sizeof(Cell))), &std::free);
+  CellArray cells(static_cast<Cell *>(std::calloc(std::max<uint64_t>(bytes, 1), sizeof(Cell))),
+                  &std::free);
   if (!cells)
     llvm::report_fatal_error("cannot allocate the emulator's memory");
   return cells;

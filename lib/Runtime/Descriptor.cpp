@@ -126,8 +126,8 @@ bool Checker::checkDevice(const sectile_abi_target &target, const sectile_abi_de
       return refuse("image %u of target '%s' is damaged", i, target.name);
   for (uint32_t i = 0; i < target.num_kernels; ++i)
     if (device.kernels[i].threads < 1 || device.kernels[i].shared_bytes < 0)
-      return refuse("kernel '%s' expects at least one thread, but has %d",
-                    target.kernels[i].name, device.kernels[i].threads);
+      return refuse("kernel '%s' expects at least one thread, but has %d", target.kernels[i].name,
+                    device.kernels[i].threads);
   if (device.reserved != 0 || device.constants_offset > package.constants_bytes ||
       device.constants_offset % kConstantsAlignment != 0)
     return refuse("constants of target '%s' begin at byte %" PRIu64 " of %" PRIu64, target.name,

@@ -153,7 +153,7 @@ int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_
                 name.name, info.blocks, info.scratch_bytes);
 
   LaunchPlan plan = {1, 1};
-  auto explain = [&](int32_t failure, const int64_t(&values)[4]) {
+  auto explain = [&](int32_t failure, const int64_t (&values)[4]) {
     if (failure < 1 || failure > code.num_failures)
       return fail(message, SECTILE_INTERNAL, "kernel '%s' fails with unknown number %d", name.name,
                   failure);

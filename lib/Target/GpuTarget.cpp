@@ -20,11 +20,11 @@ std::span<const GpuTarget> target::allGpuTargets() {
   static const layout::AccessModel nvidia{{{1, 32}, {2, 32}, {4, 32}, {8, 16}, {16, 8}}, 32, 4, 32};
   constexpr std::string_view source =
       "CUDA C++ Programming Guide 12.9, Technical Specifications per Compute Capability";
-  // Arithmetic throughput: the same guide, "Throughput of Native Arithmetic Instructions". Cores and
-  // memory: A100 40 GB (1555 GB/s at 1.41 GHz), RTX 3090 (936 GB/s at 1.70 GHz), RTX 4090 (1008 GB/s
-  // at 2.52 GHz), H100 SXM (3350 GB/s at 1.83 GHz), of NVIDIA's white papers on Ampere GA100 and
-  // GA102, Ada and Hopper; published figures, not measured ones.
-  // PTX 8.0 is the first that knows all of them; every later assembler takes it.
+  // Arithmetic throughput: the same guide, "Throughput of Native Arithmetic Instructions". Cores
+  // and memory: A100 40 GB (1555 GB/s at 1.41 GHz), RTX 3090 (936 GB/s at 1.70 GHz), RTX 4090 (1008
+  // GB/s at 2.52 GHz), H100 SXM (3350 GB/s at 1.83 GHz), of NVIDIA's white papers on Ampere GA100
+  // and GA102, Ada and Hopper; published figures, not measured ones. PTX 8.0 is the first that
+  // knows all of them; every later assembler takes it.
   auto make = [&](std::string_view name, int64_t warps, int64_t sharedBytes, int64_t cores,
                   int64_t multiplyAdds, int64_t memoryBytes) {
     return GpuTarget{.name = name,

@@ -33,7 +33,8 @@ namespace {
 constexpr Option kOptions[] = {
     {"output", Option::Value, "FILE",
      "where the package goes (required); static output goes to FILE.o and\nFILE.h", 'o'},
-    {"target", Option::Value, "LIST", "cpu and GPUs as --list-targets shows them, separated by commas (default: cpu)"},
+    {"target", Option::Value, "LIST",
+     "cpu and GPUs as --list-targets shows them, separated by commas (default: cpu)"},
     {"host", Option::Value, "NAME",
      "what the code runs on: x86_64-linux (default), aarch64-linux or, for\n"
      "static output, thumbv7em-none-eabi (Cortex-M4, M7)"},
@@ -144,7 +145,8 @@ Result<Done> checkEmit(const CompileOptions &options, std::string_view emit) {
     return failure(kUsage, "--emit=%s is for one target, but got %zu", std::string(emit).c_str(),
                    options.devices.size() + options.hasCpu);
   if (options.emit == EmitKind::Static || options.emit == EmitKind::Assembly)
-    return failure(kUsage, "--emit=%s is for the CPU; target %s has package, graph, tile, llvm, ptx",
+    return failure(kUsage,
+                   "--emit=%s is for the CPU; target %s has package, graph, tile, llvm, ptx",
                    std::string(emit).c_str(), options.devices[0].c_str());
   return Done{};
 }
@@ -171,9 +173,9 @@ Result<CompileOptions> readOptions(const Args &args) {
   else if (emit == "simt" || emit == "cubin" || emit == "hsaco")
     return failure(kUsage, "--emit=%s is not in this version", std::string(emit).c_str());
   else
-    return failure(kUsage,
-                   "expects --emit to be package, static, graph, tile, llvm, ptx or asm, but got '%s'",
-                   std::string(emit).c_str());
+    return failure(
+        kUsage, "expects --emit to be package, static, graph, tile, llvm, ptx or asm, but got '%s'",
+        std::string(emit).c_str());
   if (Result<Done> checked = checkEmit(options, emit); !checked)
     return checked.failure();
   Result<std::vector<std::string>> levels = readLevels(args, options.emit);

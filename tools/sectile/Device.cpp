@@ -52,7 +52,8 @@ Result<DeviceChoice> chooseDevice(const Args &args) {
   if (device == "cuda" || device == "hip")
     return failure(kUsage, "device '%s' is not in this version", device.c_str());
   if (!emulates)
-    return failure(kUsage, "option '--device' expects cpu, cuda, hip or emulator:ARCH, but got '%s'",
+    return failure(kUsage,
+                   "option '--device' expects cpu, cuda, hip or emulator:ARCH, but got '%s'",
                    device.c_str());
   if (!emulatorMaker)
     return failure(kUsage, "this program has no emulator; 'sectile run --device=%s' has one",

@@ -93,9 +93,8 @@ private:
       kernels.erase(std::min_element(kernels.begin(), kernels.end(), [](auto &a, auto &b) {
         return a.second.lastUse < b.second.lastUse;
       }));
-    auto function = number < names.size()
-                        ? module->lookupSymbol<LLVM::LLVMFuncOp>(names[number])
-                        : LLVM::LLVMFuncOp();
+    auto function = number < names.size() ? module->lookupSymbol<LLVM::LLVMFuncOp>(names[number])
+                                          : LLVM::LLVMFuncOp();
     auto views = function ? function->getAttrOfType<TypeAttr>(simt::kViewsAttr) : TypeAttr();
     if (!views) {
       error = "the package's image lacks the kernel";

@@ -346,8 +346,8 @@ void printJson(const Model &model) {
 }
 
 Result<Done> inspect(const Args &args) {
-  Result<Model> model =
-      Model::load(std::string(args.positional()), 1, std::string(args.value("target").value_or("")));
+  Result<Model> model = Model::load(std::string(args.positional()), 1,
+                                    std::string(args.value("target").value_or("")));
   if (!model)
     return model.failure();
   if (args.has("json"))

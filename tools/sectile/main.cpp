@@ -7,8 +7,8 @@
 #include "Commands.h"
 #include "Device.h"
 
-#include "sectile/Target/GpuTarget.h"
 #include "Result.h"
+#include "sectile/Target/GpuTarget.h"
 
 #include "sectile/sectile.h"
 
@@ -53,7 +53,8 @@ void printTargets() {
       "       --host=thumbv7em-none-eabi  levels cortex-m4 (no floating-point unit), cortex-m4f,\n"
       "                                   cortex-m7 (double precision too); --emit=static only\n");
   for (const target::GpuTarget &target : target::allGpuTargets())
-    printf("%-6s NVIDIA, %lld threads of %lld registers to a core; PTX, a cubin where ptxas is found\n",
+    printf("%-6s NVIDIA, %lld threads of %lld registers to a core; PTX, a cubin where ptxas is "
+           "found\n",
            std::string(target.name).c_str(),
            static_cast<long long>(target.warpsPerCore * target.threadsPerWarp),
            static_cast<long long>(target.registersPerCore /

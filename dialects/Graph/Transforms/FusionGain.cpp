@@ -162,8 +162,8 @@ static double countKept(const llvm::SetVector<Operation *> &products, linalg::Li
         elements *= static_cast<double>(std::max<int64_t>(extent, 1));
     return std::pair(elements, llvm::count(shape, ShapedType::kDynamic));
   };
-  auto [rows, unknownRows] = measure(
-      cast<RankedTensorType>(consumer->getResult(0).getType()).getShape().drop_back());
+  auto [rows, unknownRows] =
+      measure(cast<RankedTensorType>(consumer->getResult(0).getType()).getShape().drop_back());
   double kept = 0;
   for (Operation *product : products) {
     auto [elements, unknown] =

@@ -185,9 +185,9 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis, bool isSha
         products += graph::sumsProducts(user);
       }
       bool isComputed = isComputedElementwise(value);
-      bool keep = (isHeavy && reductions > 0) ||
-                  (!isShared && ((costs && reductions > 0 && uses > 1) ||
-                                 (isComputed && products > 0)));
+      bool keep =
+          (isHeavy && reductions > 0) ||
+          (!isShared && ((costs && reductions > 0 && uses > 1) || (isComputed && products > 0)));
       unsigned last = std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
       if (keep)
         analysis.resident[value] = {last, last};

@@ -146,7 +146,8 @@ private:
     // elements that are reduced.
     int64_t elements = file.blockElements;
     if (follows)
-      elements /= readsAlong ? std::min<int64_t>(reduced, file.blockElements / file.lanes) : reduced;
+      elements /=
+          readsAlong ? std::min<int64_t>(reduced, file.blockElements / file.lanes) : reduced;
     fill(std::max<int64_t>(elements, 1));
   }
 
@@ -209,13 +210,16 @@ private:
     Problem problem = describe(rowDims);
     // Heads that lie side by side in the result have rows of their own: a tile keeps to one.
     int64_t all = extent(*vectorDim);
-    if (int64_t own = getColumns(); own > 1 && own < all && all % own == 0 &&
-                                    analysis.reductions.size() > 1)
+    if (int64_t own = getColumns();
+        own > 1 && own < all && all % own == 0 && analysis.reductions.size() > 1)
       all = own;
     problem.copies *= problem.columns / static_cast<double>(all);
     problem.columns = static_cast<double>(all);
     // A block that sweeps the columns reads its rows' other operands for each tile of them.
     bool isSwept = analysis.swept.test(*vectorDim);
+    int64_t sumBytes = std::max<int64_t>(
+        getElementTypeOrSelf(product->op->getResult(0).getType()).getIntOrFloatBitWidth() / 8, 4);
+    int64_t mostElements = (analysis.resident.empty() ? 8 : 4) * file.blockElements * 4 / sumBytes;
     int64_t bestRows = 1, bestColumns = 1;
     double best = INFINITY;
     auto least = static_cast<int64_t>(
@@ -225,8 +229,9 @@ private:
         bool isLess = static_cast<double>(rows) < 2 * problem.rows && rows <= mostRows;
         bool isNarrower =
             static_cast<double>(columns) < 2 * problem.columns || columns == kLeastTile;
-        // Sums of products are formed in parts, with as many registers again.
-        if (!isLess || !isNarrower || rows * columns > 8 * file.blockElements)
+        // Sums of products are formed in parts, with as many registers again; and a tile on its way
+        // to another layout shares a block's memory with what the block keeps there.
+        if (!isLess || !isNarrower || rows * columns > mostElements)
           continue;
         if ((isSwept || !analysis.resident.empty()) && columns < std::min(all, kMostTileColumns))
           continue;
@@ -289,8 +294,8 @@ int64_t sectile::chooseSharedJointBlock(const JointPass &pass, const RegionAnaly
   // Without strips the rows are read again, which is what the pass would save; it costs factors.
   if (strips == 0)
     return 0;
-  int64_t most = std::min<int64_t>(kMostJointSteps,
-                                   kMostJointBytes / (rows * inner * elementBytes * strips));
+  int64_t most =
+      std::min<int64_t>(kMostJointSteps, kMostJointBytes / (rows * inner * elementBytes * strips));
   if (most < 1 || steps <= most)
     return 0;
   return static_cast<int64_t>(llvm::bit_floor(uint64_t(most)));

@@ -48,8 +48,8 @@ class Writer {
 public:
   Writer(OpBuilder builder, const RegisterFile &file, const DeviceModel &device, StringRef level,
          bool strict, const target::GpuTarget *target)
-      : builder(builder), file(file), device(device), level(level), strict(strict),
-        target(target) {}
+      : builder(builder), file(file), device(device), level(level), strict(strict), target(target) {
+  }
 
   /// Writes the tile program of `kernel`, with its variants.
   LogicalResult write(graph::KernelOp kernel) {
@@ -117,8 +117,8 @@ private:
       }
       if (unknown) {
         unknown.emitOpError("does not fit the shared memory of a block on ")
-            << target->name.data() << ": its size is known only at run time: "
-            << unknown.getResult().getType();
+            << target->name.data()
+            << ": its size is known only at run time: " << unknown.getResult().getType();
         return failure();
       }
       if (bytes <= most) {

@@ -215,14 +215,13 @@ FailureOr<Value> Emitter::makeSide(Value scalar, bool isLeft, ArrayRef<unsigned>
   SmallVector<int64_t> shape = {extent, chunk}, turnedShape = {chunk, extent};
   if (!isLeft && !turns)
     std::swap(shape, turnedShape);
-  value =
-      builder.createOrFold<tile::ReshapeOp>(loc, RankedTensorType::get(shape, element), value);
+  value = builder.createOrFold<tile::ReshapeOp>(loc, RankedTensorType::get(shape, element), value);
   auto turned = value.getDefiningOp<tile::TransposeOp>();
   if (turns && turned && turned.getPerm() == ArrayRef<int64_t>{1, 0})
     value = turned.getSource();
   else if (turns)
-    value = tile::TransposeOp::create(builder, loc, RankedTensorType::get(turnedShape, element), value,
-                                      ArrayRef<int64_t>{1, 0});
+    value = tile::TransposeOp::create(builder, loc, RankedTensorType::get(turnedShape, element),
+                                      value, ArrayRef<int64_t>{1, 0});
   return value;
 }
 
@@ -234,8 +233,9 @@ FailureOr<Emitter::Partial> Emitter::stepDot(ArrayRef<TileValue> partial, const 
     (llvm::is_contained(right, dim) ? columnDims : rowDims).push_back(dim);
   bool isUnsignedLeft = false, isUnsignedRight = false;
   FailureOr<Value> a = makeSide(rows, true, rowDims, body, tail, isUnsignedLeft);
-  FailureOr<Value> b = failed(a) ? FailureOr<Value>(failure())
-                                 : makeSide(columns, false, columnDims, body, tail, isUnsignedRight);
+  FailureOr<Value> b = failed(a)
+                           ? FailureOr<Value>(failure())
+                           : makeSide(columns, false, columnDims, body, tail, isUnsignedRight);
   if (failed(a) || failed(b))
     return failure();
   materializer.setInsertionPoint();
@@ -335,11 +335,9 @@ FailureOr<Emitter::Partial> Emitter::runChunks(unsigned depth, Partial partial) 
                                              &args, {0, elements, size - elements});
     TileValue total{args[0], partial[0].dims};
     partial = startPart();
-    if (failed(runLoop(depth, partial, space.constant(most),
-                       {0, chunk, size - chunk - block * elements},
-                       [&](AffineExpr counter) {
-                         return (block * most + counter) * chunk + chunkDim;
-                       })) ||
+    if (failed(runLoop(
+            depth, partial, space.constant(most), {0, chunk, size - chunk - block * elements},
+            [&](AffineExpr counter) { return (block * most + counter) * chunk + chunkDim; })) ||
         failed(addTo(total, partial)))
       return failure();
     partial = {{materializer.closeLoop({partial[0].value})[0], partialDims}};

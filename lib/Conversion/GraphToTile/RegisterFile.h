@@ -40,7 +40,8 @@ struct RegisterFile {
   /// shared tile, at least one element.
   int64_t getColumns(int64_t rows) const {
     if (isShared())
-      return static_cast<int64_t>(llvm::bit_floor(uint64_t(std::max<int64_t>(blockElements / rows, 1))));
+      return static_cast<int64_t>(
+          llvm::bit_floor(uint64_t(std::max<int64_t>(blockElements / rows, 1))));
     int64_t vectors = getMostVectors();
     while (vectors > 1 && rows * vectors + vectors + 1 > registers)
       vectors /= 2;

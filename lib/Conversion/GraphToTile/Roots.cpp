@@ -29,9 +29,9 @@ class RootEmitter {
 public:
   RootEmitter(Materializer &materializer, graph::KernelOp source, tile::ScheduleAttr schedule,
               ValueRange results, const RegionAnalysis &analysis)
-      : isShared(materializer.getFile().isShared()), materializer(materializer), space(materializer.getSpace()), source(source),
-        schedule(schedule), results(results), analysis(analysis),
-        roots(source.getBody().front().getTerminator()), rank(analysis.rank),
+      : isShared(materializer.getFile().isShared()), materializer(materializer),
+        space(materializer.getSpace()), source(source), schedule(schedule), results(results),
+        analysis(analysis), roots(source.getBody().front().getTerminator()), rank(analysis.rank),
         order(getLoopOrder(schedule, rank)), coords(rank) {
     for (unsigned dim = 0; dim < rank; ++dim)
       if (materializer.getSize(analysis.mainRoot, dim) != space.constant(1))

@@ -45,8 +45,7 @@ void appendSwept(const RegionAnalysis &analysis, llvm::function_ref<int64_t(unsi
                  llvm::SmallVectorImpl<unsigned> &inner);
 /// The schedule of these sizes, blocks of joint passes and loops, and of further choices.
 tile::ScheduleAttr makeSchedule(const RegionAnalysis &analysis, llvm::ArrayRef<DimSizes> sizes,
-                                llvm::ArrayRef<int64_t> jointBlocks,
-                                llvm::ArrayRef<unsigned> inner,
+                                llvm::ArrayRef<int64_t> jointBlocks, llvm::ArrayRef<unsigned> inner,
                                 llvm::SmallVector<mlir::NamedAttribute> choices);
 
 /// Says in a clause, with figures, what led to a schedule that `chooseSchedule` made, or what one

@@ -35,8 +35,8 @@ void HeapEmitter::store(const PairLists &list, Value place, PairValue pair) {
 
 Value HeapEmitter::placeOf(Value base, Type type, Value stride, Value number) {
   Value offset = arith::MulIOp::create(builder, loc, number, stride);
-  return LLVM::GEPOp::create(builder, loc, base.getType(), type,
-                             base, ArrayRef<LLVM::GEPArg>{offset});
+  return LLVM::GEPOp::create(builder, loc, base.getType(), type, base,
+                             ArrayRef<LLVM::GEPArg>{offset});
 }
 
 LogicalResult HeapEmitter::siftDown(const PairLists &list, Value length, PairValue pair) {
@@ -63,8 +63,7 @@ LogicalResult HeapEmitter::siftDown(const PairLists &list, Value length, PairVal
     return load(list, arith::SelectOp::create(builder, loc, isBelow(place), place, zero));
   };
   PairValue a = readAt(left), b = readAt(right);
-  FailureOr<SmallVector<Value>> isFirst =
-      precedes({a.value, a.position, b.value, b.position});
+  FailureOr<SmallVector<Value>> isFirst = precedes({a.value, a.position, b.value, b.position});
   if (failed(isFirst))
     return failure();
   Value takesRight = arith::AndIOp::create(builder, loc, isBelow(right), isFirst->front());

@@ -88,8 +88,7 @@ Value NumberOps::dequantize(DequantizeOp op, ArrayRef<Value> operands) {
   Type codes = getElementTypeOrSelf(op.getCodes().getType());
   Type scale = getElementTypeOrSelf(op.getScale().getType());
   Format format = numbers::getFormat(op.getFormat());
-  Lanes l(builder, loc, target, operands[0],
-          numbers::getComputeType({element, scale}).isF64());
+  Lanes l(builder, loc, target, operands[0], numbers::getComputeType({element, scale}).isF64());
   auto subtractZero = [&]() -> Num {
     if (!op.getZero())
       return decodeHeld(l, operands[0], format);

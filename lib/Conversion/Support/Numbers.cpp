@@ -248,8 +248,7 @@ Num lowering::decode(Num codes, const Format &format) {
   return l.wrap(decodeFloat(b, codes.value, *layout));
 }
 
-Value lowering::encode(Num values, std::optional<Num> shift, const Format &format,
-                           bool special) {
+Value lowering::encode(Num values, std::optional<Num> shift, const Format &format, bool special) {
   Lanes &l = *values.lanes;
   const formats::FloatLayout *layout = format.getFloat();
   if (layout && isWithinF32(*layout)) {

@@ -45,8 +45,8 @@ LogicalResult KernelEmitter::emitNumbers(Operation *op) {
       }
       for (Value &value : values)
         value = splat(builder, loc, value, width);
-      FailureOr<Value> numbers = NumberOps(builder, loc, getMathTarget(level), *this)
-                                  .emit(op, values, level.name);
+      FailureOr<Value> numbers =
+          NumberOps(builder, loc, getMathTarget(level), *this).emit(op, values, level.name);
       if (failed(numbers))
         return failure();
       tile.parts.push_back(*numbers);

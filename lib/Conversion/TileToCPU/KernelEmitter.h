@@ -161,8 +161,9 @@ private:
   llvm::LogicalResult emitTopK(tile::TopKOp op);
   llvm::LogicalResult emitSort(tile::SortOp op);
   /// Inserts the lanes of a part for which `mask`, i1 or a vector of them, holds.
-  llvm::LogicalResult insertLanes(mlir::Block &precedes, const PairLists &lists, mlir::Value candidates,
-                                  mlir::Value positions, mlir::Value mask, int64_t width);
+  llvm::LogicalResult insertLanes(mlir::Block &precedes, const PairLists &lists,
+                                  mlir::Value candidates, mlir::Value positions, mlir::Value mask,
+                                  int64_t width);
   /// What emits code on the heaps whose order `precedes` is.
   HeapEmitter makeHeap(mlir::Block &precedes);
 

@@ -30,8 +30,9 @@ using namespace sectile::cpu;
 using namespace sectile::tile;
 
 HeapEmitter KernelEmitter::makeHeap(Block &precedes) {
-  return HeapEmitter(builder, loc, *this,
-                     [this, &precedes](ArrayRef<Value> pairs) { return emitBody(precedes, pairs); });
+  return HeapEmitter(builder, loc, *this, [this, &precedes](ArrayRef<Value> pairs) {
+    return emitBody(precedes, pairs);
+  });
 }
 
 LogicalResult KernelEmitter::insertLanes(Block &precedes, const PairLists &lists, Value candidates,
@@ -129,12 +130,12 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
                                           : builder.emitPointer(loc, base, memory, address);
       };
       PairLists lists{begin(valueBase, getMemoryElement(element), firstValue),
-                  begin(indexBase, i64, firstIndex),
-                  builder.emit(loc, valueStride),
-                  builder.emit(loc, indexStride),
-                  length,
-                  element,
-                  getMemoryElement(element)};
+                      begin(indexBase, i64, firstIndex),
+                      builder.emit(loc, valueStride),
+                      builder.emit(loc, indexStride),
+                      length,
+                      element,
+                      getMemoryElement(element)};
       if (failed(insertLanes(op.getPrecedes().front(), lists, candidate, position, mask, width)))
         return failure();
       scf::YieldOp::create(builder, loc);

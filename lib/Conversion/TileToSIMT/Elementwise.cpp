@@ -125,8 +125,8 @@ LogicalResult ThreadEmitter::emitNumbers(Operation *op) {
     Value value = other ? convert(getTile(operand), layoutOf(result)).value : valueOf(operand);
     operands.push_back(splat(builder, loc, value, width));
   }
-  FailureOr<Value> value = NumberOps(builder, loc, kMathTarget, *this)
-                               .emit(op, operands, StringRef(target.name));
+  FailureOr<Value> value =
+      NumberOps(builder, loc, kMathTarget, *this).emit(op, operands, StringRef(target.name));
   if (failed(value))
     return failure();
   bind(result, *value);

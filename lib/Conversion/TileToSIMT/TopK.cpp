@@ -93,8 +93,7 @@ LogicalResult ThreadEmitter::emitTopK(TopKOp op) {
     };
     PairLists list = locate(op, builder, loc, views, algebra, dims, symbols, memory);
     PairValue pair{pick(candidates), pick(positions)};
-    LogicalResult result =
-        emitWhere(condition, [&] { return heap.insert(list, pair); });
+    LogicalResult result = emitWhere(condition, [&] { return heap.insert(list, pair); });
     if (failed(result))
       return failure();
   }
@@ -109,13 +108,13 @@ LogicalResult ThreadEmitter::emitSort(SortOp op) {
   PairLists list = locate(op, builder, loc, views, algebra, {}, symbols, memory);
   Condition condition;
   requireFirstThread(condition);
-  return emitWhere(condition,
-                   [&] { return makeHeap(op.getPrecedes().front()).sort(list); });
+  return emitWhere(condition, [&] { return makeHeap(op.getPrecedes().front()).sort(list); });
 }
 
 HeapEmitter ThreadEmitter::makeHeap(Block &precedes) {
-  return HeapEmitter(builder, loc, *this,
-                     [this, &precedes](ArrayRef<Value> pairs) { return emitBody(precedes, pairs); });
+  return HeapEmitter(builder, loc, *this, [this, &precedes](ArrayRef<Value> pairs) {
+    return emitBody(precedes, pairs);
+  });
 }
 
 /// A barrier, if it takes one, before threads change places of `view` that others accessed.
