@@ -28,7 +28,7 @@
 
 using namespace mlir;
 using namespace sectile;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 using formats::Format;
 using formats::IntegerLayout;
 using formats::Overflow;
@@ -75,7 +75,7 @@ static std::optional<Progression> getProgression(const Format &format) {
   return result;
 }
 
-Num sectile::cpu::readCodes(Lanes &l, Value held, const Format &format) {
+Num lowering::readCodes(Lanes &l, Value held, const Format &format) {
   assert(!l.wide && "codes are numbers of 32 bits");
   unsigned width = getElementTypeOrSelf(held.getType()).getIntOrFloatBitWidth();
   unsigned bits = format.getBits();
@@ -97,7 +97,7 @@ Num sectile::cpu::readCodes(Lanes &l, Value held, const Format &format) {
   return result;
 }
 
-std::optional<Num> sectile::cpu::decodeInteger(Num codes, const Format &format) {
+std::optional<Num> lowering::decodeInteger(Num codes, const Format &format) {
   std::optional<Progression> progression = getProgression(format);
   if (!progression)
     return std::nullopt;
@@ -107,7 +107,7 @@ std::optional<Num> sectile::cpu::decodeInteger(Num codes, const Format &format) 
   return progression->offset == 0 ? codes : codes + l.integer(progression->offset);
 }
 
-Num sectile::cpu::toNumber(Num integers, const Format &format) {
+Num lowering::toNumber(Num integers, const Format &format) {
   Num result = integers.lanes->toNum(integers);
   double step = getProgression(format)->step;
   return step == 1 ? result : result * step;
@@ -237,7 +237,7 @@ static Num encodeBySteps(Num values, const Format &format, bool special) {
 // All formats
 //===----------------------------------------------------------------------===//
 
-Num sectile::cpu::decode(Num codes, const Format &format) {
+Num lowering::decode(Num codes, const Format &format) {
   if (std::optional<Num> integers = decodeInteger(codes, format))
     return toNumber(*integers, format);
   Lanes &l = *codes.lanes;
@@ -248,8 +248,7 @@ Num sectile::cpu::decode(Num codes, const Format &format) {
   return l.wrap(decodeFloat(b, codes.value, *layout));
 }
 
-Value sectile::cpu::encode(Num values, std::optional<Num> shift, const Format &format,
-                           bool special) {
+Value lowering::encode(Num values, std::optional<Num> shift, const Format &format, bool special) {
   Lanes &l = *values.lanes;
   const formats::FloatLayout *layout = format.getFloat();
   if (layout && isWithinF32(*layout)) {

@@ -11,8 +11,8 @@
 // fields, and whatever is neither is a search among at most 256 constants.
 //
 //===----------------------------------------------------------------------===//
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_NUMBERS_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_NUMBERS_H
 
 #include "Bits.h"
 #include "lib/Conversion/Support/Lanes.h"
@@ -20,8 +20,7 @@
 
 #include "sectile/Formats/Format.h"
 
-namespace sectile::cpu {
-using namespace lowering;
+namespace sectile::lowering {
 
 /// Whether `decodeFloat` and `encodeFloat` know the layout: its numbers are f32's, and its normal
 /// ones normal there.
@@ -54,6 +53,9 @@ Num decode(Num codes, const formats::Format &format);
 mlir::Value encode(Num values, std::optional<Num> shift, const formats::Format &format,
                    bool special);
 
-} // namespace sectile::cpu
+/// The layout of `type`, if it is a float of 8 bits.
+std::optional<formats::FloatLayout> getSmallFloat(mlir::Type type);
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
+} // namespace sectile::lowering
+
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_NUMBERS_H
