@@ -10,6 +10,7 @@
 #include "dialects/Graph/IR/Contraction.h"
 #include "dialects/Graph/IR/Follow.h"
 #include "sectile/CostModel/Kernel.h"
+#include "sectile/Numbers/Codes.h"
 #include "sectile/Report/Remarks.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -112,6 +113,58 @@ static Packing choosePacking(linalg::LinalgOp op, OpOperand *input, const CoreMo
           llvm::formatv("in panels of {0} columns, with which the product is predicted to take "
                         "{1:F0} cycles",
                         panel.columns, panel.cycles)};
+}
+
+/// Bits that all who read the elements of a kernel's argument take of them: those of the format
+/// that they dequantize. Nothing if someone reads more.
+static std::optional<int64_t> getCodeBits(Value argument) {
+  std::optional<int64_t> bits;
+  for (OpOperand &use : argument.getUses()) {
+    auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    if (!op || !op.isDpsInput(&use))
+      return std::nullopt;
+    BlockArgument element = op.getMatchingBlockArgument(&use);
+    for (OpOperand &reader : element.getUses()) {
+      auto dequantize = dyn_cast<graph::DequantizeOp>(reader.getOwner());
+      if (!dequantize || &reader != &dequantize.getCodesMutable())
+        return std::nullopt;
+      int64_t wanted = numbers::getFormat(dequantize.getFormat()).getBits();
+      if (bits && *bits != wanted)
+        return std::nullopt;
+      bits = wanted;
+    }
+  }
+  return bits;
+}
+
+/// Packs codes to their width along the last of the loops that a product sums over, where that
+/// takes fewer bytes than whole elements. Columns stay lanes: of a step of the sum, all codes begin
+/// at the same bit.
+static void packCodes(Value argument, Packing &packing) {
+  auto type = cast<RankedTensorType>(argument.getType());
+  AffineMap map = packing.memory.getMap();
+  auto element = dyn_cast<IntegerType>(type.getElementType());
+  std::optional<int64_t> bits = getCodeBits(argument);
+  if (!bits || !element || element.getWidth() > tile::kPackedWordBits ||
+      *bits >= element.getWidth() || map.getNumResults() < 3)
+    return;
+  int64_t along = map.getNumResults() - 2;
+  // The dimension before the last one is the panel where a product sums over nothing.
+  if (!isa<AffineDimExpr>(map.getResult(along)))
+    return;
+  auto packed = tile::MemoryAttr::get(argument.getContext(), map, {}, *bits, along);
+  auto countBytes = [](ArrayRef<int64_t> box, int64_t bytes) {
+    return ShapedType::getNumElements(box) * bytes;
+  };
+  int64_t before = countBytes(tile::getPhysicalShape(type.getShape(), map),
+                              llvm::divideCeil(element.getWidth(), 8));
+  int64_t after =
+      countBytes(tile::getMemoryShape(type.getShape(), packed), tile::kPackedWordBits / 8);
+  if (after >= before)
+    return;
+  packing.memory = packed;
+  packing.reason +=
+      llvm::formatv(", codes of {0} bits packed in {1} bytes instead of {2}", *bits, after, before);
 }
 
 /// Whether `op` computes from `use` a value whose elements lie in the same places.
@@ -217,6 +270,8 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
         if (!constant)
           continue;
         Packing packing = choosePacking(kernel.getArgument(number), model->core);
+        if (packing.memory)
+          packCodes(kernel.getArgument(number), packing);
         if (packing.memory)
           kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
         explain(kernel, number, packing);

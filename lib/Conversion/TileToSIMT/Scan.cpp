@@ -18,7 +18,6 @@ using namespace sectile;
 using namespace sectile::simt;
 using namespace sectile::tile;
 using layout::Axis;
-using layout::Place;
 using layout::TileDigit;
 
 /// Elements of a tile that one thread may hold for a scan.
@@ -30,7 +29,7 @@ static DistributedLayout makeRows(ArrayRef<int64_t> shape, unsigned dim, int64_t
   std::array<std::vector<TileDigit>, layout::kNumAxes> digits;
   SmallVector<int64_t> covered(shape.size(), 1);
   auto add = [&](Axis axis, int64_t extent, unsigned along) {
-    digits[static_cast<size_t>(axis)].push_back({extent, Place{along, covered[along]}});
+    digits[static_cast<size_t>(axis)].push_back({extent, layout::Place{along, covered[along]}});
     covered[along] *= extent;
   };
   add(Axis::Register, shape[dim], dim);
