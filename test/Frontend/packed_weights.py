@@ -98,11 +98,13 @@ def write_model(path: str, form: Format, codes: np.ndarray, scale: np.ndarray, z
 def run_case(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> List[str]:
     """A random product on all levels; what is wrong with each, "" for one that this machine lacks."""
     form = choose_format(rng, bits)
-    depth, columns = int(rng.choice([1, 31, 33, 96, 130, 257])), int(rng.choice([1, 3, 16, 33, 64, 99, 130]))
+    # Smaller weights become floats when the model is compiled.
+    depth, columns = [(1, 70000), (33, 2100), (97, 700), (130, 519), (257, 260), (288, 240), (1001, 67), (4097, 17),
+                      (5000, 15), (2880, 25)][int(rng.integers(0, 10))]  # fmt: skip
     rows, group = int(rng.choice([1, 7, 33])), int(rng.choice([0, 32, 48, 128]))
     per_column, turned = bool(rng.integers(0, 2)) or group != 0, bool(rng.integers(0, 2))
     element = str(rng.choice(["f32", "f32", "f16"]))
-    codes = rng.integers(0, len(form.table), (depth, columns))
+    codes = rng.choice(np.flatnonzero(np.isfinite(form.table)), (depth, columns))
     groups = -(-depth // group) if group else 1
     scale = (rng.random((groups, columns if per_column else 1)) + 0.5).astype(np.float32)
     zero = rng.integers(0, len(form.table), scale.shape) if rng.integers(0, 2) and form.isInteger else None
@@ -121,10 +123,14 @@ def run_case(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> 
     np.save(f"{folder}/in0.npy", x)
     what = (f"{rows} x {depth} x {columns}, {form.text[:40]}, groups of {group}, {'one zero point each, ' * (zero is not None)}"
             f"{element}{', transposed' * turned}")  # fmt: skip
-    compile_it = [sectile, "compile", f"{folder}/model.mlir", "-o", f"{folder}/package", f"--cpu-levels={','.join(LEVELS)}"]
+    compile_it = [sectile, "compile", f"{folder}/model.mlir", "-o", f"{folder}/package", f"--cpu-levels={','.join(LEVELS)}",
+                  "--explain"]  # fmt: skip
     done = subprocess.run(compile_it, capture_output=True, text=True, timeout=300)
     if done.returncode:
         return [f"{what}: compile: status {done.returncode}: {done.stderr}"]
+    packed = f"codes of {bits} bits packed" in done.stdout
+    if packed != (bits < 8) and depth != 1 and columns > 32:
+        return [f"{what}: codes are {'' if packed else 'not '}packed: {done.stdout}"]
     table = np.array(form.table)
     shift = 0.0 if zero is None else spread(table[zero])
     weights = ((table[codes] - shift).astype(np.float32) * spread(scale)).astype(np.float64)
@@ -144,6 +150,21 @@ def run_case(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> 
         off = np.abs(result - expected) - bound
         problems.append(f"{what} on {level}: off by {off.max():.3g} more than the bound" if not (off <= 0).all() else "passed")
     return problems
+
+
+def run_verify(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> str:
+    """The interpreter, which reads the bits by their declaration, before and after every pass."""
+    form, depth, columns = integer(bits, True), 133, 131
+    codes = rng.integers(0, len(form.table), (depth, columns))
+    scale = (rng.random((-(-depth // 32), columns)) + 0.5).astype(np.float32)
+    held = np.vectorize(form.hold, otypes=[np.int8])(codes)
+    write_model(f"{folder}/model.mlir", form, held, scale, None, (32, 1), 2, "f32", False)
+    done = subprocess.run([sectile, "verify", f"{folder}/model.mlir", "--level=avx2"], capture_output=True, text=True,
+                          timeout=300)  # fmt: skip
+    unrolled = re.search(r"equal +\S*tile-unroll-codes", done.stdout)
+    if done.returncode or not unrolled:
+        return f"verify, {bits} bits: status {done.returncode}: {done.stdout}{done.stderr}"
+    return "passed"
 
 
 def show_sizes(sectile: str, folder: str) -> int:
@@ -202,6 +223,12 @@ def main() -> int:
                 counts[kind] += 1
                 if kind == "failed":
                     print(f"FAILED: {problem}")
+    for bits in (3, 4):
+        with tempfile.TemporaryDirectory() as folder:
+            problem = run_verify(arguments.sectile, rng, folder, bits)
+            counts["passed" if problem == "passed" else "failed"] += 1
+            if problem != "passed":
+                print(f"FAILED: {problem}")
     print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
     return 1 if counts["failed"] else 0
 

@@ -137,22 +137,27 @@ static std::optional<int64_t> getCodeBits(Value argument) {
   return bits;
 }
 
-/// Packs codes to their width along the last of the loops that a product sums over, where that
-/// takes fewer bytes than whole elements. Columns stay lanes: of a step of the sum, all codes begin
-/// at the same bit.
+/// Packs codes to their width where that takes fewer bytes than whole elements: along the last of
+/// the loops that a product sums over, or where no product reads them, along the dimension before
+/// the last. The last dimension's elements stay lanes: all their codes begin at the same bit.
 static void packCodes(Value argument, Packing &packing) {
   auto type = cast<RankedTensorType>(argument.getType());
-  AffineMap map = packing.memory.getMap();
   auto element = dyn_cast<IntegerType>(type.getElementType());
+  // What products read stays as it is where they do not agree on a layout.
+  if (!packing.memory && !packing.reason.empty())
+    return;
   std::optional<int64_t> bits = getCodeBits(argument);
   if (!bits || !element || element.getWidth() > tile::kPackedWordBits ||
-      *bits >= element.getWidth() || map.getNumResults() < 3)
+      *bits >= element.getWidth() || !type.hasStaticShape() || type.getRank() == 0)
     return;
-  int64_t along = map.getNumResults() - 2;
+  MLIRContext *context = argument.getContext();
+  AffineMap map = packing.memory ? packing.memory.getMap()
+                                 : AffineMap::getMultiDimIdentityMap(type.getRank(), context);
+  int64_t along = std::max<int64_t>(map.getNumResults(), 2) - 2;
   // The dimension before the last one is the panel where a product sums over nothing.
   if (!isa<AffineDimExpr>(map.getResult(along)))
     return;
-  auto packed = tile::MemoryAttr::get(argument.getContext(), map, {}, *bits, along);
+  auto packed = tile::MemoryAttr::get(context, map, {}, *bits, along);
   auto countBytes = [](ArrayRef<int64_t> box, int64_t bytes) {
     return ShapedType::getNumElements(box) * bytes;
   };
@@ -162,6 +167,8 @@ static void packCodes(Value argument, Packing &packing) {
       countBytes(tile::getMemoryShape(type.getShape(), packed), tile::kPackedWordBits / 8);
   if (after >= before)
     return;
+  if (!packing.memory)
+    packing.reason = "row by row";
   packing.memory = packed;
   packing.reason +=
       llvm::formatv(", codes of {0} bits packed in {1} bytes instead of {2}", *bits, after, before);
@@ -270,8 +277,7 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
         if (!constant)
           continue;
         Packing packing = choosePacking(kernel.getArgument(number), model->core);
-        if (packing.memory)
-          packCodes(kernel.getArgument(number), packing);
+        packCodes(kernel.getArgument(number), packing);
         if (packing.memory)
           kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
         explain(kernel, number, packing);

@@ -30,15 +30,18 @@ static Num toCompute(Lanes &l, Value value) {
 }
 
 /// Numbers of codes, which are integers, or floats that are in registers what they stand for.
-static Num decodeHeld(Lanes &l, Value held, const Format &format) {
+static Num decodeHeld(Lanes &l, Value held, const Format &format, const CpuLevel &level) {
   if (isa<FloatType>(getElementTypeOrSelf(held.getType())))
     return toCompute(l, held);
   Lanes narrow(l.builder, l.loc, l.target, held, /*wide=*/false);
+  if (std::optional<Num> numbers = decodeByTable(narrow, held, format, level))
+    return toCompute(l, *numbers);
   return toCompute(l, decode(readCodes(narrow, held, format), format));
 }
 
 /// The difference of the numbers of two codes.
-static Num subtractCodes(Lanes &l, Value codes, Value zero, const Format &format) {
+static Num subtractCodes(Lanes &l, Value codes, Value zero, const Format &format,
+                         const CpuLevel &level) {
   if (isa<IntegerType>(getElementTypeOrSelf(codes.getType()))) {
     // Differences of integers are exact, and one conversion serves both.
     Lanes narrow(l.builder, l.loc, l.target, codes, /*wide=*/false);
@@ -47,7 +50,7 @@ static Num subtractCodes(Lanes &l, Value codes, Value zero, const Format &format
     if (left && right)
       return toCompute(l, toNumber(*left - *right, format));
   }
-  return decodeHeld(l, codes, format) - decodeHeld(l, zero, format);
+  return decodeHeld(l, codes, format, level) - decodeHeld(l, zero, format, level);
 }
 
 Value KernelEmitter::toElement(Value value, Type element) {
@@ -78,8 +81,8 @@ Value KernelEmitter::emitConvertPart(ConvertOp op, ArrayRef<Value> operands) {
   Value source = operands[0];
   bool isWide = !op.getFrom() && getElementTypeOrSelf(source.getType()).isF64();
   Lanes l(builder, loc, getMathTarget(level), source, isWide);
-  Num number =
-      op.getFrom() ? decodeHeld(l, source, numbers::getFormat(*op.getFrom())) : l.wrap(source);
+  Num number = op.getFrom() ? decodeHeld(l, source, numbers::getFormat(*op.getFrom()), level)
+                            : l.wrap(source);
   if (!op.getTo())
     return toElement(number, element);
   return holdCodes(encode(number, {}, numbers::getFormat(*op.getTo()), op.getSpecial()), element);
@@ -94,10 +97,10 @@ Value KernelEmitter::emitDequantizePart(DequantizeOp op, ArrayRef<Value> operand
           numbers::getComputeType({element, scale}).isF64());
   auto subtractZero = [&]() -> Num {
     if (!op.getZero())
-      return decodeHeld(l, operands[0], format);
+      return decodeHeld(l, operands[0], format, level);
     if (numbers::isCode(getElementTypeOrSelf(op.getZero().getType()), codes))
-      return subtractCodes(l, operands[0], operands[2], format);
-    return decodeHeld(l, operands[0], format) - toCompute(l, operands[2]);
+      return subtractCodes(l, operands[0], operands[2], format, level);
+    return decodeHeld(l, operands[0], format, level) - toCompute(l, operands[2]);
   };
   return toElement(subtractZero() * toCompute(l, operands[1]), element);
 }
@@ -120,14 +123,14 @@ Value KernelEmitter::emitQuantizePart(QuantizeOp op, ArrayRef<Value> operands) {
     return holdCodes(encode(quotient, shift, format, op.getSpecial()), codes);
   bool isCode = numbers::isCode(getElementTypeOrSelf(op.getZero().getType()), codes);
   if (isCode && format.isInteger()) {
-    shift = decodeHeld(l, operands[2], format);
+    shift = decodeHeld(l, operands[2], format, level);
     return holdCodes(encode(quotient, shift, format, op.getSpecial()), codes);
   }
   // The sum is rounded to the type that is computed in, once the quotient is in `precision`.
   Lanes wide(builder, loc, getMathTarget(level), operands[0], precision.isF64() || compute.isF64());
   Lanes own(builder, loc, getMathTarget(level), operands[0], compute.isF64());
-  Num zero =
-      isCode ? decodeHeld(own, operands[2], format) : own.wrap(toElement(operands[2], compute));
+  Num zero = isCode ? decodeHeld(own, operands[2], format, level)
+                    : own.wrap(toElement(operands[2], compute));
   Num sum = toCompute(own, toCompute(wide, quotient) + toCompute(wide, zero));
   return holdCodes(encode(sum, shift, format, op.getSpecial()), codes);
 }

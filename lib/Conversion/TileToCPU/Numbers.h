@@ -20,6 +20,10 @@
 
 #include "sectile/Formats/Format.h"
 
+namespace sectile {
+struct CpuLevel;
+} // namespace sectile
+
 namespace sectile::cpu {
 using namespace lowering;
 
@@ -47,6 +51,11 @@ Num toNumber(Num integers, const formats::Format &format);
 
 /// f32 of what `readCodes` gives.
 Num decode(Num codes, const formats::Format &format);
+
+/// f32 of integers that hold codes, looked up by the level's instruction for tables; nothing where
+/// it has none, where it does not fit the lanes, or where `decode` takes fewer instructions.
+std::optional<Num> decodeByTable(Lanes &lanes, mlir::Value held, const formats::Format &format,
+                                 const CpuLevel &level);
 
 /// Codes nearest to f32 or f64, as i32, sign-extended in signed integer formats. In formats of
 /// consecutive integers `shift`, if there is one, is added behind the rounding to an integer.
