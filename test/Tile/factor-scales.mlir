@@ -104,3 +104,32 @@ tile.kernel @infinite(%x: !tile.view<1x80xf32>, %q: !tile.view<80x64xi8, #codes>
   tile.store %sum, %y at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<1x64xf32>, !tile.view<1x64xf32>
   tile.return
 }
+
+// A loop inside one over blocks of the depth: the rest of the scales' place does not depend on its counter.
+// CHECK-LABEL: tile.kernel @blocks
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: tile.dot
+tile.kernel @blocks(%x: !tile.view<1x512xf32>, %q: !tile.view<512x64xi8, #codes>, %s: !tile.view<4x64xf32>,
+                    %y: !tile.view<1x64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c256 = arith.constant 256 : index
+  %zero = arith.constant dense<0.0> : tensor<1x64xf32>
+  %all = scf.for %o = %c0 to %c2 step %c1 iter_args(%sum = %zero) -> tensor<1x64xf32> {
+    %part = scf.for %k = %c0 to %c256 step %c1 iter_args(%acc = %zero) -> tensor<1x64xf32> {
+      %a = tile.load %x at affine_map<(t0, t1)[o, k] -> (0, o * 256 + k)>[%o, %k] : !tile.view<1x512xf32> -> tensor<1x1xf32>
+      %b = tile.load %q at affine_map<(t0, t1)[o, k] -> (o * 256 + k, t1)>[%o, %k] : !tile.view<512x64xi8, #codes> -> tensor<1x64xi8>
+      %c = tile.load %s at affine_map<(t0, t1)[o, k] -> (o * 2 + k floordiv 128, t1)>[%o, %k] : !tile.view<4x64xf32> -> tensor<1x64xf32>
+      %w = tile.dequantize %b scale %c {format = "int4"} : (tensor<1x64xi8>, tensor<1x64xf32>) -> tensor<1x64xf32>
+      %d = tile.dot %a, %w, %acc : tensor<1x1xf32>, tensor<1x64xf32> -> tensor<1x64xf32>
+      scf.yield %d : tensor<1x64xf32>
+    }
+    %next = arith.addf %sum, %part : tensor<1x64xf32>
+    scf.yield %next : tensor<1x64xf32>
+  }
+  tile.store %all, %y at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<1x64xf32>, !tile.view<1x64xf32>
+  tile.return
+}

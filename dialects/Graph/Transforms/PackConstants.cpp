@@ -188,7 +188,14 @@ static Packing choosePacking(Value argument, const CoreModel &core) {
   for (OpOperand &use : argument.getUses()) {
     auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
     if (op && isElementwiseInPlace(op, use)) {
-      Packing wanted = choosePacking(op->getResult(0), core);
+      // Numbers are computed from less: codes, which take a byte at most of the four that the model
+      // counts for each.
+      CoreModel caches = core;
+      if (getCodeBits(argument)) {
+        caches.firstCacheBytes *= 4;
+        caches.secondCacheBytes *= 4;
+      }
+      Packing wanted = choosePacking(op->getResult(0), caches);
       if (!wanted.memory)
         return {{}, packing.memory ? "not only products read it" : wanted.reason};
       if (packing.memory && packing.memory != wanted.memory)

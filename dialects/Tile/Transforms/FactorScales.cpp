@@ -75,8 +75,29 @@ static bool hasModestNumbers(StringRef text) {
   return true;
 }
 
-/// Steps of the counter after which the load's place changes, where it changes by a whole division
-/// of it alone: the rest of each coordinate does not depend on the counter.
+/// Steps of `counter` after which `expr` changes, where it has it in one division by them, to which
+/// at most what does not depend on it is added: 0 where it has it not at all.
+static std::optional<int64_t> matchGroup(AffineExpr expr, AffineExpr counter, unsigned number) {
+  if (!expr.isFunctionOfSymbol(number))
+    return 0;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return std::nullopt;
+  if (expr.getKind() == AffineExprKind::Add) {
+    std::optional<int64_t> left = matchGroup(binary.getLHS(), counter, number),
+                           right = matchGroup(binary.getRHS(), counter, number);
+    if (!left || !right || (*left != 0 && *right != 0))
+      return std::nullopt;
+    return *left + *right;
+  }
+  auto size = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  if (expr.getKind() != AffineExprKind::FloorDiv || binary.getLHS() != counter || !size ||
+      size.getValue() <= 1)
+    return std::nullopt;
+  return size.getValue();
+}
+
+/// Steps of the loop's counter after which the load's place changes; nothing if it may sooner.
 static std::optional<int64_t> getGroup(LoadOp load, scf::ForOp loop) {
   OperandRange operands = load.getMapOperands();
   if (llvm::is_contained(load.getSetOperands(), loop.getInductionVar()) ||
@@ -86,15 +107,11 @@ static std::optional<int64_t> getGroup(LoadOp load, scf::ForOp loop) {
   AffineExpr counter = getAffineSymbolExpr(number, loop.getContext());
   std::optional<int64_t> group;
   for (AffineExpr expr : load.getMap().getResults()) {
-    if (!expr.isFunctionOfSymbol(number))
-      continue;
-    auto division = dyn_cast<AffineBinaryOpExpr>(expr);
-    if (!division || expr.getKind() != AffineExprKind::FloorDiv || division.getLHS() != counter)
+    std::optional<int64_t> steps = matchGroup(expr, counter, number);
+    if (!steps || (*steps != 0 && group && *group != *steps))
       return std::nullopt;
-    auto size = dyn_cast<AffineConstantExpr>(division.getRHS());
-    if (!size || size.getValue() <= 1 || (group && *group != size.getValue()))
-      return std::nullopt;
-    group = size.getValue();
+    if (*steps != 0)
+      group = *steps;
   }
   return group;
 }
