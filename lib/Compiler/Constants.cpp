@@ -10,6 +10,7 @@
 #include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Support/Endian.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -64,9 +65,10 @@ static void copyRun(char *to, const char *from, int64_t count, int64_t stride, s
     llvm_unreachable("elements have 1, 2, 4 or 8 bytes");
 }
 
-/// Writes `source` in the order of `packing`; padding is zero.
-static void pack(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packing,
-                 llvm::raw_ostream &out) {
+/// Calls `take` with the rows of `source` in the order of `packing`: the elements along the last
+/// physical dimension, side by side. Padding is zero.
+static void packRows(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packing,
+                     llvm::function_ref<void(StringRef)> take) {
   ArrayRef<int64_t> shape = type.getShape();
   AffineMap map = packing.getMap();
   SmallVector<int64_t> physical = tile::getPhysicalShape(shape, map);
@@ -109,7 +111,7 @@ static void pack(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packin
     copyRun(row.data(), source.data() + offset * bytes, count, last.factor * strides[last.dim],
             bytes);
     memset(row.data() + count * bytes, 0, row.size() - count * bytes);
-    out << row;
+    take(row);
     size_t dim = physical.size() - 1;
     while (dim > 0) {
       --dim;
@@ -126,6 +128,42 @@ static void pack(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packin
   }
 }
 
+/// Writes the low bits of the elements of `source` as streams of bits in words, see #tile.memory.
+static void packBits(ArrayRef<char> source, ShapedType type, tile::MemoryAttr packing,
+                     llvm::raw_ostream &out) {
+  SmallVector<int64_t> box = tile::getPhysicalShape(type.getShape(), packing.getMap());
+  int64_t along = packing.getAlong(), bits = packing.getBits();
+  size_t bytes = source.size() / std::max<int64_t>(type.getNumElements(), 1);
+  // Streams that lie side by side, and rows of physical coordinates in each step along them.
+  int64_t streams = ShapedType::getNumElements(ArrayRef(box).drop_front(along + 1));
+  int64_t words = llvm::divideCeil(box[along] * bits, tile::kPackedWordBits) * streams;
+  std::vector<llvm::support::ulittle32_t> section(words);
+  int64_t code = 0, stream = 0; // of the next element: its place along a stream, and which one
+  auto mask = static_cast<uint32_t>((uint64_t(1) << bits) - 1);
+  packRows(source, type, packing, [&](StringRef row) {
+    for (size_t place = 0; place < row.size(); place += bytes) {
+      uint32_t value = 0;
+      for (size_t byte = bytes; byte-- > 0;)
+        value = value << 8 | static_cast<uint8_t>(row[place + byte]);
+      value &= mask;
+      int64_t bit = code * bits, shift = bit % tile::kPackedWordBits;
+      int64_t word = bit / tile::kPackedWordBits * streams + stream;
+      section[word] = section[word] | value << shift;
+      if (shift + bits > tile::kPackedWordBits)
+        section[word + streams] =
+            section[word + streams] | value >> (tile::kPackedWordBits - shift);
+      if (++stream != streams)
+        continue;
+      stream = 0;
+      if (++code != box[along])
+        continue;
+      code = 0;
+      out.write(reinterpret_cast<const char *>(section.data()), words * sizeof(section[0]));
+      std::fill(section.begin(), section.end(), 0);
+    }
+  });
+}
+
 void sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes,
                              llvm::raw_ostream &out) {
   uint64_t position = 0;
@@ -133,8 +171,11 @@ void sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes
     out.write_zeros(constant.offset - position);
     std::string storage;
     ArrayRef<char> raw = getRawBytes(constant.value, storage);
-    if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(constant.memory))
-      pack(raw, constant.value.getShapedType(), packing, out);
+    auto packing = dyn_cast_if_present<tile::MemoryAttr>(constant.memory);
+    if (packing && packing.getBits() != 0)
+      packBits(raw, constant.value.getShapedType(), packing, out);
+    else if (packing)
+      packRows(raw, constant.value.getShapedType(), packing, [&](StringRef row) { out << row; });
     else
       out.write(raw.data(), raw.size());
     position = constant.offset + constant.bytes;

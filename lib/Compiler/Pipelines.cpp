@@ -76,6 +76,11 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, Fl
   nested.addPass(createLoopInvariantCodeMotionPass());
   passes.addPass(createTileCheckInPlacePass());
   passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTilePrefetchPass());
+  // Behind what looks at loops as they were written.
+  if (floatMode != FloatMode::Strict)
+    passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileFactorScalesPass(
+        {.lanes = level.getLanes(4), .registers = level.vectorRegisters}));
+  passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileUnrollCodesPass());
 }
 
 void sectile::buildGpuTilePipeline(OpPassManager &passes, const target::GpuTarget &target,

@@ -197,7 +197,7 @@ static LogicalResult executeLoad(Machine &machine, Frame &frame, const Step &ste
   FailureOr<int64_t> address = getAddress(machine, frame, step, view, 1);
   if (failed(address))
     return failure();
-  frame[step.results[0]] = makeDatum(view.buffer->read(*address, *view.format));
+  frame[step.results[0]] = makeDatum(view.read(*address));
   return machine.charge(step.op, 1);
 }
 
@@ -208,7 +208,7 @@ static LogicalResult executeStore(Machine &machine, Frame &frame, const Step &st
     return failure();
   if (view.isReadOnly)
     return machine.fault(step.op, "writes to " + view.buffer->name + ", which is read only");
-  view.buffer->write(*address, *view.format, frame[step.operands[0]].element);
+  view.write(*address, frame[step.operands[0]].element);
   return machine.charge(step.op, 1);
 }
 

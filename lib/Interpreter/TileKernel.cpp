@@ -33,11 +33,23 @@ static Shape getPhysicalExtents(ArrayRef<int64_t> shape, AffineMap map) {
   return extents;
 }
 
+/// The extents of the box that is stored: where codes are packed, words take the elements' places.
+static Shape getStoredExtents(ArrayRef<int64_t> shape, tile::MemoryAttr memory) {
+  Shape extents = getPhysicalExtents(shape, memory.getMap());
+  if (memory.getBits() != 0) {
+    int64_t &extent = extents[memory.getAlong()];
+    extent = (extent * memory.getBits() + kCodeWordBits - 1) / kCodeWordBits;
+  }
+  return extents;
+}
+
 void interp::setMemory(ViewObject &view, tile::MemoryAttr memory) {
   if (!memory)
     return;
   view.physical = memory.getMap();
-  Shape rowMajor = getRowMajorStrides(getPhysicalExtents(view.shape, memory.getMap()));
+  view.packedBits = memory.getBits();
+  view.packedDim = static_cast<unsigned>(memory.getAlong());
+  Shape rowMajor = getRowMajorStrides(getStoredExtents(view.shape, memory));
   if (memory.getStrides().empty()) {
     view.strides = rowMajor;
     return;
@@ -54,20 +66,21 @@ ViewRef interp::makeTypedView(std::string name, const NumberFormat *format, Arra
   Shape extents(shape);
   if (memory) {
     setMemory(*view, memory);
-    extents = getPhysicalExtents(shape, memory.getMap());
+    extents = getStoredExtents(shape, memory);
   }
   // The last element's place tells the size where strides are wider than the extents.
   int64_t cells = countElements(extents) ? 1 : 0;
   for (auto [extent, stride] : llvm::zip_equal(extents, view->strides))
     cells += cells ? (extent - 1) * stride : 0;
-  view->buffer = BufferRef(new Buffer(std::move(name), cells, getElementBytes(*format)));
+  int64_t cellSize = view->packedBits != 0 ? kCodeWordBits : getElementBytes(*format);
+  view->buffer = BufferRef(new Buffer(std::move(name), cells, cellSize));
   return view;
 }
 
 void interp::writeTensor(const ViewObject &view, const TensorObject &tensor) {
   Shape coords(tensor.shape.size(), 0);
   for (const Element &element : tensor.data) {
-    view.buffer->write(*view.getAddress(coords), *view.format, element);
+    view.write(*view.getAddress(coords), element);
     advance(coords, tensor.shape);
   }
 }
@@ -77,7 +90,7 @@ TensorRef interp::readTensor(const ViewObject &view) {
   Shape coords(view.shape.size(), 0);
   for (Element &element : tensor->data) {
     if (std::optional<int64_t> address = view.getAddress(coords))
-      element = view.buffer->read(*address, *view.format);
+      element = view.read(*address);
     advance(coords, view.shape);
   }
   return tensor;

@@ -100,7 +100,7 @@ public:
         if (int64_t other = views[k]->buffer->noteRead(*address, machine.block); other >= 0)
           return machine.fault(step.op, "block " + Twine(machine.block) + " reads what block " +
                                             Twine(other) + " wrote");
-        elements[k] = views[k]->buffer->read(*address, *views[k]->format);
+        elements[k] = views[k]->read(*address);
       }
       pairs.push_back({elements[0], elements[1]});
     }
@@ -135,7 +135,7 @@ public:
         if (other >= 0)
           return machine.fault(step.op, "blocks " + Twine(other) + " and " + Twine(machine.block) +
                                             " access one element, and the latter changes it");
-        views[k]->buffer->write(address, *views[k]->format, elements[k]);
+        views[k]->write(address, elements[k]);
       }
     }
     return success();

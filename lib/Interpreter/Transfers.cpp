@@ -150,7 +150,7 @@ static LogicalResult executeLoad(Machine &machine, Frame &frame, const Step &ste
       if (other >= 0)
         return machine.fault(step.op, "block " + Twine(machine.block) + " reads what block " +
                                           Twine(other) + " wrote");
-      Element element = view.buffer->read(*address, *view.format);
+      Element element = view.read(*address);
       if (!isExact && !element.isUndefined())
         element.bound = kUnbounded;
       result->data[number] = element;
@@ -196,14 +196,14 @@ static LogicalResult executeStore(Machine &machine, Frame &frame, const Step &st
                                           " and " + toString(payload.tileShape, number) +
                                           " of the tile meet in one place, but differ");
     }
-    Element before = view.buffer->read(*address, *view.format);
+    Element before = view.read(*address);
     bool changes =
         before.isUndefined() || element.isUndefined() || !mayBeEqual(*view.format, before, element);
     int64_t other = view.buffer->noteWrite(*address, machine.block, changes);
     if (other >= 0)
       return machine.fault(step.op, "blocks " + Twine(other) + " and " + Twine(machine.block) +
                                         " access one element, and the latter changes it");
-    view.buffer->write(*address, *view.format, element);
+    view.write(*address, element);
   }
   return success();
 }
@@ -241,7 +241,7 @@ static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &
       return failure();
     if (!isExact)
       return machine.unsupported(step.op, "an index depends on a tie between floats");
-    Element before = view.buffer->read(*address, *view.format);
+    Element before = view.read(*address);
     if (int64_t other = reads ? view.buffer->noteRead(*address, machine.block) : -1; other >= 0)
       return machine.fault(step.op, "block " + Twine(machine.block) + " reads what block " +
                                         Twine(other) + " wrote");
@@ -256,7 +256,7 @@ static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &
     if (other >= 0)
       return machine.fault(step.op, "blocks " + Twine(other) + " and " + Twine(machine.block) +
                                         " access one element, and the latter changes it");
-    view.buffer->write(*address, *view.format, after);
+    view.write(*address, after);
   }
   return success();
 }

@@ -98,6 +98,13 @@ std::optional<int64_t> ViewObject::getAddress(ArrayRef<int64_t> coords) const {
     coords = mapped;
   }
   int64_t element = 0;
+  if (packedBits != 0) {
+    // The code's number along its stream says which bit of it the code begins at.
+    int64_t bit = coords[packedDim] * packedBits;
+    for (auto [dim, stride] : llvm::enumerate(strides))
+      element += (dim == packedDim ? bit / kCodeWordBits : coords[dim]) * stride;
+    return element * kCodeWordBits + bit % kCodeWordBits;
+  }
   for (auto [coord, stride] : llvm::zip_equal(coords, strides))
     element += coord * stride;
   int64_t address = offset + element * getElementBytes(*format);
@@ -105,6 +112,54 @@ std::optional<int64_t> ViewObject::getAddress(ArrayRef<int64_t> coords) const {
   if (address < 0 || address + getElementBytes(*format) > end)
     return std::nullopt;
   return address;
+}
+
+/// Where packed codes are a window on another view, it is the view in memory that knows how.
+static const ViewObject &getRoot(const ViewObject &view) {
+  const ViewObject *root = &view;
+  while (root->source)
+    root = root->source.get();
+  return *root;
+}
+
+Element ViewObject::read(int64_t address) const {
+  const ViewObject &root = getRoot(*this);
+  if (root.packedBits == 0)
+    return buffer->read(address, *format);
+  int64_t code = 0, word = address / kCodeWordBits, shift = address % kCodeWordBits;
+  for (int64_t bit = 0; bit < root.packedBits; ++bit, ++shift) {
+    if (shift == kCodeWordBits) {
+      shift = 0;
+      word += root.strides[root.packedDim];
+    }
+    const Element &cell = buffer->cells[word];
+    if (cell.isUndefined())
+      return Element::makeUndefined();
+    code |= (cell.integer >> shift & 1) << bit;
+  }
+  return Element::makeInteger(signExtend(code, format->bits));
+}
+
+void ViewObject::write(int64_t address, Element element) const {
+  const ViewObject &root = getRoot(*this);
+  if (root.packedBits == 0)
+    return buffer->write(address, *format, element);
+  int64_t word = address / kCodeWordBits, shift = address % kCodeWordBits;
+  for (int64_t bit = 0; bit < root.packedBits; ++bit, ++shift) {
+    if (shift == kCodeWordBits) {
+      shift = 0;
+      word += root.strides[root.packedDim];
+    }
+    Element &cell = buffer->cells[word];
+    if (element.isUndefined()) {
+      cell = element;
+      continue;
+    }
+    if (cell.isUndefined())
+      cell = Element::makeInteger(0);
+    int64_t mask = int64_t(1) << shift;
+    cell.integer = (cell.integer & ~mask) | (element.integer >> bit & 1) << shift;
+  }
 }
 
 ViewRef interp::makeView(BufferRef buffer, const NumberFormat *format, ArrayRef<int64_t> shape,

@@ -52,9 +52,13 @@ class ViewObject : public Object {
 public:
   ViewObject() : Object(View) {}
 
-  /// The address of an element in bytes; none outside the view or outside what it is a window
-  /// on.
+  /// The address of an element in bytes, or of a packed code's first bit in bits; none outside the
+  /// view or outside what it is a window on.
   std::optional<int64_t> getAddress(llvm::ArrayRef<int64_t> coords) const;
+
+  /// Reads and writes the element at an address.
+  Element read(int64_t address) const;
+  void write(int64_t address, Element element) const;
 
   BufferRef buffer; // also of a window on another view
   bool isReadOnly = false;
@@ -64,12 +68,19 @@ public:
   int64_t offset = 0; // in bytes
   mlir::AffineMap physical;
   Shape strides;
+  /// Where codes are packed (see #tile.memory): bits of each, and the physical dimension along
+  /// which they are streams in the buffer's words; strides are in words. Else 0.
+  int64_t packedBits = 0;
+  unsigned packedDim = 0;
   /// A window on another view: the source's coordinates.
   llvm::IntrusiveRefCntPtr<ViewObject> source;
   mlir::AffineMap map;
   Shape symbols;
 };
 using ViewRef = llvm::IntrusiveRefCntPtr<ViewObject>;
+
+/// Bits of a word of packed codes: a cell of their buffer, whose addresses count bits.
+inline constexpr int64_t kCodeWordBits = 32;
 
 /// A contiguous row-major window on `buffer` at a byte offset.
 ViewRef makeView(BufferRef buffer, const NumberFormat *format, llvm::ArrayRef<int64_t> shape,

@@ -33,6 +33,7 @@ from .errors import (
 )
 from .library import library
 from .model import Alias, Kernel, Model, TensorInfo, load
+from .quantizer import QuantizedWeight, quantize
 from .runtime import Context, Package
 from .tensors import Tensor
 
@@ -50,6 +51,7 @@ __all__ = [
     "LoadError",
     "Model",
     "Package",
+    "QuantizedWeight",
     "RunError",
     "SectileError",
     "Tensor",
@@ -58,4 +60,5 @@ __all__ = [
     "compile",
     "library",
     "load",
+    "quantize",
 ]

@@ -8,7 +8,7 @@
 // CHECK-COUNT-1: graph.launch
 // CHECK-NOT: graph.launch
 // CHECK: graph.kernel
-// CHECK-DAG: tensor<512x256xi8> {graph.memory = #tile.memory<(d0, d1) -> (d0 floordiv [[N:[0-9]+]], d1, d0 mod [[N]])>
+// CHECK-DAG: tensor<512x256xi8> {graph.memory = #tile.memory<(d0, d1) -> (d0 floordiv [[N:[0-9]+]], d1, d0 mod [[N]]), bits = 4 along 1>
 // CHECK-DAG: tensor<512x8xf32> {graph.memory = #tile.memory<(d0, d1) -> (d1, d0)>
 // CHECK-NOT: linalg.transpose
 func.func @main(%x: tensor<4x256xf32>) -> tensor<4x512xf32> {

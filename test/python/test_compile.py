@@ -390,7 +390,7 @@ class DocumentationTest(unittest.TestCase):
     """Examples run, annotations are true."""
 
     MODULES = ("", ".aliases", ".benchmark", ".compiler", ".dtypes", ".errors", ".library", ".model", ".program",
-               ".runtime", ".tensors")  # fmt: skip
+               ".quantizer", ".runtime", ".tensors")  # fmt: skip
 
     @unittest.skipUnless(HAS_COMPILER, "the compiler is not built")
     def test_examples(self) -> None:

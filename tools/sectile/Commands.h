@@ -27,6 +27,7 @@ int runMain(std::span<char *const> arguments);
 int benchMain(std::span<char *const> arguments);
 int inspectMain(std::span<char *const> arguments);
 int layoutMain(std::span<char *const> arguments);
+int quantizeMain(std::span<char *const> arguments);
 int verifyMain(std::span<char *const> arguments);
 
 } // namespace sectile::tools

@@ -27,11 +27,12 @@ constexpr Command kCommands[] = {
     {"bench", "measure a package, kernel by kernel", benchMain},
     {"inspect", "show what a package contains", inspectMain},
     {"layout", "show where the elements of a tile live", layoutMain},
+    {"quantize", "round a model's weights to a number format", quantizeMain},
     {"verify", "execute a model before and after every pass", verifyMain},
 };
 
 /// Subcommands of later versions: known, and refused.
-constexpr const char *kPlanned[] = {"tune", "quantize"};
+constexpr const char *kPlanned[] = {"tune"};
 
 void printUsage(FILE *out) {
   fprintf(out, "usage: sectile COMMAND [arguments]\n\ncommands:\n");

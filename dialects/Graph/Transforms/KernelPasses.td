@@ -149,6 +149,11 @@ def GraphPackConstantsPass : Pass<"graph-pack-constants", "::mlir::ModuleOp"> {
 
     The panel is as wide as the register tile that the cost model prefers for the product.
 
+    Codes that are only dequantized, in a format of fewer bits than their elements have, are packed
+    to those bits along the last reduction loop (`bits` of `#tile.memory`), where that takes fewer
+    bytes: one order for every width and every instruction-set level, since a step of the sum reads
+    codes that all begin at the same bit of their words.
+
     Every constant operand of a product is a remark: the panel, or why it stays as it is.
 
     Precondition: `graph-outline`. `graph-to-tile` and `graph-plan-memory` follow.

@@ -10,6 +10,7 @@
 #include "dialects/Graph/IR/Contraction.h"
 #include "dialects/Graph/IR/Follow.h"
 #include "sectile/CostModel/Kernel.h"
+#include "sectile/Numbers/Codes.h"
 #include "sectile/Report/Remarks.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -114,6 +115,65 @@ static Packing choosePacking(linalg::LinalgOp op, OpOperand *input, const CoreMo
                         panel.columns, panel.cycles)};
 }
 
+/// Bits that all who read the elements of a kernel's argument take of them: those of the format
+/// that they dequantize. Nothing if someone reads more.
+static std::optional<int64_t> getCodeBits(Value argument) {
+  std::optional<int64_t> bits;
+  for (OpOperand &use : argument.getUses()) {
+    auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    if (!op || !op.isDpsInput(&use))
+      return std::nullopt;
+    BlockArgument element = op.getMatchingBlockArgument(&use);
+    for (OpOperand &reader : element.getUses()) {
+      auto dequantize = dyn_cast<graph::DequantizeOp>(reader.getOwner());
+      if (!dequantize || &reader != &dequantize.getCodesMutable())
+        return std::nullopt;
+      int64_t wanted = numbers::getFormat(dequantize.getFormat()).getBits();
+      if (bits && *bits != wanted)
+        return std::nullopt;
+      bits = wanted;
+    }
+  }
+  return bits;
+}
+
+/// Packs codes to their width where that takes fewer bytes than whole elements: along the last of
+/// the loops that a product sums over, or where no product reads them, along the dimension before
+/// the last. The last dimension's elements stay lanes: all their codes begin at the same bit.
+static void packCodes(Value argument, Packing &packing) {
+  auto type = cast<RankedTensorType>(argument.getType());
+  auto element = dyn_cast<IntegerType>(type.getElementType());
+  // What products read stays as it is where they do not agree on a layout.
+  if (!packing.memory && !packing.reason.empty())
+    return;
+  std::optional<int64_t> bits = getCodeBits(argument);
+  if (!bits || !element || element.getWidth() > tile::kPackedWordBits ||
+      *bits >= element.getWidth() || !type.hasStaticShape() || type.getRank() == 0)
+    return;
+  MLIRContext *context = argument.getContext();
+  AffineMap map = packing.memory ? packing.memory.getMap()
+                                 : AffineMap::getMultiDimIdentityMap(type.getRank(), context);
+  int64_t along = std::max<int64_t>(map.getNumResults(), 2) - 2;
+  // The dimension before the last one is the panel where a product sums over nothing.
+  if (!isa<AffineDimExpr>(map.getResult(along)))
+    return;
+  auto packed = tile::MemoryAttr::get(context, map, {}, *bits, along);
+  auto countBytes = [](ArrayRef<int64_t> box, int64_t bytes) {
+    return ShapedType::getNumElements(box) * bytes;
+  };
+  int64_t before = countBytes(tile::getPhysicalShape(type.getShape(), map),
+                              llvm::divideCeil(element.getWidth(), 8));
+  int64_t after =
+      countBytes(tile::getMemoryShape(type.getShape(), packed), tile::kPackedWordBits / 8);
+  if (after >= before)
+    return;
+  if (!packing.memory)
+    packing.reason = "row by row";
+  packing.memory = packed;
+  packing.reason +=
+      llvm::formatv(", codes of {0} bits packed in {1} bytes instead of {2}", *bits, after, before);
+}
+
 /// Whether `op` computes from `use` a value whose elements lie in the same places.
 static bool isElementwiseInPlace(linalg::LinalgOp op, OpOperand &use) {
   return op.getNumReductionLoops() == 0 && op->getNumResults() == 1 && op.isDpsInput(&use) &&
@@ -128,7 +188,14 @@ static Packing choosePacking(Value argument, const CoreModel &core) {
   for (OpOperand &use : argument.getUses()) {
     auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
     if (op && isElementwiseInPlace(op, use)) {
-      Packing wanted = choosePacking(op->getResult(0), core);
+      // Numbers are computed from less: codes, which take a byte at most of the four that the model
+      // counts for each.
+      CoreModel caches = core;
+      if (getCodeBits(argument)) {
+        caches.firstCacheBytes *= 4;
+        caches.secondCacheBytes *= 4;
+      }
+      Packing wanted = choosePacking(op->getResult(0), caches);
       if (!wanted.memory)
         return {{}, packing.memory ? "not only products read it" : wanted.reason};
       if (packing.memory && packing.memory != wanted.memory)
@@ -217,6 +284,7 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
         if (!constant)
           continue;
         Packing packing = choosePacking(kernel.getArgument(number), model->core);
+        packCodes(kernel.getArgument(number), packing);
         if (packing.memory)
           kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
         explain(kernel, number, packing);

@@ -52,6 +52,13 @@ struct CacheResource : ::mlir::SideEffects::Resource::Base<CacheResource> {
 /// `physical` must pass the verifier of `#tile.memory`.
 ::llvm::SmallVector<int64_t> getPhysicalShape(::llvm::ArrayRef<int64_t> shape,
                                               ::mlir::AffineMap physical);
+
+/// Bits of the words that packed codes lie in (see `#tile.memory`).
+inline constexpr int64_t kPackedWordBits = 32;
+
+/// Extents of the box that `memory` stores: the physical box, or that of its words where codes are
+/// packed.
+::llvm::SmallVector<int64_t> getMemoryShape(::llvm::ArrayRef<int64_t> shape, MemoryAttr memory);
 } // namespace sectile::tile
 
 #define GET_OP_CLASSES

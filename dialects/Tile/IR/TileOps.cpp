@@ -83,6 +83,8 @@ LogicalResult AllocOp::verify() {
            << getSizes().size();
   if (getType().getNumDynamicStrides() != 0)
     return emitOpError("expects static strides, but got ") << getType();
+  if (getType().getPackedBits() != 0)
+    return emitOpError("expects memory of whole elements, but got packed codes: ") << getType();
   return success();
 }
 
@@ -188,9 +190,22 @@ LogicalResult PrefetchOp::verify() {
   return success();
 }
 
-LogicalResult StoreOp::verify() { return verifyTransfer(*this, getValue().getType()); }
+/// Neighbours of a packed code share its word, and another block may write them.
+static LogicalResult verifyWritable(Operation *op, ViewType view) {
+  if (view.getPackedBits() == 0)
+    return success();
+  return op->emitOpError("expects a view of whole elements, but got packed codes: ") << view;
+}
+
+LogicalResult StoreOp::verify() {
+  if (failed(verifyWritable(*this, getView().getType())))
+    return failure();
+  return verifyTransfer(*this, getValue().getType());
+}
 
 LogicalResult ScatterOp::verify() {
+  if (failed(verifyWritable(*this, getView().getType())))
+    return failure();
   if (failed(verifyTransfer(*this, getValue().getType())))
     return failure();
   if (Value mask = getMask()) {

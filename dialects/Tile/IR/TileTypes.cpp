@@ -75,8 +75,18 @@ SmallVector<int64_t> sectile::tile::getPhysicalShape(ArrayRef<int64_t> shape, Af
   return result;
 }
 
+SmallVector<int64_t> sectile::tile::getMemoryShape(ArrayRef<int64_t> shape, MemoryAttr memory) {
+  SmallVector<int64_t> result = getPhysicalShape(shape, memory.getMap());
+  if (int64_t bits = memory.getBits()) {
+    int64_t &extent = result[memory.getAlong()];
+    if (!ShapedType::isDynamic(extent))
+      extent = llvm::divideCeil(extent * bits, kPackedWordBits);
+  }
+  return result;
+}
+
 LogicalResult MemoryAttr::verify(function_ref<InFlightDiagnostic()> emitError, AffineMap map,
-                                 ArrayRef<int64_t> strides) {
+                                 ArrayRef<int64_t> strides, int64_t bits, int64_t along) {
   if (map.getNumSymbols() != 0)
     return emitError() << "expects a memory map without symbols, but got " << map.getNumSymbols();
   if (!strides.empty() && strides.size() != map.getNumResults())
@@ -104,15 +114,35 @@ LogicalResult MemoryAttr::verify(function_ref<InFlightDiagnostic()> emitError, A
                             "got "
                          << AffineMapAttr::get(map);
   }
+  if (bits == 0)
+    return success();
+  if (bits < 0 || bits > kPackedWordBits)
+    return emitError() << "expects codes of 1 to " << kPackedWordBits << " bits, but got " << bits;
+  if (along < 0 || along >= map.getNumResults())
+    return emitError() << "expects codes along one of " << map.getNumResults()
+                       << " physical dimensions, but got " << along;
+  assert(strides.empty() && "the text has strides or bits");
   return success();
 }
 
 Attribute MemoryAttr::parse(AsmParser &parser, Type) {
   AffineMap map;
   SmallVector<int64_t> strides;
+  int64_t bits = 0, along = 0;
   if (parser.parseLess() || parser.parseAffineMap(map))
     return {};
   if (succeeded(parser.parseOptionalComma())) {
+    if (succeeded(parser.parseOptionalKeyword("bits"))) {
+      llvm::SMLoc loc = parser.getCurrentLocation();
+      if (parser.parseEqual() || parser.parseInteger(bits) || parser.parseKeyword("along") ||
+          parser.parseInteger(along) || parser.parseGreater())
+        return {};
+      if (bits == 0) {
+        parser.emitError(loc, "expects codes of 1 to ") << kPackedWordBits << " bits, but got 0";
+        return {};
+      }
+      return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along);
+    }
     auto parseStride = [&]() -> ParseResult {
       if (succeeded(parser.parseOptionalQuestion())) {
         strides.push_back(ShapedType::kDynamic);
@@ -126,7 +156,7 @@ Attribute MemoryAttr::parse(AsmParser &parser, Type) {
   }
   if (parser.parseGreater())
     return {};
-  return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides);
+  return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along);
 }
 
 void MemoryAttr::print(AsmPrinter &printer) const {
@@ -142,6 +172,8 @@ void MemoryAttr::print(AsmPrinter &printer) const {
     });
     printer << ']';
   }
+  if (getBits() != 0)
+    printer << ", bits = " << getBits() << " along " << getAlong();
   printer << '>';
 }
 
@@ -227,6 +259,13 @@ LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (memory && memory.getMap().getNumDims() != shape.size())
     return emitError() << "expects a memory map of " << shape.size()
                        << " dimensions, the view's rank, but got " << memory.getMap().getNumDims();
+  if (memory && memory.getBits() != 0) {
+    auto integer = dyn_cast<IntegerType>(elementType);
+    if (!integer || integer.getWidth() < memory.getBits() || integer.getWidth() > kPackedWordBits)
+      return emitError() << "expects codes of " << memory.getBits() << " bits in integers of "
+                         << memory.getBits() << " to " << kPackedWordBits << " bits, but got "
+                         << elementType;
+  }
   return success();
 }
 
@@ -244,6 +283,8 @@ AffineMap ViewType::getPhysicalMap() const {
 }
 
 int64_t ViewType::getElementBytes() const {
+  if (getPackedBits() != 0)
+    return kPackedWordBits / 8;
   if (getElementType().isIndex())
     return 8;
   return (getElementType().getIntOrFloatBitWidth() + 7) / 8;

@@ -26,21 +26,37 @@ def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
     of extent D has ceil(D / c), `d mod c` has c, a bare `d` has D. The last panel is
     therefore padded; what padding holds is up to whoever packed the data.
 
+    `bits = b along p` packs codes that need fewer bits than their elements have: of each element
+    the low b bits are kept, and reading zero-extends them. The elements that differ in physical
+    coordinate p only are a stream of bits in 32-bit words, coordinate i in bits [b * i, b * i + b),
+    the lowest bit of the first word first; a code may begin in one word and end in the next. Words
+    take the elements' places in the box, whose extent D along p is ceil(D * b / 32) words.
+    Reading a row of codes along another dimension is a load of words, a shift and a mask, whatever
+    b is.
+
     Example, panels of 64 columns of a [K, N] matrix, each panel stored [K][64]:
     ```mlir
     #panels = #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
+    #codes = #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64), bits = 3 along 1>
     #rows = #tile.memory<(d0, d1) -> (d0, d1), strides = [?, 1]>
-    tile.kernel @views(%w: !tile.view<?x100xf32, #panels>, %x: !tile.view<?x64xf32, #rows>) {
+    tile.kernel @views(%w: !tile.view<?x100xf32, #panels>, %q: !tile.view<?x100xi8, #codes>,
+                       %x: !tile.view<?x64xf32, #rows>) {
       tile.return
     }
     ```
     Constraints:
     1. the map has no symbols; one stride per physical dimension, or none;
     2. physical coordinates have the form d, d floordiv c or d mod c, c positive;
-    3. every dimension appears once as itself, or once each as floordiv and mod of one factor.
+    3. every dimension appears once as itself, or once each as floordiv and mod of one factor;
+    4. codes take 1 to 32 bits along a physical dimension; there are strides or packed codes.
   }];
   let parameters = (ins AttrParameter<"::mlir::AffineMap", "coordinates to physical coordinates">:$map,
-                        ArrayRefParameter<"int64_t", "elements per step, or none: row-major">:$strides);
+                        ArrayRefParameter<"int64_t", "elements per step, or none: row-major">:$strides,
+                        AttrParameter<"int64_t", "kept of an element, 0: it is stored as it is">:$bits,
+                        AttrParameter<"int64_t", "physical dimension that bits run along">:$along);
+  let builders = [AttrBuilder<(ins "::mlir::AffineMap":$map, "::llvm::ArrayRef<int64_t>":$strides), [{
+    return $_get($_ctxt, map, strides, 0, 0);
+  }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -93,7 +109,8 @@ def Tile_ViewType : TypeDef<Tile_Dialect, "View"> {
     }
     ```
     Constraints: 1. elements are integers, index or floats; 2. extents are not negative;
-    3. the layout's map has one dimension per dimension of the view.
+    3. the layout's map has one dimension per dimension of the view;
+    4. a layout of codes is one of integers of at least as many bits, and at most 32.
   }];
   let parameters = (ins ArrayRefParameter<"int64_t", "extents">:$shape,
                         TypeParameter<"::mlir::Type", "of an element">:$elementType,
@@ -116,8 +133,12 @@ def Tile_ViewType : TypeDef<Tile_Dialect, "View"> {
     int64_t getNumDynamicStrides() const;
     /// The map from coordinates to physical coordinates; the identity without a layout.
     ::mlir::AffineMap getPhysicalMap() const;
-    /// Bytes of one element in memory (i1 takes one byte).
+    /// Bytes of one element in memory (i1 takes one byte); of a word where codes are packed.
     int64_t getElementBytes() const;
+    /// Bits that a code takes in memory if codes are packed, else 0.
+    int64_t getPackedBits() const { return getMemory() ? getMemory().getBits() : 0; }
+    /// The physical dimension that packed codes lie along.
+    int64_t getPackedDim() const { return getMemory().getAlong(); }
   }];
 }
 

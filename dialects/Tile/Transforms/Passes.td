@@ -130,4 +130,84 @@ def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::Kernel
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 
+def TileFactorScalesPass : Pass<"tile-factor-scales", "::sectile::tile::KernelOp"> {
+  let summary = "sum products with codes before their scale is applied";
+  let description = [{
+    A loop that sums products with dequantized numbers multiplies each number with its scale. Where
+    the scale is the same for a group of steps, or for all, the group's products with the codes'
+    numbers are summed first, and the sum is multiplied: one multiplication for each group. It takes
+    accumulators for both sums: a loop is rewritten if those, a row of numbers and two more fit the
+    registers, which they do for products of few rows. Numbers of the format must be finite and at
+    most 2^16 in magnitude, so that sums without their scale stay in range; groups must begin at
+    whole words of packed codes. It reassociates sums, so it does not run where floats are strict.
+
+    What remains is a loop over groups, one inside it over the steps of a group, and what the last,
+    shorter group has left. `tile-unroll-codes` follows.
+
+    ```mlir
+    tile.kernel @product(%x: !tile.view<1x64xf32>, %q: !tile.view<64x16xi8>,
+                         %s: !tile.view<2x16xf32>, %y: !tile.view<16xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c64 = arith.constant 64 : index
+      %zero = arith.constant dense<0.0> : tensor<1x16xf32>
+      %sum = scf.for %k = %c0 to %c64 step %c1 iter_args(%acc = %zero) -> tensor<1x16xf32> {
+        %a = tile.load %x at affine_map<(t0, t1)[k] -> (0, k)>[%k]
+             : !tile.view<1x64xf32> -> tensor<1x1xf32>
+        %b = tile.load %q at affine_map<(t0, t1)[k] -> (k, t1)>[%k]
+             : !tile.view<64x16xi8> -> tensor<1x16xi8>
+        %c = tile.load %s at affine_map<(t0, t1)[k] -> (k floordiv 32, t1)>[%k]
+             : !tile.view<2x16xf32> -> tensor<1x16xf32>
+        %w = tile.dequantize %b scale %c {format = "int4"}
+             : (tensor<1x16xi8>, tensor<1x16xf32>) -> tensor<1x16xf32>
+        %d = tile.dot %a, %w, %acc : tensor<1x1xf32>, tensor<1x16xf32> -> tensor<1x16xf32>
+        scf.yield %d : tensor<1x16xf32>
+      }
+      %r = tile.reshape %sum : tensor<1x16xf32> -> tensor<16xf32>
+      tile.store %r, %y at affine_map<(t) -> (t)>[] : tensor<16xf32>, !tile.view<16xf32>
+      tile.return
+    }
+    ```
+    becomes a loop to 64 in steps of 32 around one to 32.
+  }];
+  let options = [Option<"lanes", "lanes", "int64_t", "16", "lanes of a vector of 32-bit elements">,
+                 Option<"registers", "registers", "int64_t", "32", "vector registers">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
+def TileUnrollCodesPass : Pass<"tile-unroll-codes", "::sectile::tile::KernelOp"> {
+  let summary = "write loops over packed codes a word's worth at a time";
+  let description = [{
+    Loads of packed codes (`bits` of `#tile.memory`) shift words by the bit that a code begins at.
+    A loop that steps along the codes comes to the same bit again after as many iterations as fill
+    whole words: 8 for codes of 4 bits, 32 for odd widths. Those are written one after the other,
+    and what the loop leaves of them behind it: every shift is then a constant, and neighbouring
+    steps share the words that they load. Runs after `tile-prefetch`, which looks at loops as
+    `graph-to-tile` wrote them, and before `tile-to-cpu`.
+
+    Postcondition: the same program; loops of known bounds in which a load reads packed codes along
+    the counter step by whole words.
+
+    ```mlir
+    #codes = #tile.memory<(d0, d1) -> (d0, d1), bits = 16 along 0>
+    tile.kernel @sum(%q: !tile.view<7x8xi16, #codes>, %y: !tile.view<8xi16>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c7 = arith.constant 7 : index
+      %zero = arith.constant dense<0> : tensor<8xi16>
+      %sum = scf.for %k = %c0 to %c7 step %c1 iter_args(%acc = %zero) -> tensor<8xi16> {
+        %x = tile.load %q at affine_map<(t)[k] -> (k, t)>[%k]
+             : !tile.view<7x8xi16, #codes> -> tensor<8xi16>
+        %s = arith.addi %acc, %x : tensor<8xi16>
+        scf.yield %s : tensor<8xi16>
+      }
+      tile.store %sum, %y at affine_map<(t) -> (t)>[] : tensor<8xi16>, !tile.view<8xi16>
+      tile.return
+    }
+    ```
+    becomes a loop to 6 in steps of 2 with two loads, and a load of row 6.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect"];
+}
+
 #endif // SECTILE_TILE_TRANSFORMS_PASSES_TD

@@ -190,12 +190,26 @@ static std::optional<int64_t> countBytes(const Access &access) {
   return bytes;
 }
 
+/// Whether several steps of the symbol lead to the same place, as those of a group do to its
+/// scales: hints in each of them would cost more than one load for all.
+static bool staysForSteps(AffineMap map, unsigned symbol) {
+  bool stays = false;
+  for (AffineExpr expr : map.getResults())
+    expr.walk([&](AffineExpr part) {
+      stays |= part.getKind() == AffineExprKind::FloorDiv && part.isFunctionOfSymbol(symbol);
+    });
+  return stays;
+}
+
 static void prefetchColumns(const Access &access, scf::ForOp loop, int64_t ahead, int64_t cached) {
   std::optional<APInt> step = loop.getConstantStep();
   std::optional<unsigned> symbol = access.getSymbol(loop);
-  if (!step || !symbol)
+  // Packed codes are read a word's worth of steps at a time, from one place after the other.
+  if (!step || !symbol || access.getViewType().getPackedBits() != 0)
     return;
   AffineMap physical = getPhysicalMap(access);
+  if (staysForSteps(access.map, *symbol))
+    return;
   if (getRowBytes(access, physical) < kLineBytes ||
       physical.getResults().back().isFunctionOfSymbol(*symbol))
     return;
@@ -231,7 +245,8 @@ static void prefetchRows(scf::ForOp rows, int64_t cached) {
     for (Operation &op : *loop.getBody()) {
       std::optional<Access> access = Access::get(&op);
       if (!access || !isa<BlockArgument>(access->view) || !access->getSymbol(rows) ||
-          !access->getSymbol(loop) || getRowBytes(*access, getPhysicalMap(*access)) < kLineBytes)
+          !access->getSymbol(loop) || access->getViewType().getPackedBits() != 0 ||
+          getRowBytes(*access, getPhysicalMap(*access)) < kLineBytes)
         continue;
       if (!count)
         return;

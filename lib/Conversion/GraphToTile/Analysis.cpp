@@ -9,6 +9,7 @@
 
 #include "dialects/Graph/IR/Contraction.h"
 #include "dialects/Graph/IR/Follow.h"
+#include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -26,7 +27,26 @@ std::optional<unsigned> sectile::getContiguousDim(Value value) {
   auto last = [&]() -> std::optional<unsigned> {
     return rank == 0 ? std::nullopt : std::optional(rank - 1);
   };
+  // An argument may be laid out in another order, and so is what is computed from it in place.
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto kernel = dyn_cast<graph::KernelOp>(argument.getOwner()->getParentOp());
+    auto memory = kernel ? kernel.getArgAttrOfType<tile::MemoryAttr>(argument.getArgNumber(),
+                                                                     graph::kMemoryAttr)
+                         : tile::MemoryAttr();
+    if (!memory || memory.getMap().getNumResults() == 0)
+      return last();
+    AffineExpr expr = memory.getMap().getResults().back();
+    auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+    return cast<AffineDimExpr>(binary ? binary.getLHS() : expr).getPosition();
+  }
   auto linalgOp = dyn_cast_if_present<linalg::LinalgOp>(op);
+  if (linalgOp && linalgOp.getNumReductionLoops() == 0 && linalgOp->getNumResults() == 1 &&
+      linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0)).isIdentity())
+    for (OpOperand *input : linalgOp.getDpsInputOperands())
+      if (auto argument = dyn_cast<BlockArgument>(input->get());
+          argument && linalgOp.getMatchingIndexingMap(input).isIdentity())
+        if (std::optional<unsigned> dim = getContiguousDim(argument); dim != last())
+          return dim;
   bool moves = linalgOp && linalgOp.getNumReductionLoops() == 0 &&
                linalgOp.getNumDpsInputs() == 1 && linalgOp.getBlock()->without_terminator().empty();
   if (moves && isa<RankedTensorType>(linalgOp.getDpsInputOperand(0)->get().getType())) {

@@ -93,21 +93,39 @@ static bool mayAlias(linalg::LinalgOp op) {
   return false;
 }
 
-/// Columns of a panel of the product's packed operand, or 0.
-static int64_t getPanel(graph::KernelOp kernel, const ReductionInfo &product) {
-  linalg::LinalgOp op = product.op;
+/// Columns of a panel of the product's packed operand, or of what it is computed from, or 0.
+static int64_t getPanel(graph::KernelOp kernel, linalg::LinalgOp op) {
   for (OpOperand *input : op.getDpsInputOperands()) {
+    auto producer = input->get().getDefiningOp<linalg::LinalgOp>();
+    if (producer && isComputedElementwise(input->get()))
+      if (int64_t panel = getPanel(kernel, producer); panel != 0)
+        return panel;
     auto argument = dyn_cast<BlockArgument>(input->get());
     if (!argument || argument.getOwner() != &kernel.getBody().front())
       continue;
     auto memory =
         kernel.getArgAttrOfType<tile::MemoryAttr>(argument.getArgNumber(), graph::kMemoryAttr);
-    if (memory)
-      return cast<AffineConstantExpr>(
-                 cast<AffineBinaryOpExpr>(memory.getMap().getResults().back()).getRHS())
-          .getValue();
+    auto inside = memory ? dyn_cast<AffineBinaryOpExpr>(memory.getMap().getResults().back())
+                         : AffineBinaryOpExpr(nullptr);
+    if (inside)
+      return cast<AffineConstantExpr>(inside.getRHS()).getValue();
   }
   return 0;
+}
+
+/// Whether a product multiplies one row with columns that it computes from what lies in panels:
+/// numbers from codes.
+static bool computesColumnsForOneRow(graph::KernelOp kernel, const ReductionInfo &product,
+                                     unsigned columns,
+                                     llvm::function_ref<int64_t(unsigned)> extent) {
+  for (unsigned dim : product.rows.set_bits())
+    if (dim != columns && extent(dim) > 1)
+      return false;
+  linalg::LinalgOp op = product.op;
+  return llvm::any_of(op.getDpsInputs(), [&](Value input) {
+    return isComputedElementwise(input) &&
+           getPanel(kernel, input.getDefiningOp<linalg::LinalgOp>()) != 0;
+  });
 }
 
 /// Elements of a staged operand that one block copies: those of its last two dimensions.
@@ -346,10 +364,16 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   SmallVector<unsigned> inner; // loops that go inside all others
   if (vectorDim) {
     int64_t columns = file.getMostVectors() * file.lanes;
+    // One row leaves registers over, and nothing else to do while its sums wait for each other.
+    if (product && computesColumnsForOneRow(kernel, *product, *vectorDim, extent))
+      columns = std::max(columns, file.registers / 4 * file.lanes);
     // A packed operand is read panel by panel.
     if (product)
-      if (int64_t panel = getPanel(kernel, *product); panel != 0)
-        columns = panel % columns == 0 ? columns : std::min(columns, panel);
+      if (int64_t panel = getPanel(kernel, product->op); panel != 0) {
+        columns = std::min(columns, panel);
+        while (columns > file.lanes && panel % columns != 0)
+          columns -= file.lanes;
+      }
     if (!analysis.reductions.empty() && followsVectorDim && !product && !readsAlongVectorDim)
       columns = 1;
     if (product && product->readsAlongDepth)

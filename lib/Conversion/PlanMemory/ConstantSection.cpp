@@ -20,13 +20,13 @@ int64_t ConstantSection::place(ElementsAttr value, Attribute memory) {
     return it->second;
   Builder builder(value.getContext());
   auto type = cast<RankedTensorType>(value.getType());
-  int64_t elements = type.getNumElements();
+  int64_t elements = type.getNumElements(), size = getElementBytes(type.getElementType());
   if (auto packing = dyn_cast_if_present<tile::MemoryAttr>(memory)) {
-    elements = 1;
-    for (int64_t extent : tile::getPhysicalShape(type.getShape(), packing.getMap()))
-      elements *= extent;
+    elements = ShapedType::getNumElements(tile::getMemoryShape(type.getShape(), packing));
+    if (packing.getBits() != 0)
+      size = tile::kPackedWordBits / 8;
   }
-  int64_t bytes = elements * getElementBytes(type.getElementType());
+  int64_t bytes = elements * size;
   SmallVector<NamedAttribute> entry = {
       builder.getNamedAttr("value", value),
       builder.getNamedAttr("offset", builder.getI64IntegerAttr(nextOffset)),

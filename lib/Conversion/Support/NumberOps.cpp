@@ -32,6 +32,8 @@ static Num decodeHeld(Lanes &l, Value held, const Format &format) {
   if (isa<FloatType>(getElementTypeOrSelf(held.getType())))
     return toCompute(l, held);
   Lanes narrow(l.builder, l.loc, l.target, held, /*wide=*/false);
+  if (std::optional<Num> numbers = decodeByTable(narrow, held, format))
+    return toCompute(l, *numbers);
   return toCompute(l, decode(readCodes(narrow, held, format), format));
 }
 

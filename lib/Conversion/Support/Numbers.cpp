@@ -23,6 +23,10 @@
 
 #include "sectile/Numbers/Codes.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
 #include <bit>
 #include <cmath>
 
@@ -152,6 +156,69 @@ static Num decodeByBits(Num codes, const Format &format) {
     numbers = std::move(chosen);
   }
   return l.wrap(numbers.front());
+}
+
+/// Instructions of `decode` and `readCodes` on a part, about.
+static int64_t countDecodeSteps(const Format &format) {
+  constexpr int64_t kFloatSteps = 8; // fields are moved, small numbers normalized
+  if (std::optional<Progression> progression = getProgression(format))
+    return (progression->isSigned ? 2 : 1) + 1 + (progression->offset != 0) +
+           (progression->factor != 1) + (progression->step != 1);
+  const formats::FloatLayout *layout = format.getFloat();
+  if (layout && isWithinF32(*layout))
+    return kFloatSteps;
+  return (int64_t(1) << format.getBits()) - 1 + 2 * format.getBits();
+}
+
+std::optional<Num> sectile::lowering::decodeByTable(Lanes &l, Value held, const Format &format) {
+  int64_t entries = l.target.tableEntries, codes = int64_t(1) << format.getBits();
+  if (entries == 0 || l.wide || l.count == 1 || l.count > entries)
+    return std::nullopt;
+  // A lookup for each vector of the table, then a bit of the code after the other chooses.
+  int64_t tables = llvm::divideCeil(codes, entries);
+  if (2 * tables - 1 + 2 * llvm::Log2_64_Ceil(tables) >= countDecodeSteps(format))
+    return std::nullopt;
+  unsigned width = getElementTypeOrSelf(held.getType()).getIntOrFloatBitWidth();
+  Value code = held;
+  if (width > 32)
+    code = arith::TruncIOp::create(l.builder, l.loc, l.intType(), held);
+  else if (width < 32)
+    code = arith::ExtUIOp::create(l.builder, l.loc, l.intType(), held);
+  // The instruction has all lanes; what a shorter part lacks looks up anything.
+  Value index = code;
+  if (l.count < entries) {
+    SmallVector<int64_t> places;
+    for (int64_t lane = 0; lane < entries; ++lane)
+      places.push_back(lane % l.count);
+    index = vector::ShuffleOp::create(l.builder, l.loc, code, code, places);
+  }
+  auto type = VectorType::get({entries}, l.builder.getF32Type());
+  SmallVector<Value> found;
+  for (int64_t first = 0; first < codes; first += entries) {
+    SmallVector<float> numbers;
+    for (int64_t i = 0; i < entries; ++i)
+      numbers.push_back(
+          static_cast<float>(format.decode(numbers::getCode(format, (first + i) % codes))));
+    Value table = arith::ConstantOp::create(l.builder, l.loc,
+                                            DenseElementsAttr::get(type, ArrayRef<float>(numbers)));
+    Value value = LLVM::CallIntrinsicOp::create(l.builder, l.loc, type,
+                                                l.builder.getStringAttr(l.target.tableIntrinsic),
+                                                ValueRange{table, index})
+                      .getResult(0);
+    if (l.count < entries)
+      value = vector::ShuffleOp::create(l.builder, l.loc, value, value,
+                                        llvm::to_vector(llvm::seq<int64_t>(0, l.count)));
+    found.push_back(value);
+  }
+  for (int64_t bit = entries; found.size() > 1; bit *= 2) {
+    Num isSet =
+        l.compare(arith::CmpIPredicate::ne, l.both(l.wrap(code), l.integer(bit)), l.integer(0));
+    SmallVector<Value> chosen;
+    for (size_t i = 0; i < found.size(); i += 2)
+      chosen.push_back(l.select(isSet, l.wrap(found[i + 1]), l.wrap(found[i])).value);
+    found = std::move(chosen);
+  }
+  return l.wrap(found.front());
 }
 
 namespace {

@@ -47,6 +47,10 @@ Num toNumber(Num integers, const formats::Format &format);
 /// f32 of what `readCodes` gives.
 Num decode(Num codes, const formats::Format &format);
 
+/// f32 of integers that hold codes, looked up by the target's instruction for tables; nothing where
+/// it has none, where it does not fit the lanes, or where `decode` takes fewer instructions.
+std::optional<Num> decodeByTable(Lanes &lanes, mlir::Value held, const formats::Format &format);
+
 /// Codes nearest to f32 or f64, as i32, sign-extended in signed integer formats. In formats of
 /// consecutive integers `shift`, if there is one, is added behind the rounding to an integer.
 /// `special` as for `encodeFloat`. What has no code becomes the code of 0.

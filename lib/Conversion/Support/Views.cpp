@@ -35,6 +35,10 @@ void Views::define(Value view, Value base, ArrayRef<Poly> extents, ArrayRef<Poly
     Poly factor(cast<AffineConstantExpr>(binary.getRHS()).getValue());
     box.push_back(expr.getKind() == AffineExprKind::Mod ? factor : algebra.ceilDiv(extent, factor));
   }
+  if (int64_t bits = type.getPackedBits()) {
+    Poly &extent = box[type.getPackedDim()];
+    extent = algebra.ceilDiv(extent * Poly(bits), Poly(kPackedWordBits));
+  }
   memory.strides.assign(box.size(), Poly(1));
   if (ArrayRef<int64_t> given =
           type.getMemory() ? type.getMemory().getStrides() : ArrayRef<int64_t>();
@@ -48,10 +52,15 @@ void Views::define(Value view, Value base, ArrayRef<Poly> extents, ArrayRef<Poly
     for (size_t i = box.size(); i-- > 1;)
       memory.strides[i - 1] = memory.strides[i] * box[i];
   }
+  if (type.getPackedBits() != 0) {
+    memory.words = Poly(1);
+    for (const Poly &extent : box)
+      memory.words = memory.words * extent;
+  }
   memories[view] = std::move(memory);
 }
 
-Poly Views::linearise(Value view, SmallVector<Poly> coords, Value &root) {
+Place Views::locate(Value view, SmallVector<Poly> coords, Value &root) {
   while (auto window = view.getDefiningOp<ViewOp>()) {
     SmallVector<Poly> symbols = polysOf(window.getMapOperands()), outer;
     for (AffineExpr expr : window.getMap().getResults())
@@ -61,11 +70,21 @@ Poly Views::linearise(Value view, SmallVector<Poly> coords, Value &root) {
   }
   root = view;
   Memory &memory = resolve(view);
-  Poly address;
-  for (auto [expr, stride] :
-       llvm::zip_equal(memory.type.getPhysicalMap().getResults(), memory.strides))
-    address += algebra.evaluate(expr, coords, {}) * stride;
-  return address;
+  int64_t bits = memory.type.getPackedBits();
+  Place place;
+  for (auto [number, expr] : llvm::enumerate(memory.type.getPhysicalMap().getResults())) {
+    Poly coord = algebra.evaluate(expr, coords, {}), &stride = memory.strides[number];
+    if (bits == 0 || static_cast<int64_t>(number) != memory.type.getPackedDim()) {
+      place.address += coord * stride;
+      place.last += coord * stride;
+      continue;
+    }
+    Poly first = coord * Poly(bits), end = first + Poly(bits - 1), word(kPackedWordBits);
+    place.address += algebra.floorDiv(first, word) * stride;
+    place.last += algebra.floorDiv(end, word) * stride;
+    place.shift = algebra.mod(first, word);
+  }
+  return place;
 }
 
 SmallVector<Poly> Views::polysOf(ValueRange values) {

@@ -20,9 +20,18 @@ struct Memory {
   mlir::Value base;
   /// Extents of the view.
   llvm::SmallVector<Poly> extents;
-  /// Strides of the physical dimensions, in elements.
+  /// Strides of the physical dimensions, in elements; in words where codes are packed.
   llvm::SmallVector<Poly> strides;
+  /// Number of words where codes are packed.
+  Poly words;
   tile::ViewType type;
+};
+
+/// Where an element lies. A packed code's low bits are those of word `address` from bit `shift` on,
+/// the others the low bits of word `last`, which is the same one where the code ends in it.
+struct Place {
+  Poly address;
+  Poly last, shift;
 };
 
 /// What is known of a kernel's index values and views. Values are the kernel's own, not emitted
@@ -38,7 +47,11 @@ public:
   /// Memory of a view that is an argument or an alloc.
   Memory &resolve(mlir::Value view) { return memories.find(view)->second; }
   /// Address, in elements, of the view's coordinates `coords`; follows tile.view to `root`.
-  Poly linearise(mlir::Value view, llvm::SmallVector<Poly> coords, mlir::Value &root);
+  Poly linearise(mlir::Value view, llvm::SmallVector<Poly> coords, mlir::Value &root) {
+    return locate(view, std::move(coords), root).address;
+  }
+  /// The same, with what belongs to packed codes: the address is then in words.
+  Place locate(mlir::Value view, llvm::SmallVector<Poly> coords, mlir::Value &root);
   /// Index values as polynomials: affine.apply, arithmetic and loop counters are looked through.
   Poly polyOf(mlir::Value value);
   llvm::SmallVector<Poly> polysOf(mlir::ValueRange values);

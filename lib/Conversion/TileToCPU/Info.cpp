@@ -214,8 +214,11 @@ LogicalResult KernelEmitter::emitInfo(bool hasScratch) {
     if (!type)
       continue;
     Poly size(type.getElementBytes());
-    for (const Poly &extent : views.resolve(argument).extents)
-      size = size * extent;
+    if (type.getPackedBits() != 0)
+      size = size * views.resolve(argument).words;
+    else
+      for (const Poly &extent : views.resolve(argument).extents)
+        size = size * extent;
     if (!tables.contains(argument)) {
       bytes += size;
       continue;

@@ -63,7 +63,21 @@ LogicalResult KernelEmitter::checkTiles() {
              << "; a schedule with smaller register tiles avoids this";
     return success();
   };
+  // Neighbours of a packed code share its word. A window's type does not tell what it lies on.
+  auto checkWrites = [](Operation *op) -> LogicalResult {
+    if (!isa<StoreOp, ScatterOp, TopKOp, SortOp>(op))
+      return success();
+    for (Value view : op->getOperands()) {
+      while (auto window = view.getDefiningOp<ViewOp>())
+        view = window.getSource();
+      if (auto type = dyn_cast<ViewType>(view.getType()); type && type.getPackedBits() != 0)
+        return op->emitOpError("expects to write whole elements, but got packed codes: ") << type;
+    }
+    return success();
+  };
   WalkResult result = kernel.walk([&](Operation *op) -> WalkResult {
+    if (failed(checkWrites(op)))
+      return WalkResult::interrupt();
     for (Type type : op->getResultTypes())
       if (failed(check(op, type)))
         return WalkResult::interrupt();

@@ -13,7 +13,7 @@
 //   Control.cpp        loops and branches              Masks.cpp      integer sets
 //   Scatter.cpp        scatter                         TopK.cpp       topk, sort
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
-//   EmitNumbers.cpp    quantize, dequantize, convert
+//   EmitNumbers.cpp    quantize, dequantize, convert   PackedCodes.cpp  codes in bits
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
 //   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
@@ -136,10 +136,16 @@ private:
   llvm::LogicalResult emitStore(tile::StoreOp op);
   llvm::LogicalResult emitPrefetch(tile::PrefetchOp op);
   llvm::LogicalResult emitAlloc(tile::AllocOp op);
-  /// Address polynomial of one part of a transfer.
+  /// Where one part of a transfer lies, as polynomials.
+  Place locate(mlir::Value view, mlir::AffineMap map, mlir::ValueRange mapOperands,
+               mlir::ValueRange indices, llvm::ArrayRef<int64_t> outer, int64_t row, int64_t part,
+               const Tile &shape, mlir::Value &root);
+  /// The address of one part of a transfer of whole elements.
   Poly addressOf(mlir::Value view, mlir::AffineMap map, mlir::ValueRange mapOperands,
                  mlir::ValueRange indices, llvm::ArrayRef<int64_t> outer, int64_t row, int64_t part,
-                 const Tile &shape, mlir::Value &root);
+                 const Tile &shape, mlir::Value &root) {
+    return locate(view, map, mapOperands, indices, outer, row, part, shape, root).address;
+  }
   mlir::Value loadPart(mlir::Value base, mlir::Type element, const Poly &address, int64_t width,
                        const PartMask &mask, mlir::Attribute fill);
   void storePart(mlir::Value value, mlir::Value base, mlir::Type element, const Poly &address,
@@ -147,6 +153,11 @@ private:
   mlir::Value lanePointers(mlir::Value base, mlir::Type memoryElement, const Poly &address,
                            int64_t width);
   mlir::Value fillPointer(mlir::Type memoryElement, mlir::Attribute fill, int64_t width);
+
+  // PackedCodes.cpp
+  /// Codes that lie packed in words; masked lanes hold `fill`.
+  mlir::Value loadCodes(const Memory &memory, const Place &place, int64_t width,
+                        const PartMask &mask, mlir::Attribute fill);
 
   // Scatter.cpp
   llvm::LogicalResult emitScatter(tile::ScatterOp op);

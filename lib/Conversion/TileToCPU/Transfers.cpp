@@ -68,9 +68,9 @@ FailureOr<Poly> KernelEmitter::layOutScratch() {
 
 LogicalResult KernelEmitter::emitAlloc(AllocOp op) { return success(); }
 
-Poly KernelEmitter::addressOf(Value view, AffineMap map, ValueRange mapOperands, ValueRange indices,
-                              ArrayRef<int64_t> outer, int64_t row, int64_t part, const Tile &shape,
-                              Value &root) {
+Place KernelEmitter::locate(Value view, AffineMap map, ValueRange mapOperands, ValueRange indices,
+                            ArrayRef<int64_t> outer, int64_t row, int64_t part, const Tile &shape,
+                            Value &root) {
   int64_t width = shape.getWidth(part);
   SmallVector<Poly> dims, symbols = polysOf(mapOperands), coords;
   for (int64_t coord : outer)
@@ -92,7 +92,7 @@ Poly KernelEmitter::addressOf(Value view, AffineMap map, ValueRange mapOperands,
   }
   for (AffineExpr expr : map.getResults())
     coords.push_back(algebra.evaluate(expr, dims, symbols));
-  return views.linearise(view, coords, root);
+  return views.locate(view, coords, root);
 }
 
 //===----------------------------------------------------------------------===//
@@ -336,10 +336,13 @@ LogicalResult KernelEmitter::emitLoad(LoadOp op) {
       if (op.getWhere())
         mask = emitMask(*op.getWhere(), setSymbols, outer, part * tile.lanes, tile.getWidth(part));
       Value root;
-      Poly address = addressOf(op.getView(), op.getMap(), op.getMapOperands(), op.getIndices(),
-                               outer, row, part, tile, root);
-      tile.parts.push_back(loadPart(views.resolve(root).base, tile.element, address,
-                                    tile.getWidth(part), mask, fill));
+      Place place = locate(op.getView(), op.getMap(), op.getMapOperands(), op.getIndices(), outer,
+                           row, part, tile, root);
+      const Memory &memory = views.resolve(root);
+      tile.parts.push_back(memory.type.getPackedBits() != 0
+                               ? loadCodes(memory, place, tile.getWidth(part), mask, fill)
+                               : loadPart(memory.base, tile.element, place.address,
+                                          tile.getWidth(part), mask, fill));
     }
   }
   setTile(op.getResult(), std::move(tile));

@@ -33,8 +33,11 @@ InFlightDiagnostic ThreadEmitter::refuse(Operation *op) {
 LogicalResult ThreadEmitter::checkTypes() {
   auto check = [&](Operation *op, Type type) -> LogicalResult {
     Type element = getElementTypeOrSelf(type);
-    if (isa<ViewType>(type))
-      element = cast<ViewType>(type).getElementType();
+    if (auto view = dyn_cast<ViewType>(type)) {
+      element = view.getElementType();
+      if (view.getPackedBits() != 0)
+        return refuse(op) << "expects views of whole elements, but got packed codes: " << view;
+    }
     bool isKnown = element.isIndex() || element.isF32() || element.isF64() ||
                    isNarrowFloat(element) ||
                    (element.isSignlessInteger() &&

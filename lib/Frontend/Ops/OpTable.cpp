@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Operators.h"
+#include "OwnOperators.h"
 
 using namespace sectile::frontend;
 
@@ -211,12 +211,19 @@ static const Operator kMicrosoftOperators[] = {
     {"SkipSimplifiedLayerNormalization", 1, 1, 3, 4, importSkipNorm},
 };
 
+/// Operators of this project.
+static const Operator kOwnOperators[] = {
+    {"Dequantize", 1, 1, 2, 3, importOwnDequantize},
+};
+
 const Operator *sectile::frontend::findOperator(llvm::StringRef domain, llvm::StringRef name) {
   llvm::ArrayRef<Operator> operators;
   if (domain.empty())
     operators = kOperators;
   else if (domain == "com.microsoft")
     operators = kMicrosoftOperators;
+  else if (domain == kOwnDomain)
+    operators = kOwnOperators;
   const Operator *row =
       llvm::find_if(operators, [&](const Operator &row) { return row.name == name; });
   return row == operators.end() ? nullptr : row;

@@ -67,3 +67,15 @@ tile.kernel @k(%x: !tile.view<4xf32>, %y: !tile.view<f32>) {
   tile.store %s, %y at affine_map<() -> ()>[] : f32, !tile.view<f32>
   tile.return
 }
+
+// -----
+
+// Neighbours of a packed code share its word.
+#codes = #tile.memory<(d0) -> (d0), bits = 3 along 0>
+tile.kernel @k(%q: !tile.view<32xi8, #codes>) {
+  %w = tile.view %q at affine_map<(d0) -> (d0)>[] sizes [] : !tile.view<32xi8, #codes> -> !tile.view<8xi8>
+  %t = tile.load %w at affine_map<(t0) -> (t0)>[] : !tile.view<8xi8> -> tensor<8xi8>
+  // expected-error @+1 {{expects to write whole elements, but got packed codes: '!tile.view<32xi8, #tile.memory<(d0) -> (d0), bits = 3 along 0>>'}}
+  tile.store %t, %w at affine_map<(t0) -> (t0)>[] : tensor<8xi8>, !tile.view<8xi8>
+  tile.return
+}

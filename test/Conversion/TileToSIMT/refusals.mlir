@@ -67,3 +67,11 @@ tile.kernel @long(%x: !tile.view<1024xf32>, %y: !tile.view<1024xf32>) {
   tile.store %s, %y at affine_map<(t0) -> (t0)>[] : tensor<1024xf32>, !tile.view<1024xf32>
   tile.return
 }
+
+// -----
+
+#codes = #tile.memory<(d0, d1) -> (d0, d1), bits = 3 along 0>
+// expected-error @+1 {{expects views of whole elements, but got packed codes: '!tile.view<32x64xi8, #tile.memory<(d0, d1) -> (d0, d1), bits = 3 along 0>>'}}
+tile.kernel @codes(%q: !tile.view<32x64xi8, #codes>) {
+  tile.return
+}

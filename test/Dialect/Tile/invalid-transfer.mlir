@@ -263,3 +263,26 @@ tile.kernel @k(%x: !tile.view<4x4xf32>) {
   tile.prefetch [4] of %x at affine_map<(t0) -> (t0)>[] : !tile.view<4x4xf32>
   tile.return
 }
+
+// -----
+
+// tile.store: neighbours of a packed code share its word.
+#codes = #tile.memory<(d0) -> (d0), bits = 4 along 0>
+tile.kernel @k(%x: !tile.view<8xi8, #codes>, %t: i8) {
+  // expected-error @+1 {{expects a view of whole elements, but got packed codes: '!tile.view<8xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>>'}}
+  tile.store %t, %x at affine_map<() -> (0)>[] : i8, !tile.view<8xi8, #codes>
+  tile.return
+}
+
+// -----
+
+// tile.scatter: the same.
+#codes = #tile.memory<(d0) -> (d0), bits = 4 along 0>
+tile.kernel @k(%x: !tile.view<8xi8, #codes>, %t: i8) {
+  // expected-error @+1 {{expects a view of whole elements, but got packed codes}}
+  tile.scatter %t, %x at affine_map<() -> (0)>[] : i8, !tile.view<8xi8, #codes> {
+  ^bb0(%old: i8, %new: i8):
+    tile.yield %new : i8
+  }
+  tile.return
+}

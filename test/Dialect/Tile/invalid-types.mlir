@@ -63,3 +63,37 @@
 // !tile.view 3: the layout has the view's rank.
 // expected-error @+1 {{expects a memory map of 1 dimensions, the view's rank, but got 2}}
 !v = !tile.view<4xf32, #tile.memory<(d0, d1) -> (d1, d0)>>
+
+// -----
+
+// #tile.memory 4: codes of some bits.
+// expected-error @+1 {{expects codes of 1 to 32 bits, but got 0}}
+#m = #tile.memory<(d0) -> (d0), bits = 0 along 0>
+
+// -----
+
+// #tile.memory 4: codes that fit a word.
+// expected-error @+1 {{expects codes of 1 to 32 bits, but got 33}}
+#m = #tile.memory<(d0) -> (d0), bits = 33 along 0>
+
+// -----
+
+// #tile.memory 4: along a physical dimension.
+// expected-error @+1 {{expects codes along one of 2 physical dimensions, but got 2}}
+#m = #tile.memory<(d0, d1) -> (d0, d1), bits = 4 along 2>
+
+// -----
+
+// !tile.view 4: codes are integers.
+// expected-error @+1 {{expects codes of 4 bits in integers of 4 to 32 bits, but got 'f32'}}
+tile.kernel @k(%x: !tile.view<8xf32, #tile.memory<(d0) -> (d0), bits = 4 along 0>>) {
+  tile.return
+}
+
+// -----
+
+// !tile.view 4: of as many bits.
+// expected-error @+1 {{expects codes of 9 bits in integers of 9 to 32 bits, but got 'i8'}}
+tile.kernel @k(%x: !tile.view<8xi8, #tile.memory<(d0) -> (d0), bits = 9 along 0>>) {
+  tile.return
+}
