@@ -345,8 +345,13 @@ Value Emitter::readNumber(Tensor *tensor, int64_t number) {
                  b.getInsertionBlock()->getParentOp() &&
                  SymbolTable::getSymbolVisibility(b.getInsertionBlock()->getParentOp()) ==
                      SymbolTable::Visibility::Public;
-  bool isRead = tensor->dtype == DType::Bool || isFloat(tensor->dtype);
-  if (!isInput || tensor->rank() > 1 || !isRead || isSmallFloat(tensor->dtype))
+  // To extend f16, some hosts call a library, which a package has not.
+  bool isRead =
+      tensor->dtype == DType::Bool ||
+      (isFloat(tensor->dtype) && !isSmallFloat(tensor->dtype) && tensor->dtype != DType::F16);
+  if (!isInput || tensor->rank() > 1 || !isRead)
+    return {};
+  if (std::optional<int64_t> count = product(tensor->shape).constant(); !count || *count <= number)
     return {};
   SmallVector<Value, 1> place;
   if (tensor->rank() == 1)

@@ -202,6 +202,12 @@ LogicalResult sectile::frontend::importUnique(Node &n) {
   if (!extent.constant())
     return n.fail("expects a number of elements that is known when compiling, but got " +
                   extent.str());
+  if (extent.isConstant(0)) {
+    n.result(0, x);
+    for (unsigned i : {1u, 2u, 3u})
+      n.result(i, e.known(DType::I64, {0}, Shape()));
+    return success();
+  }
   // What is compared are rows.
   SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, x->rank()));
   order.erase(order.begin() + axis);

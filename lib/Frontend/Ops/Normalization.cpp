@@ -303,15 +303,16 @@ LogicalResult sectile::frontend::importBatchNorm(Node &n) {
   auto parameter = [&](unsigned i) { return e.cast(n.in(i), dtype); };
   Tensor *scale = parameter(1), *bias = parameter(2), *mean = parameter(3),
          *variance = parameter(4);
+  Tensor *data = e.cast(x, dtype);
   if (trains) {
     // The batch's own statistics normalise it; the running ones move towards them.
     SmallVector<int64_t> axes{0};
     for (int64_t dim = 2; dim < x->rank(); ++dim)
       axes.push_back(dim);
-    Tensor *wide = e.cast(x, dtype), *center = e.mean(wide, axes, /*keep=*/true);
-    Tensor *centred = e.pointwise(
-        {wide, center}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
-    Tensor *now[] = {e.squeeze(center, axes), e.squeeze(meanOfSquares(e, centred, axes), axes)};
+    Tensor *center = e.mean(data, axes, /*keep=*/true);
+    data = e.pointwise({data, center},
+                       [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
+    Tensor *now[] = {e.squeeze(center, axes), e.squeeze(meanOfSquares(e, data, axes), axes)};
     for (unsigned i : {0u, 1u})
       n.result(i + 1, e.cast(e.pointwise({parameter(i + 3), now[i]},
                                          [&](const Scalar &s, ValueRange args) {
@@ -319,18 +320,20 @@ LogicalResult sectile::frontend::importBatchNorm(Node &n) {
                                                         s.mul(args[1], s.constant(1 - momentum)));
                                          }),
                              n.in(i + 3)->dtype));
-    mean = now[0];
+    mean = nullptr; // subtracted by now
     variance = now[1];
   }
   Tensor *factor = e.pointwise({scale, variance}, [&](const Scalar &s, ValueRange args) {
     Value root = math::SqrtOp::create(s.b, s.loc, s.add(args[1], s.constant(epsilon)));
     return s.div(args[0], root);
   });
-  Tensor *offset = e.pointwise({bias, mean, factor}, [](const Scalar &s, ValueRange args) {
-    return s.sub(args[0], s.mul(args[1], args[2]));
-  });
+  Tensor *offset = bias;
+  if (mean)
+    offset = e.pointwise({bias, mean, factor}, [](const Scalar &s, ValueRange args) {
+      return s.sub(args[0], s.mul(args[1], args[2]));
+    });
   Tensor *result = e.pointwise(
-      {e.cast(x, dtype), perChannel(e, factor, x->rank()), perChannel(e, offset, x->rank())},
+      {data, perChannel(e, factor, x->rank()), perChannel(e, offset, x->rank())},
       [](const Scalar &s, ValueRange args) { return s.add(s.mul(args[0], args[1]), args[2]); });
   n.result(0, e.cast(result, x->dtype));
   return success();

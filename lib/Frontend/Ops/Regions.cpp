@@ -116,15 +116,15 @@ LogicalResult sectile::frontend::importMaxUnpool(Node &n) {
     if (failed(n.expectEqual(x->shape[dim], places->shape[dim], "extents of values and indices")))
       return failure();
   auto numbers = [&](StringRef name, int64_t count,
-                     int64_t otherwise) -> FailureOr<SmallVector<int64_t>> {
-    SmallVector<int64_t> values = n.intsAttr(name).value_or(SmallVector<int64_t>(count, otherwise));
+                     int64_t least) -> FailureOr<SmallVector<int64_t>> {
+    SmallVector<int64_t> values = n.intsAttr(name).value_or(SmallVector<int64_t>(count, least));
     if (static_cast<int64_t>(values.size()) != count)
       return n.fail("expects " + Twine(count) + " values in " + name + ", but got " +
                     Twine(values.size()));
     for (int64_t value : values)
-      if (value < 0 || value > INT32_MAX)
-        return n.fail("expects " + name + " from 0 to " + Twine(INT32_MAX) + ", but got " +
-                      Twine(value));
+      if (value < least || value > INT32_MAX)
+        return n.fail("expects " + name + " from " + Twine(least) + " to " + Twine(INT32_MAX) +
+                      ", but got " + Twine(value));
     return values;
   };
   if (!n.hasAttr("kernel_shape"))

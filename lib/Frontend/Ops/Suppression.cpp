@@ -35,14 +35,15 @@ static Value both(const Scalar &s, Value a, Value b) {
   return arith::AndIOp::create(s.b, s.loc, a, b);
 }
 
-/// The key of `score`, a float32 that is no NaN.
+/// The key of `score`, a float32; NaN has that of -infinity.
 static Value makeKey(const Scalar &s, Value score) {
   Scalar bits = s.as(DType::I32);
   Value key = arith::BitcastOp::create(s.b, s.loc, bits.type(),
                                        s.add(score, s.constant(0))); // zeros have one sign
   Value isNegative = bits.compare(Compare::Less, key, bits.integer(0));
   Value flipped = arith::XOrIOp::create(s.b, s.loc, key, bits.highest());
-  return bits.select(isNegative, flipped, key);
+  Value isNumber = s.compare(Compare::Equal, score, score);
+  return bits.select(isNumber, bits.select(isNegative, flipped, key), bits.integer(kLeast));
 }
 
 namespace {
@@ -54,7 +55,7 @@ struct Candidates {
 };
 } // namespace
 
-/// Those of `scores` that are numbers, and above `threshold` unless that is null.
+/// Those of `scores` that are above `threshold`, or all where that is null.
 static Candidates gatherCandidates(Node &n, Tensor *scores, Tensor *threshold) {
   Emitter &e = n.emit;
   Shape shape = scores->shape;
@@ -62,8 +63,7 @@ static Candidates gatherCandidates(Node &n, Tensor *scores, Tensor *threshold) {
   if (threshold)
     inputs.push_back(threshold);
   auto isCandidate = [&](const Scalar &s, ValueRange args) {
-    return threshold ? s.compare(Compare::Greater, args[0], args[1])
-                     : s.compare(Compare::Equal, args[0], args[0]);
+    return threshold ? s.compare(Compare::Greater, args[0], args[1]) : s.as(DType::Bool).integer(1);
   };
   Tensor *flags = e.pointwise(inputs, shape, DType::I64, [&](const Scalar &s, ValueRange args) {
     return s.as(DType::Bool).convert(isCandidate(s, args), DType::I64);

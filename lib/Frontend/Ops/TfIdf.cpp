@@ -142,7 +142,11 @@ LogicalResult sectile::frontend::importTfIdf(Node &n) {
     if (!isCounted)
       continue;
     Tensor *sum = nullptr;
-    for (int64_t skipped = 0; skipped <= (length == 1 ? 0 : grams->mostSkipped); ++skipped) {
+    int64_t most = length == 1 ? 0 : grams->mostSkipped;
+    // Beyond what rows have room for, there is nothing to find.
+    if (std::optional<int64_t> extent = n.syms.simplify(rows->shape[1]).constant(); extent && most)
+      most = std::min(most, std::max<int64_t>((*extent - length) / (length - 1), 0));
+    for (int64_t skipped = 0; skipped <= most; ++skipped) {
       Tensor *found = countGrams(n, *grams, rows, length, skipped);
       sum = sum ? e.pointwise({sum, found}, [](const Scalar &s,
                                                ValueRange args) { return s.add(args[0], args[1]); })
