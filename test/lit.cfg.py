@@ -28,6 +28,9 @@ if shutil.which("qemu-aarch64") and os.path.isdir("/usr/aarch64-linux-gnu/includ
 if shutil.which("qemu-system-arm"):
     config.available_features.add("qemu-system-arm")
 config.available_features.add(platform.machine())
+# Programs with sanitizers take more time and memory, and Python, which has none, cannot load a library with them.
+if config.sectile_sanitize:
+    config.available_features.add("sanitized")
 config.substitutions.append(("%sectile_source", config.sectile_source))
 config.substitutions.append(("%python", "/usr/bin/python3"))
 config.substitutions.append(("%sectile_build", config.sectile_build))

@@ -178,6 +178,25 @@ typedef void (*sectile_kernel_hook)(void *user, const sectile_kernel_event *even
  * counted; each context holds a reference. */
 typedef struct sectile_package sectile_package;
 
+/** One launch of a kernel on a device that is not the CPU. */
+typedef struct sectile_device_launch {
+  uint32_t kernel;      /* index for sectile_package_get_kernel */
+  uint32_t reserved;    /* 0 */
+  int64_t blocks;       /* size of the linear grid, more than 0 */
+  void *const *buffers; /* what sectile_package_get_image describes takes: first elements, ... */
+  const int64_t *sizes; /* ... and integers, both in the order of the kernel's arguments */
+  int64_t values[4];    /* out: of a check that failed */
+  char message[512];    /* out: of a launch that failed */
+} sectile_device_launch;
+
+/** Who runs the kernels of a target other than the CPU. */
+typedef struct sectile_device {
+  /** Runs a kernel to completion on memory of the host. Returns 0, 1 + the index of the kernel's
+   * check that failed, or -1 with a message. Called from one thread at a time for each context. */
+  int32_t (*launch)(void *user, sectile_device_launch *launch);
+  void *user;
+} sectile_device;
+
 /** Options of sectile_package_load; all zero but `size` is the default. */
 typedef struct sectile_package_options {
   size_t size; /* sizeof(sectile_package_options) */
@@ -198,6 +217,10 @@ typedef struct sectile_package_options {
   sectile_allocator allocator;
   sectile_log log; /* null: nothing is logged */
   void *log_user;
+  /** The target to use, by name. Null: "cpu" if the package has it, else its first. Packages load
+   * for any target that they hold; running one other than the CPU takes a device. */
+  const char *target;
+  sectile_device device; /* null function: there is none */
 } sectile_package_options;
 
 /** Loads the package at `path`, and, if its weights lie in a file of their own,
@@ -228,7 +251,7 @@ typedef struct sectile_package_info {
   const char *compiler_version;
   const char *model_name;
   const char *compile_options; /* the command-line options that shaped the package */
-  const char *target;          /* the target in use, "cpu" */
+  const char *target;          /* the target in use */
   uint32_t num_inputs;
   uint32_t num_outputs;
   uint32_t num_symbols;
@@ -275,6 +298,40 @@ SECTILE_API const char *sectile_package_get_symbol(const sectile_package *packag
 
 /** Name of a target, e.g. "cpu"; null if `index` is out of range. */
 SECTILE_API const char *sectile_package_get_target(const sectile_package *package, uint32_t index);
+
+/** Forms of a target's kernels. */
+typedef enum sectile_image_kind {
+  SECTILE_IMAGE_NVVM = 1, /* MLIR bytecode, for an emulator */
+  SECTILE_IMAGE_PTX = 2,
+  SECTILE_IMAGE_CUBIN = 3
+} sectile_image_kind;
+
+typedef struct sectile_image_info {
+  size_t size;  /* sizeof(sectile_image_info), set by the caller */
+  int32_t kind; /* enum sectile_image_kind */
+  uint32_t reserved;
+  const void *data;
+  uint64_t bytes;
+} sectile_image_info;
+
+/** Fills *info with an image of the target in use; SECTILE_INVALID_ARGUMENT if `index` is out of
+ * range, which every index is for the CPU. */
+SECTILE_API sectile_status sectile_package_get_image(const sectile_package *package, uint32_t index,
+                                                     sectile_image_info *info);
+
+/** What a kernel takes on a device that is not the CPU. */
+typedef struct sectile_device_kernel_info {
+  size_t size;          /* sizeof(sectile_device_kernel_info), set by the caller */
+  int32_t threads;      /* of a block */
+  int32_t registers;    /* of a thread; -1 where the package does not tell */
+  int64_t shared_bytes; /* of a block */
+  int64_t spill_bytes;  /* of a thread, stored and loaded; -1 where the package does not tell */
+} sectile_device_kernel_info;
+
+/** Fills *info; SECTILE_INVALID_ARGUMENT if `kernel` is out of range or the target is the CPU. */
+SECTILE_API sectile_status sectile_package_get_device_kernel(const sectile_package *package,
+                                                             uint32_t kernel,
+                                                             sectile_device_kernel_info *info);
 
 /** An output that lives in the memory of an input (K/V caches). The buffer is
  * laid out row-major for `capacity` along `dim`, whatever the actual size of

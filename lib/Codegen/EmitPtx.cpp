@@ -12,11 +12,15 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -33,6 +37,27 @@ static void initialiseTarget() {
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
   });
+}
+
+/// Runs `body`, in which LLVM may give up, and returns why it did; empty if it did not. What it had
+/// in hand then is lost, which for one kernel's code does not matter.
+static std::string runGuarded(function_ref<void()> body) {
+  std::string reason;
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  bool isDone = recovery.RunSafely([&] {
+    llvm::ScopedFatalErrorHandler handler(
+        [](void *user, const char *message, bool) {
+          *static_cast<std::string *>(user) = message;
+          llvm::CrashRecoveryContext::GetCurrent()->HandleExit(1);
+        },
+        &reason);
+    body();
+  });
+  llvm::CrashRecoveryContext::Disable();
+  if (!isDone && reason.empty())
+    reason = "LLVM's back end failed with signal " + std::to_string(recovery.RetCode - 128);
+  return reason;
 }
 
 FailureOr<std::string> sectile::emitPtx(ModuleOp module, const target::GpuTarget &target) {
@@ -56,6 +81,16 @@ FailureOr<std::string> sectile::emitPtx(ModuleOp module, const target::GpuTarget
   registerLLVMDialectTranslation(*module.getContext());
   registerNVVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
+  std::string unsupported;
+  context.setDiagnosticHandlerCallBack(
+      [](const llvm::DiagnosticInfo *info, void *user) {
+        if (info->getSeverity() != llvm::DS_Error)
+          return;
+        llvm::raw_string_ostream out(*static_cast<std::string *>(user));
+        llvm::DiagnosticPrinterRawOStream printer(out);
+        info->print(printer);
+      },
+      &unsupported);
   std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(module, context);
   if (!ir)
     return fail("the kernels cannot be translated to LLVM IR");
@@ -83,6 +118,10 @@ FailureOr<std::string> sectile::emitPtx(ModuleOp module, const target::GpuTarget
   llvm::legacy::PassManager passes;
   if (machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
     return fail("the back end writes no assembly");
-  passes.run(*ir);
+  std::string reason = runGuarded([&] { passes.run(*ir); });
+  if (reason.empty())
+    reason = unsupported;
+  if (!reason.empty())
+    return fail(reason);
   return std::string(text.begin(), text.end());
 }

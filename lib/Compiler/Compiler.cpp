@@ -7,6 +7,7 @@
 
 #include "sectile/Compiler/Compiler.h"
 
+#include "CompileDevice.h"
 #include "Package.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -115,8 +116,11 @@ public:
     if (!options.dumpDir.empty())
       if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
         return emitError(loc, "cannot write '") << options.dumpDir << "': " << code.message();
-    if (failed(applyAliases(module, options.aliases)))
+    if (failed(applyAliases(module, options.aliases)) || failed(compileDevices()))
       return failure();
+    if (!options.hasCpu)
+      return options.emit == EmitKind::Package ? finishPackage()
+                                               : writing(writeText(output, printText, loc));
     report("graph");
     if (failed(dump("import", module)) ||
         failed(runPipeline(module,
@@ -127,12 +131,13 @@ public:
       return failure();
     if (options.emit == EmitKind::Graph)
       return writing(writeText(output, [&](raw_ostream &out) { printModule(module, out); }, loc));
-    summariseKernels();
+    cpu.name = "cpu";
+    cpu.kernels = summariseKernels(module);
     for (const CpuLevel *level : levels)
       if (failed(compileLevel(*level)))
         return failure();
     if (options.emit != EmitKind::Package && options.emit != EmitKind::Static)
-      return writing(writeText(output, [&](raw_ostream &out) { out << text; }, loc));
+      return writing(writeText(output, printText, loc));
     report("host");
     return link();
   }
@@ -153,7 +158,7 @@ private:
 
   void report(StringRef stage) {
     if (options.progress)
-      options.progress(stage, done, levels.size() + 2);
+      options.progress(stage, done, levels.size() + options.devices.size() + 2);
     ++done;
   }
 
@@ -173,43 +178,6 @@ private:
     return writing(writeText(path, [&](raw_ostream &out) { printModule(what, out); }, loc));
   }
 
-  void summariseKernels() {
-    for (auto kernel : module.getOps<graph::KernelOp>()) {
-      KernelSummary &summary = kernels.emplace_back();
-      summary.name = kernel.getSymName().str();
-      if (ArrayAttr nodes = kernel.getNodesAttr())
-        for (auto node : nodes.getAsRange<StringAttr>())
-          summary.nodes += (summary.nodes.empty() ? "" : ",") + node.str();
-      llvm::raw_string_ostream out(summary.description);
-      auto print = [&](Type type) {
-        auto tensor = dyn_cast<RankedTensorType>(type);
-        if (!tensor)
-          return;
-        out << tensor.getElementType() << '[';
-        llvm::interleave(
-            tensor.getShape(), out,
-            [&](int64_t extent) {
-              if (ShapedType::isDynamic(extent))
-                out << '?';
-              else
-                out << extent;
-            },
-            ",");
-        out << ']';
-      };
-      bool isFirst = true;
-      for (Type type : kernel.getArgumentTypes())
-        if (isa<RankedTensorType>(type)) {
-          out << (isFirst ? "" : " x ");
-          print(type);
-          isFirst = false;
-        }
-      out << " -> ";
-      for (Type type : kernel.getResultTypes())
-        print(type);
-    }
-  }
-
   LogicalResult compileLevel(const CpuLevel &level) {
     report(level.name);
     OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
@@ -225,10 +193,10 @@ private:
       printModule(nested, out);
       return success();
     }
-    CompiledLevel &compiled = compiledLevels.emplace_back();
+    CompiledLevel &compiled = cpu.levels.emplace_back();
     compiled.level = &level;
     compiled.symbolSuffix = ("." + level.name).str();
-    for (auto [summary, kernel] : llvm::zip_equal(kernels, nested.getOps<tile::KernelOp>())) {
+    for (auto [summary, kernel] : llvm::zip_equal(cpu.kernels, nested.getOps<tile::KernelOp>())) {
       // Of the best level, which comes last.
       summary.schedule.clear();
       llvm::raw_string_ostream out(summary.schedule);
@@ -260,18 +228,51 @@ private:
                 failed(file.fill([&](raw_ostream &out) { out << elf; }, file.getPath(), loc))));
   }
 
+  /// Each device has a partition and a host program of its own, made of a copy of the model.
+  LogicalResult compileDevices() {
+    for (const std::string &name : options.devices) {
+      const target::GpuTarget *device = target::findGpuTarget(name);
+      if (!device)
+        return emitError(loc, "expects a target out of cpu, ")
+               << target::listGpuTargets() << ", but got '" << name << "'";
+      report(name);
+      OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
+      FailureOr<DeviceCode> code =
+          compileForDevice(*copy, *device, *levels.front(), options,
+                           [&](StringRef stage, ModuleOp what) { return dump(stage, what); });
+      if (failed(code))
+        return failure();
+      text += code->text;
+      for (auto [image, bytes] : llvm::zip_equal(code->target.images, code->imageBytes)) {
+        TemporaryFile &file = *images.emplace_back(std::make_unique<TemporaryFile>());
+        if (failed(writing(file.create(output, "image", loc))) ||
+            failed(
+                writing(file.fill([&](raw_ostream &out) { out << bytes; }, file.getPath(), loc))))
+          return failure();
+        image.path = file.getPath().str();
+      }
+      for (const std::string &elf : code->objects)
+        if (failed(addObject(elf)))
+          return failure();
+      devices.push_back(std::move(*code));
+    }
+    return success();
+  }
+
   LogicalResult link() {
     if (failed(runPipeline(module, buildPlanPipeline)) || failed(dump("host", module)))
       return failure();
+    if (options.emit == EmitKind::Package)
+      return finishPackage();
     SmallVector<PlannedConstant> constants = getPlannedConstants(module);
-    bool isStatic = options.emit == EmitKind::Static;
-    // Packages map their constants, static output is placed by a linker.
-    int64_t alignment = isStatic ? kStaticAlignment : 4096;
-    uint64_t constantsBytes = 0;
-    if (!constants.empty())
-      constantsBytes = llvm::alignTo(constants.back().offset + constants.back().bytes, alignment);
-    auto write = [&](llvm::raw_ostream &out) { writeConstants(constants, constantsBytes, out); };
-    return isStatic ? finishStatic(constantsBytes, write) : finishPackage(constantsBytes, write);
+    uint64_t bytes = getEnd(constants, kStaticAlignment);
+    return finishStatic(bytes, [&](raw_ostream &out) { writeConstants(constants, bytes, out); });
+  }
+
+  static uint64_t getEnd(ArrayRef<PlannedConstant> constants, int64_t alignment) {
+    if (constants.empty())
+      return 0;
+    return llvm::alignTo(constants.back().offset + constants.back().bytes, alignment);
   }
 
   /// Lowers the host program by the passes that `build` adds, and adds its object.
@@ -293,21 +294,45 @@ private:
     return paths;
   }
 
-  LogicalResult finishPackage(uint64_t constantsBytes,
-                              function_ref<void(raw_ostream &)> writeSection) {
-    PlannedInterface interface = getPlannedInterface(module);
+  LogicalResult finishPackage() {
+    constexpr int64_t kPage = 4096; // packages map their constants
     const CpuLevel &baseline = *levels.front();
-    if (failed(addHost(buildHostPipeline, baseline, {})))
-      return failure();
-    std::string descriptor = writeDescriptor(interface, kernels, compiledLevels, options.modelName,
-                                             options.optionsText, constantsBytes);
+    PlannedInterface interface;
+    std::vector<CompiledTarget> targets;
+    SmallVector<PlannedConstant> constants;
+    if (options.hasCpu) {
+      constants = getPlannedConstants(module);
+      interface = getPlannedInterface(module);
+      if (failed(addHost(buildHostPipeline, baseline, {})))
+        return failure();
+      targets.push_back(std::move(cpu));
+    }
+    uint64_t constantsBytes = getEnd(constants, kPage);
+    for (DeviceCode &device : devices) {
+      if (targets.empty())
+        interface = device.interface;
+      else if (interface.symbols != device.interface.symbols)
+        return emitError(loc, "expects target ")
+               << device.target.name << " to need the same sizes as " << targets.front().name
+               << ", but it does not; packages of one target have no such limit";
+      device.target.constantsOffset = constantsBytes;
+      for (PlannedConstant constant : device.constants) {
+        constant.offset += static_cast<int64_t>(constantsBytes);
+        constants.push_back(constant);
+      }
+      constantsBytes = getEnd(constants, kPage);
+      targets.push_back(std::move(device.target));
+    }
+    std::string descriptor =
+        writeDescriptor(interface, targets, options.modelName, options.optionsText, constantsBytes);
     FailureOr<std::string> object = assemble(descriptor, baseline, loc);
     if (failed(object) || failed(addObject(*object)))
       return failure();
     report("link");
+    auto write = [&](raw_ostream &out) { writeConstants(constants, constantsBytes, out); };
     LateSection section = {.name = kConstantsSection,
                            .bytes = constantsBytes,
-                           .write = writeSection,
+                           .write = write,
                            .hashSymbol = SECTILE_PACKAGE_SYMBOL,
                            .hashOffset = offsetof(sectile_package_descriptor, constants_hash)};
     return writing(linkShared(
@@ -332,7 +357,7 @@ private:
     const CpuLevel &level = *levels.front();
     Builder builder(module.getContext());
     for (auto [kernel, facts] :
-         llvm::zip_equal(module.getOps<graph::KernelOp>(), compiledLevels.front().facts)) {
+         llvm::zip_equal(module.getOps<graph::KernelOp>(), cpu.levels.front().facts)) {
       if (facts.scratchBytes)
         kernel->setAttr(kScratchBytesAttr, builder.getI64IntegerAttr(*facts.scratchBytes));
       SmallVector<StringRef> messages(facts.failures.begin(), facts.failures.end());
@@ -344,7 +369,7 @@ private:
     codegen.exportFunctions = true;
     HostToStaticPassOptions host;
     host.name = name;
-    host.suffix = compiledLevels.front().symbolSuffix;
+    host.suffix = cpu.levels.front().symbolSuffix;
     host.pointerBytes = level.getHost().pointerBytes;
     auto build = [&](OpPassManager &passes) { buildStaticHostPipeline(passes, host); };
     if (failed(addHost(build, level, codegen)))
@@ -382,10 +407,12 @@ private:
   const CompileOptions &options;
   Location loc;
   SmallVector<const CpuLevel *> levels;
-  std::vector<KernelSummary> kernels;
-  std::vector<CompiledLevel> compiledLevels;
+  CompiledTarget cpu;
+  std::vector<DeviceCode> devices;
+  std::vector<std::unique_ptr<TemporaryFile>> images;
   std::vector<std::unique_ptr<TemporaryFile>> objects;
   std::string text;
+  std::function<void(raw_ostream &)> printText = [this](raw_ostream &out) { out << text; };
   unsigned done = 0, numDumps = 0;
 };
 

@@ -26,7 +26,9 @@ using namespace sectile;
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
                   sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 &&
-                  sizeof(sectile_package_descriptor) == 152 && sizeof(sectile_abi_loop) == 8,
+                  sizeof(sectile_package_descriptor) == 160 && sizeof(sectile_abi_loop) == 8 &&
+                  sizeof(sectile_abi_image) == 24 && sizeof(sectile_abi_device_kernel) == 24 &&
+                  sizeof(sectile_abi_device) == 32,
               "the directives below follow the structures member by member");
 
 namespace {
@@ -137,7 +139,7 @@ std::string writeTensors(Writer &writer, ArrayRef<PlannedTensor> tensors) {
 }
 
 std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
-                            const CompiledLevel &level) {
+                            const CompiledLevel &level, bool isDevice) {
   SmallVector<std::string> messages;
   for (const KernelFacts &facts : level.facts) {
     messages.push_back(writer.begin());
@@ -148,7 +150,10 @@ std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
   for (auto [number, kernel] : llvm::enumerate(kernels)) {
     std::string run = kernel.name + cpu::kRunSuffix.str() + level.symbolSuffix;
     writer.quad(quoted(kernel.name + cpu::kInfoSuffix.str() + level.symbolSuffix));
-    writer.quad(quoted(run));
+    if (isDevice)
+      writer.quad(uint64_t(0));
+    else
+      writer.quad(quoted(run));
     writer.quad(messages[number]);
     writer.word(level.facts[number].failures.size());
     LoopStats stats = level.stats.lookup(run).total;
@@ -160,27 +165,72 @@ std::string writeKernelCode(Writer &writer, ArrayRef<KernelSummary> kernels,
 }
 
 /// The tables `loops` and `loop_ends`.
-std::pair<std::string, std::string> writeLoops(Writer &writer, ArrayRef<KernelSummary> kernels,
-                                               ArrayRef<CompiledLevel> levels) {
+std::pair<std::string, std::string> writeLoops(Writer &writer, ArrayRef<CompiledTarget> targets) {
   SmallVector<uint32_t> ends;
   uint32_t end = 0;
   std::string loops = writer.begin();
-  for (const CompiledLevel &level : levels)
-    for (const KernelSummary &kernel : kernels) {
-      auto it = level.stats.find(kernel.name + cpu::kRunSuffix.str() + level.symbolSuffix);
-      if (it != level.stats.end())
-        for (const LoopStats &loop : it->second.loops) {
-          writer.word(loop.vectorOps);
-          writer.word(loop.scalarOps);
-          ++end;
-        }
-      ends.push_back(end);
-    }
+  for (const CompiledTarget &target : targets)
+    for (const CompiledLevel &level : target.levels)
+      for (const KernelSummary &kernel : target.kernels) {
+        auto it = level.stats.find(kernel.name + cpu::kRunSuffix.str() + level.symbolSuffix);
+        if (it != level.stats.end())
+          for (const LoopStats &loop : it->second.loops) {
+            writer.word(loop.vectorOps);
+            writer.word(loop.scalarOps);
+            ++end;
+          }
+        ends.push_back(end);
+      }
   std::string table = writer.begin();
   for (uint32_t value : ends)
     writer.word(value);
   writer.directive("\t.p2align 3");
   return {loops, table};
+}
+
+/// Tables that a target's entry points to.
+struct TargetTables {
+  std::string kernels, levels, images, deviceKernels;
+};
+
+TargetTables writeTables(Writer &writer, const CompiledTarget &target) {
+  TargetTables tables;
+  tables.kernels = writer.begin();
+  for (const KernelSummary &kernel : target.kernels) {
+    writer.string(kernel.name);
+    writer.string(kernel.nodes);
+    writer.string(kernel.description);
+    writer.string(kernel.schedule);
+  }
+  SmallVector<std::string> codes, data;
+  for (const CompiledLevel &level : target.levels)
+    codes.push_back(writeKernelCode(writer, target.kernels, level, !target.images.empty()));
+  tables.levels = writer.begin();
+  for (auto [level, code] : llvm::zip_equal(target.levels, codes)) {
+    writer.string(level.level->name);
+    writer.quad(level.level->requiredFeatures);
+    writer.quad(code);
+  }
+  for (const DeviceImage &image : target.images) {
+    data.push_back(writer.begin());
+    writer.directive(StringRef(includeBytes(image.path)).rtrim());
+    writer.directive("\t.byte 0\n\t.p2align 4"); // text ends there
+  }
+  tables.images = writer.begin();
+  for (auto [image, label] : llvm::zip_equal(target.images, data)) {
+    writer.word(image.kind);
+    writer.word(0);
+    writer.quad(label);
+    writer.quad(image.bytes);
+  }
+  tables.deviceKernels = writer.begin();
+  for (const DeviceKernel &kernel : target.deviceKernels) {
+    writer.word(kernel.threads);
+    writer.word(kernel.registers);
+    writer.quad(kernel.sharedBytes);
+    writer.quad(kernel.spillBytes);
+  }
+  return tables;
 }
 
 } // namespace
@@ -196,8 +246,7 @@ std::string sectile::includeBytes(StringRef path) {
 }
 
 std::string sectile::writeDescriptor(const PlannedInterface &interface,
-                                     ArrayRef<KernelSummary> kernels,
-                                     ArrayRef<CompiledLevel> levels, StringRef modelName,
+                                     ArrayRef<CompiledTarget> targets, StringRef modelName,
                                      StringRef options, uint64_t constantsBytes) {
   Writer writer;
   writer.directive("\t.section .data.rel.ro,\"aw\",%progbits\n\t.p2align 4");
@@ -216,31 +265,28 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
     writer.quad(alias.capacity);
   }
 
-  std::string kernelTable = writer.begin();
-  for (const KernelSummary &kernel : kernels) {
-    writer.string(kernel.name);
-    writer.string(kernel.nodes);
-    writer.string(kernel.description);
-    writer.string(kernel.schedule);
+  SmallVector<TargetTables> tables;
+  for (const CompiledTarget &target : targets)
+    tables.push_back(writeTables(writer, target));
+  auto [loops, loopEnds] = writeLoops(writer, targets);
+  std::string targetTable = writer.begin();
+  for (auto [target, own] : llvm::zip_equal(targets, tables)) {
+    writer.string(target.name);
+    writer.word(target.kernels.size());
+    writer.word(target.levels.size());
+    writer.quad(own.kernels);
+    writer.quad(own.levels);
+    writer.quad(quoted(kHostPrepare.str() + target.hostSuffix));
+    writer.quad(quoted(kHostRun.str() + target.hostSuffix));
   }
-  SmallVector<std::string> codes;
-  for (const CompiledLevel &level : levels)
-    codes.push_back(writeKernelCode(writer, kernels, level));
-  std::string levelTable = writer.begin();
-  for (auto [level, code] : llvm::zip_equal(levels, codes)) {
-    writer.string(level.level->name);
-    writer.quad(level.level->requiredFeatures);
-    writer.quad(code);
+  std::string deviceTable = writer.begin();
+  for (auto [target, own] : llvm::zip_equal(targets, tables)) {
+    writer.word(target.images.size());
+    writer.word(0);
+    writer.quad(own.images);
+    writer.quad(own.deviceKernels);
+    writer.quad(target.constantsOffset);
   }
-  auto [loops, loopEnds] = writeLoops(writer, kernels, levels);
-  std::string target = writer.begin();
-  writer.string("cpu");
-  writer.word(kernels.size());
-  writer.word(levels.size());
-  writer.quad(kernelTable);
-  writer.quad(levelTable);
-  writer.quad(kHostPrepare.str());
-  writer.quad(kHostRun.str());
 
   writer.directive("\t.globl " SECTILE_PACKAGE_SYMBOL "\n\t.type " SECTILE_PACKAGE_SYMBOL
                    ",%object\n" SECTILE_PACKAGE_SYMBOL ":");
@@ -251,13 +297,13 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.string(modelName);
   writer.string(options);
   for (uint64_t count :
-       {interface.inputs.size(), interface.outputs.size(), interface.symbols.size(),
-        size_t(1) /*targets*/, interface.aliases.size(), size_t(0) /*reserved*/})
+       {interface.inputs.size(), interface.outputs.size(), interface.symbols.size(), targets.size(),
+        interface.aliases.size(), size_t(0) /*reserved*/})
     writer.word(count);
   writer.quad(inputs);
   writer.quad(outputs);
   writer.quad(symbols);
-  writer.quad(target);
+  writer.quad(targetTable);
   writer.quad(aliases);
   if (constantsBytes != 0)
     writer.quad(".Lconstants");
@@ -268,6 +314,7 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.quad(uint64_t(0)); // weights_file
   writer.quad(loops);
   writer.quad(loopEnds);
+  writer.quad(deviceTable);
   writer.directive("\t.size " SECTILE_PACKAGE_SYMBOL ", . - " SECTILE_PACKAGE_SYMBOL);
   writer.flush();
   std::string text = writer.finish();

@@ -29,14 +29,41 @@ struct CompiledLevel {
   llvm::StringMap<FunctionStats> stats;
 };
 
+/// A form of a device's kernels (enum sectile_abi_image_kind), in a file.
+struct DeviceImage {
+  uint32_t kind;
+  std::string path;
+  uint64_t bytes;
+};
+
+/// What a launch of a kernel on a device takes; -1 where nobody could tell.
+struct DeviceKernel {
+  int32_t threads = 1, registers = -1;
+  int64_t sharedBytes = 0, spillBytes = -1;
+};
+
+/// All that a package holds for one target.
+struct CompiledTarget {
+  /// "cpu" or a device.
+  std::string name;
+  /// Appended to the names of its host program.
+  std::string hostSuffix;
+  std::vector<KernelSummary> kernels;
+  /// Of a device: one, with the facts that its kernels tell the host.
+  std::vector<CompiledLevel> levels;
+  std::vector<DeviceImage> images;
+  std::vector<DeviceKernel> deviceKernels;
+  /// Where its constants begin.
+  uint64_t constantsOffset = 0;
+};
+
 /// The section of constants: the descriptor's object declares it, linkShared fills it.
 inline constexpr llvm::StringLiteral kConstantsSection = ".sectile.constants";
 
 /// The descriptor as assembly text; see sectile/Package/Abi.h for what it lays out. There are
 /// `constantsBytes` bytes of constants, whose hash is left 0.
 std::string writeDescriptor(const PlannedInterface &interface,
-                            llvm::ArrayRef<KernelSummary> kernels,
-                            llvm::ArrayRef<CompiledLevel> levels, llvm::StringRef modelName,
+                            llvm::ArrayRef<CompiledTarget> targets, llvm::StringRef modelName,
                             llvm::StringRef options, uint64_t constantsBytes);
 
 /// What the names of static output begin with, as the file that it is written to is called.

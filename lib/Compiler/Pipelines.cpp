@@ -11,6 +11,8 @@
 #include "dialects/Tile/Transforms/Passes.h"
 #include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/Host.h"
+#include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
+#include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -20,7 +22,8 @@
 using namespace mlir;
 using namespace sectile;
 
-void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, StringRef device) {
+void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, StringRef device,
+                                 bool packsConstants) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphNormalizePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   graph::GraphUngroupChannelsPassOptions ungroup;
@@ -51,7 +54,8 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, Str
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
-  passes.addPass(graph::createGraphPackConstantsPass({.device = device.str()}));
+  if (packsConstants)
+    passes.addPass(graph::createGraphPackConstantsPass({.device = device.str()}));
   // Last, since it marks kernels with what their launches do.
   passes.addPass(createGraphPlaceTensorsPass());
 }
@@ -77,6 +81,35 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, Fl
     passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileFactorScalesPass(
         {.lanes = level.getLanes(4), .registers = level.vectorRegisters}));
   passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileUnrollCodesPass());
+}
+
+void sectile::buildGpuTilePipeline(OpPassManager &passes, const target::GpuTarget &target,
+                                   FloatMode floatMode) {
+  GraphToTilePassOptions options;
+  options.level = std::string(target.name);
+  options.target = std::string(target.name);
+  options.strict = floatMode == FloatMode::Strict;
+  passes.addPass(createGraphToTilePass(options));
+  OpPassManager &nested = passes.nest<ModuleOp>();
+  nested.addPass(createCanonicalizerPass());
+  nested.addPass(createCSEPass());
+  nested.addPass(createLoopInvariantCodeMotionPass());
+  passes.addPass(createTileCheckInPlacePass());
+}
+
+void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget &target,
+                                  FloatMode floatMode) {
+  tile::TileAssignLayoutsPassOptions layouts;
+  simt::TileToSIMTPassOptions threads;
+  layouts.target = std::string(target.name);
+  threads.floatMode = layouts.floatMode = floatMode == FloatMode::Strict ? "strict"
+                                          : floatMode == FloatMode::Fast ? "fast"
+                                                                         : "default";
+  passes.addNestedPass<tile::KernelOp>(tile::createTileAssignLayoutsPass(layouts));
+  passes.addPass(simt::createTileToSIMTPass(threads));
+  passes.addPass(createCSEPass());
+  passes.addPass(simt::createSIMTExpandMathPass());
+  passes.addPass(simt::createSIMTToNVVMPass());
 }
 
 void sectile::buildPlanPipeline(OpPassManager &passes) {

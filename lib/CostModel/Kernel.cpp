@@ -18,12 +18,16 @@ using namespace sectile;
 
 mlir::FailureOr<DeviceModel> DeviceModel::parse(mlir::Operation *op, llvm::StringRef text) {
   DeviceModel device;
+  auto vectorBytes = static_cast<double>(device.core.vectorBytes);
   const std::pair<llvm::StringRef, double *> keys[] = {
       {"cores", &device.cores},
       {"memoryBytesPerCycle", &device.memoryBytesPerCycle},
       {"coreBytesPerCycle", &device.coreBytesPerCycle},
       {"launchCycles", &device.launchCycles},
       {"blockCycles", &device.blockCycles},
+      {"privateBytes", &device.privateBytes},
+      {"vectorBytes", &vectorBytes},
+      {"multiplyAdds", &device.core.multiplyAdds},
       {"firstCacheBytes", &device.core.firstCacheBytes},
       {"secondCacheBytes", &device.core.secondCacheBytes},
       {"secondCacheBytesPerCycle", &device.core.secondCacheBytesPerCycle},
@@ -42,6 +46,7 @@ mlir::FailureOr<DeviceModel> DeviceModel::parse(mlir::Operation *op, llvm::Strin
       return op->emitError("expects a positive number for ")
              << key << ", but got '" << value << "'";
   }
+  device.core.vectorBytes = static_cast<int64_t>(vectorBytes);
   return device;
 }
 

@@ -15,6 +15,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/APFloat.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/TargetSelect.h"
 
@@ -59,13 +60,22 @@ static FailureOr<OwningOpRef<ModuleOp>> extractKernels(ModuleOp module) {
   return kernels;
 }
 
-/// f32 to bf16, to nearest even: what LLVM calls where the host has no instruction (the name and
-/// the register are those of compiler-rt).
-static __bf16 onTruncateToBF16(float value) {
-  auto bits = llvm::bit_cast<uint32_t>(value);
-  bool isNaN = (bits & 0x7fffffff) > 0x7f800000;
-  uint32_t rounded = isNaN ? bits | 0x00400000 : bits + 0x7fff + (bits >> 16 & 1);
-  return llvm::bit_cast<__bf16>(static_cast<uint16_t>(rounded >> 16));
+/// Conversions to 16-bit floats, to nearest even: what LLVM calls where the host has no instruction
+/// (names and registers are those of compiler-rt).
+template <typename Narrow, typename Wide>
+static Narrow onTruncate(Wide value) {
+  llvm::APFloat number(value);
+  bool losesInfo = false;
+  const llvm::fltSemantics &semantics =
+      std::is_same_v<Narrow, __bf16> ? llvm::APFloat::BFloat() : llvm::APFloat::IEEEhalf();
+  (void)number.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  return llvm::bit_cast<Narrow>(static_cast<uint16_t>(number.bitcastToAPInt().getZExtValue()));
+}
+static float onExtend(_Float16 value) {
+  llvm::APFloat number(llvm::APFloat::IEEEhalf(), llvm::APInt(16, llvm::bit_cast<uint16_t>(value)));
+  bool losesInfo = false;
+  (void)number.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  return number.convertToFloat();
 }
 
 static llvm::Error compile(ModuleOp module, std::unique_ptr<llvm::orc::LLJIT> &jit) {
@@ -100,7 +110,11 @@ static llvm::Error compile(ModuleOp module, std::unique_ptr<llvm::orc::LLJIT> &j
   define("sectile_emulator_meet", onMeet);
   define("sectile_emulator_barrier", onBarrier);
   define("sectile_emulator_special", onSpecial);
-  define("__truncsfbf2", onTruncateToBF16);
+  define("__truncsfbf2", onTruncate<__bf16, float>);
+  define("__truncdfbf2", onTruncate<__bf16, double>);
+  define("__truncsfhf2", onTruncate<_Float16, float>);
+  define("__truncdfhf2", onTruncate<_Float16, double>);
+  define("__extendhfsf2", onExtend);
   auto &library = jit->getMainJITDylib();
   if (auto error = library.define(llvm::orc::absoluteSymbols(std::move(symbols))))
     return error;
@@ -151,6 +165,12 @@ void *Emulator::allocate(StringRef name, ArrayRef<char> data) {
   machine->setInitialized(region);
   return region.data;
 }
+
+void Emulator::map(StringRef name, void *data, uint64_t bytes, bool tracks) {
+  machine->mapRegion(name, bytes, static_cast<char *>(data), tracks);
+}
+
+void Emulator::unmapAll() { machine->unmapRegions(); }
 
 llvm::Expected<Report> Emulator::launch(StringRef kernel, const LaunchOptions &options,
                                         ArrayRef<Argument> arguments) {

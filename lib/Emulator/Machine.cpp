@@ -99,31 +99,48 @@ static void *prepareStack(char *top, void (*entry)()) {
 // addresses modulo 4096 would fall into the same sets of the first cache.
 static constexpr uint64_t kPage = 4096, kStack = kStackBytes, kShift = 320;
 
-Machine::Machine() {
-  stacks = static_cast<char *>(mmap(nullptr, kStack * kMaxThreads, PROT_READ | PROT_WRITE,
-                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+/// The stacks of a block. One kernel runs at a time on a thread of the host, so that all machines
+/// of a thread have the same: each guard page is a mapping of its own, of which a process may have
+/// 65530.
+struct sectile::emulator::Stacks {
+  Stacks()
+      : begin(static_cast<char *>(mmap(nullptr, kStack * kMaxThreads, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+    if (begin == MAP_FAILED)
+      llvm::report_fatal_error("cannot map the emulator's stacks");
+    for (uint32_t i = 0; i < kMaxThreads; ++i)
+      if (mprotect(begin + i * kStack, kPage, PROT_NONE))
+        llvm::report_fatal_error("cannot protect the emulator's stacks");
+  }
+  ~Stacks() { munmap(begin, kStack * kMaxThreads); }
+  char *begin;
+};
+
+static std::shared_ptr<Stacks> getStacks() {
+  static thread_local std::weak_ptr<Stacks> known;
+  std::shared_ptr<Stacks> stacks = known.lock();
+  if (!stacks)
+    known = stacks = std::make_shared<Stacks>();
+  return stacks;
+}
+
+Machine::Machine() : sharedStacks(getStacks()), stacks(sharedStacks->begin) {
   // Kernels may keep shared addresses in 32 bits, so they lie in the lowest 4 GiB.
   void *window = MAP_FAILED;
   for (uint64_t hint = 0x20000000; window == MAP_FAILED && hint < 0xf0000000; hint += 0x1000000)
     window = mmap(reinterpret_cast<void *>(hint), // NOLINT(performance-no-int-to-ptr)
                   (kMaxShared + kPage - 1) / kPage * kPage, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (stacks == MAP_FAILED || window == MAP_FAILED)
+  if (window == MAP_FAILED)
     llvm::report_fatal_error("cannot map the emulator's memory");
-  for (uint32_t i = 0; i < kMaxThreads; ++i)
-    if (mprotect(stacks + i * kStack, kPage, PROT_NONE))
-      llvm::report_fatal_error("cannot protect the emulator's stacks");
   sharedRegion.name = "shared memory";
   sharedRegion.data = static_cast<char *>(window);
   sharedRegion.initialized = std::make_unique<uint8_t[]>(kMaxShared);
-  sharedRegion.cells = std::make_unique<Cell[]>(kMaxShared);
+  sharedRegion.cells = makeCells(kMaxShared);
   scratch.resize(4096);
 }
 
-Machine::~Machine() {
-  munmap(stacks, kStack * kMaxThreads);
-  munmap(sharedRegion.data, (kMaxShared + kPage - 1) / kPage * kPage);
-}
+Machine::~Machine() { munmap(sharedRegion.data, (kMaxShared + kPage - 1) / kPage * kPage); }
 
 Dim3 Machine::threadOf(uint32_t index) const {
   const Dim3 &size = options.block;
@@ -177,8 +194,12 @@ Report Machine::run(const LaunchOptions &launch, llvm::StringRef name, void (*fu
   seen.clear();
   random = options.orderSeed;
   // Launches are ordered.
-  for (auto &region : regions)
-    std::fill_n(region->cells.get(), region->bytes, Cell());
+  for (auto &region : regions) {
+    if (region->isMapped && region->cells) // mostly pages that nobody touched
+      region->cells = makeCells(region->bytes);
+    else if (region->cells)
+      std::fill_n(region->cells.get(), region->bytes, Cell());
+  }
   sharedRegion.bytes = staticShared + options.dynamicSharedBytes;
   Machine *outer = std::exchange(activeMachine, this);
   blockIndex = 0;

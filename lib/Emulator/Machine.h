@@ -53,14 +53,22 @@ struct Cell {
   Stamp write = 0, reads[2] = {0, 0};
 };
 
+/// From calloc, so that pages nobody touches cost nothing.
+using CellArray = std::unique_ptr<Cell[], decltype(&std::free)>;
+CellArray makeCells(uint64_t bytes);
+
 /// Global memory, or a block's shared memory.
 struct Region {
   std::string name;
   std::unique_ptr<char, decltype(&std::free)> owned{nullptr, &std::free};
   char *data = nullptr;
   uint64_t bytes = 0;
+  /// Null where everything is: memory of the host.
   std::unique_ptr<uint8_t[]> initialized;
-  std::unique_ptr<Cell[]> cells;
+  /// Null where races are not looked for.
+  CellArray cells{nullptr, &std::free};
+  /// Whether unmapRegions drops it.
+  bool isMapped = false;
 };
 
 struct SharedVariable {
@@ -69,6 +77,7 @@ struct SharedVariable {
 };
 
 struct Warp;
+struct Stacks;
 
 struct Lane {
   void *stack = nullptr;
@@ -114,6 +123,8 @@ public:
   /// Memory of its own, or at `data`, which outlives this.
   Region &addRegion(llvm::StringRef name, uint64_t bytes, char *data = nullptr);
   void setInitialized(Region &region);
+  void mapRegion(llvm::StringRef name, uint64_t bytes, char *data, bool tracks);
+  void unmapRegions();
   Report run(const LaunchOptions &options, llvm::StringRef kernel, void (*entry)(void **),
              void **arguments);
 
@@ -164,7 +175,8 @@ private:
   std::vector<std::unique_ptr<Region>> regions;
   Region sharedRegion;
   std::vector<char> scratch;
-  char *stacks = nullptr;
+  std::shared_ptr<Stacks> sharedStacks;
+  char *stacks;
   void *scheduler = nullptr;
   std::vector<Lane> lanes;
   std::vector<Warp> warps;

@@ -14,6 +14,14 @@ using namespace sectile::emulator;
 static constexpr uint64_t kAlignment = 256; // of cudaMalloc: CUDA C++ Programming Guide, "Device
                                             // Memory Accesses"
 
+CellArray sectile::emulator::makeCells(uint64_t bytes) {
+  CellArray cells(static_cast<Cell *>(std::calloc(std::max<uint64_t>(bytes, 1), sizeof(Cell))),
+                  &std::free);
+  if (!cells)
+    llvm::report_fatal_error("cannot allocate the emulator's memory");
+  return cells;
+}
+
 Region &Machine::addRegion(llvm::StringRef name, uint64_t bytes, char *data) {
   auto region = std::make_unique<Region>();
   region->name = name.str();
@@ -28,13 +36,28 @@ Region &Machine::addRegion(llvm::StringRef name, uint64_t bytes, char *data) {
     region->data = region->owned.get();
   }
   region->initialized = std::make_unique<uint8_t[]>(bytes);
-  region->cells = std::make_unique<Cell[]>(bytes);
+  region->cells = makeCells(bytes);
   regions.push_back(std::move(region));
   return *regions.back();
 }
 
 void Machine::setInitialized(Region &region) {
   std::fill_n(region.initialized.get(), region.bytes, 1);
+}
+
+void Machine::mapRegion(llvm::StringRef name, uint64_t bytes, char *data, bool tracks) {
+  auto region = std::make_unique<Region>();
+  region->name = name.str();
+  region->bytes = bytes;
+  region->data = data;
+  region->isMapped = true;
+  if (tracks)
+    region->cells = makeCells(bytes);
+  regions.push_back(std::move(region));
+}
+
+void Machine::unmapRegions() {
+  std::erase_if(regions, [](const auto &region) { return region->isMapped; });
 }
 
 Region *Machine::findRegion(const char *address) {
@@ -139,11 +162,16 @@ void *Machine::access(char *address, uint64_t bytes, const Site &site, uint32_t 
     return address;
   }
   bool initialized = true;
+  bool looksForRaces = options.checkRaces && region->cells;
+  if (!region->initialized && !looksForRaces)
+    return address;
   for (uint64_t i = 0; i < bytes; ++i) {
-    initialized &= region->initialized[offset + i];
-    if (site.write)
-      region->initialized[offset + i] = 1;
-    if (options.checkRaces)
+    if (region->initialized) {
+      initialized &= region->initialized[offset + i];
+      if (site.write)
+        region->initialized[offset + i] = 1;
+    }
+    if (looksForRaces)
       checkRace(*region, offset + i, site, id, isShared);
   }
   if (site.read && !initialized)

@@ -222,6 +222,10 @@ Tensor *Emitter::slice(Tensor *tensor, ArrayRef<SymExpr> offsets, ArrayRef<SymEx
   // Nothing is left: a constant, which may be a result of the model.
   if (product(shape).isConstant(0))
     return constant(tensor->dtype, shape, Constant{}, "");
+  // Nothing is there, and MLIR knows no place in it: nothing of a size that only the run knows.
+  if (product(tensor->shape).isConstant(0))
+    return make(tensor->dtype, shape,
+                filled(shape, tensor->dtype, scalars(tensor->dtype).integer(0)));
   Value result = tensor::ExtractSliceOp::create(b, loc, type(tensor->dtype, shape), value(tensor),
                                                 sizes(offsets), sizes(shape),
                                                 getAsIndexOpFoldResult(b.getContext(), strides));

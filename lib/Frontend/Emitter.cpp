@@ -345,7 +345,8 @@ Value Emitter::readNumber(Tensor *tensor, int64_t number) {
                  b.getInsertionBlock()->getParentOp() &&
                  SymbolTable::getSymbolVisibility(b.getInsertionBlock()->getParentOp()) ==
                      SymbolTable::Visibility::Public;
-  if (!isInput || tensor->rank() > 1 || !isFloat(tensor->dtype) || isSmallFloat(tensor->dtype))
+  bool isRead = tensor->dtype == DType::Bool || isFloat(tensor->dtype);
+  if (!isInput || tensor->rank() > 1 || !isRead || isSmallFloat(tensor->dtype))
     return {};
   SmallVector<Value, 1> place;
   if (tensor->rank() == 1)

@@ -105,8 +105,8 @@ public:
   /// Gives `tensor`, an input of integers of known number, its elements as values of the run:
   /// `name[0]`, ... Beyond +-kMostValue they are cut off.
   void readElements(Tensor *tensor, llvm::StringRef name);
-  /// Element `number` of a tensor of known extents that is an input of the model, as float64, for
-  /// sizes; null for other tensors.
+  /// Element `number` of a tensor of known extents, floats or bools, that is an input of the model,
+  /// as float64, for sizes and checks; null for other tensors.
   mlir::Value readNumber(Tensor *tensor, int64_t number);
   static constexpr int64_t kMostValue = int64_t(1) << 31;
   /// A value `name` of the run for an expression of such values, so that what is made of it stays

@@ -226,8 +226,11 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
   auto read = [&](const onnx::TensorProto &tensor, std::string &why) {
     return reader.read(tensor, emit, why);
   };
+  auto repeat = [&](const Repetition &repetition, Step step) {
+    return makeRepetition(repetition, step);
+  };
   Node node(emit, proto, name, opset == scope.opsets.end() ? 0 : opset->second,
-            isPoisoned ? SmallVector<Tensor *>() : inputs, scope.attributes, read);
+            isPoisoned ? SmallVector<Tensor *>() : inputs, scope.attributes, read, repeat);
 
   auto attempt = [&]() -> LogicalResult {
     if (const onnx::FunctionProto *function = findFunction(domain, proto.op_type())) {
@@ -240,9 +243,7 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
     bool isIf = domain.empty() && proto.op_type() == "If";
     bool isLoop = domain.empty() && proto.op_type() == "Loop";
     bool isScan = domain.empty() && proto.op_type() == "Scan";
-    bool isRecurrent = domain.empty() && (proto.op_type() == "RNN" || proto.op_type() == "GRU" ||
-                                          proto.op_type() == "LSTM");
-    bool hasGraphs = isIf || isLoop || isScan || isRecurrent;
+    bool hasGraphs = isIf || isLoop || isScan;
     const Operator *op = hasGraphs ? nullptr : findOperator(domain, proto.op_type());
     if (!op && !hasGraphs)
       return node.fail("the operator is not in this version");
@@ -261,8 +262,6 @@ LogicalResult GraphImporter::importNode(const onnx::NodeProto &proto, int index,
       return importLoop(node, scope, name);
     if (isScan)
       return importScan(node, scope, name);
-    if (isRecurrent)
-      return importRecurrent(node);
     unsigned most = op->maxInputs, count = node.numInputs();
     if (count < op->minInputs || count > most)
       return node.fail("expects " + Twine(op->minInputs) +

@@ -36,11 +36,6 @@ struct LoopBody {
   std::vector<Touched> touched;
 };
 
-/// Part `number` of `tensor` along `axis`, without that dimension.
-Tensor *takePart(Emitter &emit, Tensor *tensor, int64_t axis, const SymExpr &number);
-/// `rows` of a loop, which lie along the first dimension, along `axis`.
-Tensor *moveRows(Emitter &emit, Tensor *rows, int64_t axis, bool isBackward);
-
 /// One import of one model. Nodes that cannot be imported are collected in `gaps` and the walk
 /// goes on: results of such a node are known only as far as the model declares them.
 class GraphImporter {
@@ -87,7 +82,6 @@ private:
                                          Tensor *otherwise);
   mlir::LogicalResult importLoop(Node &node, Scope &scope, std::string name);
   mlir::LogicalResult importScan(Node &node, Scope &scope, std::string name);
-  mlir::LogicalResult importRecurrent(Node &node);
   /// The value of that name, in the MLIR function of `scope`; null inside if its node failed.
   std::optional<Tensor *> find(const Scope &scope, const std::string &name);
   Tensor *captureTensor(LoopBody &body, Tensor *tensor);
@@ -117,6 +111,8 @@ private:
   LoopResults makeLoop(LoopBody &body, const LoopBounds &bounds, llvm::ArrayRef<Tensor *> carried,
                        Tensor *goesOn, llvm::ArrayRef<Tensor *> state,
                        llvm::ArrayRef<Tensor *> rows);
+  /// A loop of what an operator emits.
+  IterationResults makeRepetition(const Repetition &repetition, Step step);
   /// What the attributes of a Scan say.
   struct ScanPlan {
     const onnx::GraphProto *graph;

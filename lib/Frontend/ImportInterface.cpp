@@ -62,8 +62,10 @@ static DictionaryAttr describe(OpBuilder &b, StringRef name, DType dtype, ArrayR
 /// Values of the graph that shapes are made of, as far back as integer arithmetic on them goes.
 static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
   // Which inputs of an operator say the shape of its result, or where its elements come from.
-  static const std::map<StringRef, SmallVector<int>> shapes = {{"BlackmanWindow", {0}},
+  static const std::map<StringRef, SmallVector<int>> shapes = {{"AffineGrid", {1}},
+                                                               {"BlackmanWindow", {0}},
                                                                {"CenterCropPad", {1}},
+                                                               {"Col2Im", {1, 2}},
                                                                {"ConstantOfShape", {0}},
                                                                {"CumProd", {1}},
                                                                {"CumSum", {1}},
@@ -73,6 +75,8 @@ static llvm::StringSet<> findShapeValues(const onnx::GraphProto &graph) {
                                                                {"HammingWindow", {0}},
                                                                {"HannWindow", {0}},
                                                                {"Loop", {0}},
+                                                               {"MaxUnpool", {2}},
+                                                               {"MelWeightMatrix", {0, 1}},
                                                                {"OneHot", {1}},
                                                                {"Pad", {1, 3}},
                                                                {"Range", {0, 1, 2}},

@@ -235,3 +235,15 @@ GraphImporter::LoopResults GraphImporter::makeLoop(LoopBody &body, const LoopBou
         emit.make(row->dtype, shapes[number], loop.getResult(carried.size() + number)));
   return made;
 }
+
+IterationResults GraphImporter::makeRepetition(const Repetition &repetition, Step step) {
+  LoopBody body;
+  enterBody(body, repetition.start, repetition.trips.constant().value_or(Emitter::kMostElements));
+  auto capture = [&](Tensor *tensor) { return tensor ? captureTensor(body, tensor) : nullptr; };
+  IterationResults next = step({body.iteration, body.state, capture});
+  LoopBounds bounds;
+  bounds.trips = repetition.trips;
+  bounds.tripCount = repetition.tripCount;
+  LoopResults made = makeLoop(body, bounds, repetition.start, next.goesOn, next.state, next.rows);
+  return {std::move(made.carried), std::move(made.rows), nullptr};
+}

@@ -19,10 +19,10 @@ using namespace sectile::frontend;
 Node::Node(Emitter &emit, const onnx::NodeProto &proto, std::string shownName, int64_t opset,
            SmallVector<Tensor *> inputs,
            const llvm::StringMap<const onnx::AttributeProto *> *outerAttributes,
-           ConstantReader reader)
+           ConstantReader reader, Repeater repeater)
     : proto(proto), emit(emit), syms(emit.syms), name(std::move(shownName)), version(opset),
       inputs(std::move(inputs)), results(proto.output_size()), outerAttributes(outerAttributes),
-      reader(reader) {}
+      reader(reader), repeater(repeater) {}
 
 std::string Node::title() const { return "node '" + name + "' (" + proto.op_type() + ")"; }
 

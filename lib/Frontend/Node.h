@@ -51,14 +51,42 @@ inline constexpr unsigned kAnyNumber = ~0u;
 /// The operator of that name in a domain, the standard's being empty, or null.
 const Operator *findOperator(llvm::StringRef domain, llvm::StringRef name);
 
+/// Some iterations of one step, of which the last results go into the next.
+struct Repetition {
+  SymExpr trips;               ///< how many at most
+  Tensor *tripCount = nullptr; ///< one number that kernels compute, which bounds them too
+  llvm::SmallVector<Tensor *> start;
+};
+/// One iteration as its step sees it. Values from around it are taken inside by `capture`, which
+/// gives null for null.
+struct Iteration {
+  SymExpr number;
+  llvm::SmallVector<Tensor *> state;
+  llvm::function_ref<Tensor *(Tensor *)> capture;
+};
+/// What a step, or the last one, leaves. `rows` of all iterations lie behind each other along a
+/// new first dimension. `goesOn` is null where the trips alone decide.
+struct IterationResults {
+  llvm::SmallVector<Tensor *> state, rows;
+  Tensor *goesOn = nullptr;
+};
+using Step = llvm::function_ref<IterationResults(const Iteration &)>;
+
+/// Part `number` of `tensor` along `axis`, without that dimension.
+Tensor *takePart(Emitter &emit, Tensor *tensor, int64_t axis, const SymExpr &number);
+/// `rows` of a loop, which lie along the first dimension, along `axis`.
+Tensor *moveRows(Emitter &emit, Tensor *rows, int64_t axis, bool isBackward);
+
 class Node {
 public:
   using ConstantReader =
       llvm::function_ref<mlir::FailureOr<Tensor *>(const onnx::TensorProto &, std::string &why)>;
+  using Repeater = llvm::function_ref<IterationResults(const Repetition &, Step)>;
 
   Node(Emitter &emit, const onnx::NodeProto &proto, std::string shownName, int64_t opset,
        llvm::SmallVector<Tensor *> inputs,
-       const llvm::StringMap<const onnx::AttributeProto *> *outerAttributes, ConstantReader reader);
+       const llvm::StringMap<const onnx::AttributeProto *> *outerAttributes, ConstantReader reader,
+       Repeater repeater);
 
   llvm::StringRef op() const { return proto.op_type(); }
   int64_t opset() const { return version; }
@@ -135,6 +163,12 @@ public:
   mlir::LogicalResult require(const SymExpr &condition, const llvm::Twine &what,
                               llvm::ArrayRef<SymExpr> values);
 
+  //===--- Loops ---------------------------------------------------------------------------===//
+  /// Makes a loop of `step`, which is called once and emits into a function of its own.
+  IterationResults repeat(const Repetition &repetition, Step step) {
+    return repeater(repetition, step);
+  }
+
   /// "[batch, 64]".
   static std::string text(llvm::ArrayRef<SymExpr> shape);
 
@@ -155,6 +189,7 @@ private:
   llvm::SmallVector<Tensor *> inputs, results;
   const llvm::StringMap<const onnx::AttributeProto *> *outerAttributes;
   ConstantReader reader;
+  Repeater repeater;
   llvm::StringSet<> readAttributes;
   std::string malformedAttribute;
 };

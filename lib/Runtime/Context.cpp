@@ -85,6 +85,9 @@ sectile_status sectile_context::init(Message &reason) {
   state.call.output_dims = outputDims;
   state.call.symbols = symbols;
   state.call.constants = package->constants;
+  if (package->device && package->constants)
+    state.call.constants =
+        static_cast<const char *>(package->constants) + package->device->constants_offset;
   state.call.launch = launchFromPackage;
   state.call.fail = failFromPackage;
 
@@ -309,6 +312,11 @@ sectile_status sectile_context::run(const sectile_tensor *inputs, size_t numInpu
                                     sectile_tensor *outputs, size_t numOutputs) {
   if (sectile_status status = checkCounts(numInputs, numOutputs, inputs, outputs))
     return status;
+  if (package->device && !package->options.device.launch)
+    return fail(message, SECTILE_UNSUPPORTED,
+                "the package's kernels for '%s' need a device, which this library does not have; "
+                "'sectile run --device=emulator:%s' executes them without one",
+                package->target->name, package->target->name);
   if (sectile_status status = prepare(inputs, Need::Data))
     return status;
   for (uint32_t i = 0; i < numOutputs; ++i)

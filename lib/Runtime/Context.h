@@ -52,6 +52,9 @@ struct sectile_context {
   sectile::runtime::GrowingBuffer scratch;
 
 private:
+  int32_t launchOnDevice(uint32_t kernel, int64_t blocks, void *const *bufs, const int64_t *sizes,
+                         int64_t (&values)[4]);
+
   enum class Need { Shapes, Data };
 
   sectile_status checkCounts(size_t numInputs, size_t numOutputs, const sectile_tensor *inputs,

@@ -34,7 +34,8 @@ private:
   bool checkSymbols();
   bool checkAliases();
   bool checkTargets();
-  bool checkLevel(const sectile_abi_target &target, const sectile_abi_level &level);
+  bool checkLevel(const sectile_abi_target &target, const sectile_abi_level &level, bool isDevice);
+  bool checkDevice(const sectile_abi_target &target, const sectile_abi_device &device);
   bool checkConstants();
   bool checkLoops();
 
@@ -115,14 +116,34 @@ bool Checker::checkAliases() {
   return true;
 }
 
-bool Checker::checkLevel(const sectile_abi_target &target, const sectile_abi_level &level) {
+bool Checker::checkDevice(const sectile_abi_target &target, const sectile_abi_device &device) {
+  if (!checkArray("images", device.num_images, device.images))
+    return false;
+  if (target.num_kernels > 0 && !device.kernels)
+    return refuse("target '%s' does not say what its kernels take", target.name);
+  for (uint32_t i = 0; i < device.num_images; ++i)
+    if (!device.images[i].data || device.images[i].reserved != 0)
+      return refuse("image %u of target '%s' is damaged", i, target.name);
+  for (uint32_t i = 0; i < target.num_kernels; ++i)
+    if (device.kernels[i].threads < 1 || device.kernels[i].shared_bytes < 0)
+      return refuse("kernel '%s' expects at least one thread, but has %d", target.kernels[i].name,
+                    device.kernels[i].threads);
+  if (device.reserved != 0 || device.constants_offset > package.constants_bytes ||
+      device.constants_offset % kConstantsAlignment != 0)
+    return refuse("constants of target '%s' begin at byte %" PRIu64 " of %" PRIu64, target.name,
+                  device.constants_offset, package.constants_bytes);
+  return true;
+}
+
+bool Checker::checkLevel(const sectile_abi_target &target, const sectile_abi_level &level,
+                         bool isDevice) {
   if (!level.name)
     return refuse("a level of target '%s' has no name", target.name);
   if (target.num_kernels > 0 && !level.kernels)
     return refuse("level '%s' has no kernels", level.name);
   for (uint32_t i = 0; i < target.num_kernels; ++i) {
     const sectile_abi_kernel_code &code = level.kernels[i];
-    if (!code.info || !code.run)
+    if (!code.info || (code.run != nullptr) == isDevice)
       return refuse("kernel '%s' has no code at level '%s'", target.kernels[i].name, level.name);
     if (code.num_failures < 0 || (code.num_failures > 0 && !code.failures))
       return refuse("kernel '%s' has %d failure messages at level '%s'", target.kernels[i].name,
@@ -140,8 +161,10 @@ bool Checker::checkTargets() {
     return refuse("expects at least one target");
   if (!checkArray("targets", package.num_targets, package.targets))
     return false;
+  const sectile_abi_device *devices = devicesOf(package);
   for (uint32_t t = 0; t < package.num_targets; ++t) {
     const sectile_abi_target &target = package.targets[t];
+    bool isDevice = devices && devices[t].num_images > 0;
     if (!target.name)
       return refuse("target %u has no name", t);
     if (!target.prepare || !target.run)
@@ -157,8 +180,10 @@ bool Checker::checkTargets() {
         return refuse("kernel %u of target '%s' is not described", i, target.name);
     }
     for (uint32_t i = 0; i < target.num_levels; ++i)
-      if (!checkLevel(target, target.levels[i]))
+      if (!checkLevel(target, target.levels[i], isDevice))
         return false;
+    if (isDevice && !checkDevice(target, devices[t]))
+      return false;
   }
   return true;
 }
@@ -179,7 +204,7 @@ bool Checker::checkConstants() {
 }
 
 bool Checker::checkLoops() {
-  if (package.size < sizeof package || !package.loop_ends)
+  if (package.size < offsetof(sectile_package_descriptor, devices) || !package.loop_ends)
     return true;
   uint32_t end = 0;
   size_t number = 0;
@@ -221,6 +246,11 @@ sectile_status Checker::check() {
 }
 
 } // namespace
+
+const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor) {
+  constexpr size_t kSize = offsetof(sectile_package_descriptor, devices) + sizeof(void *);
+  return descriptor.size < kSize ? nullptr : descriptor.devices;
+}
 
 sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Message &message) {
   return Checker(descriptor, message).check();

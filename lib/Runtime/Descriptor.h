@@ -20,6 +20,9 @@ namespace sectile::runtime {
 /// names what was expected and found.
 sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Message &message);
 
+/// What the targets have beside code of the CPU; null in packages that do not tell.
+const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor);
+
 } // namespace sectile::runtime
 
 #endif // SECTILE_LIB_RUNTIME_DESCRIPTOR_H

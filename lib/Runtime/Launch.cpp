@@ -115,6 +115,27 @@ int64_t sectile::runtime::firstBlock(int64_t blocks, uint32_t chunks, uint32_t c
   return chunk * length + (chunk < longer ? chunk : longer);
 }
 
+/// Launches a kernel on the package's device: as Launch::failure says, or -1 with a message.
+int32_t sectile_context::launchOnDevice(uint32_t kernel, int64_t blocks, void *const *bufs,
+                                        const int64_t *sizes, int64_t (&values)[4]) {
+  const sectile_device &device = package->options.device;
+  sectile_device_launch launch = {};
+  launch.kernel = kernel;
+  launch.blocks = blocks;
+  launch.buffers = bufs;
+  launch.sizes = sizes;
+  int32_t result = device.launch(device.user, &launch);
+  for (int i = 0; i < 4; ++i)
+    values[i] = launch.values[i];
+  if (result < 0) {
+    const char *name = package->target->kernels[kernel].name;
+    const char *nodes = package->target->kernels[kernel].nodes;
+    launch.message[sizeof launch.message - 1] = '\0';
+    fail(message, SECTILE_INTERNAL, "%s (kernel '%s', nodes %.200s)", launch.message, name, nodes);
+  }
+  return result;
+}
+
 int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_t *sizes) {
   const sectile_abi_target &target = *package->target;
   if (kernel >= target.num_kernels)
@@ -132,7 +153,22 @@ int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_
                 name.name, info.blocks, info.scratch_bytes);
 
   LaunchPlan plan = {1, 1};
-  if (info.blocks > 0) {
+  auto explain = [&](int32_t failure, const int64_t (&values)[4]) {
+    if (failure < 1 || failure > code.num_failures)
+      return fail(message, SECTILE_INTERNAL, "kernel '%s' fails with unknown number %d", name.name,
+                  failure);
+    message.clear();
+    message.appendPattern(code.failures[failure - 1], values, 4);
+    message.append(" (kernel '%s', nodes %.200s)", name.name, name.nodes);
+    return static_cast<sectile_status>(SECTILE_ABI_INVALID_INPUT);
+  };
+  if (package->device) {
+    int64_t values[4] = {};
+    int32_t failure =
+        info.blocks == 0 ? 0 : launchOnDevice(kernel, info.blocks, bufs, sizes, values);
+    if (failure != 0)
+      return failure < 0 ? SECTILE_INTERNAL : explain(failure, values);
+  } else if (info.blocks > 0) {
     plan = planLaunch(info, threads);
     // Scratch memory for every thread of the package, even where the plan has
     // fewer: which ones take part is decided by who comes first, and a later run
@@ -163,15 +199,8 @@ int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_
       package->pool.run(plan.threads, plan.chunks, Launch::runChunk, &launch);
     }
 
-    if (launch.failure != 0) {
-      if (launch.failure < 1 || launch.failure > code.num_failures)
-        return fail(message, SECTILE_INTERNAL, "kernel '%s' fails with unknown number %d",
-                    name.name, launch.failure);
-      message.clear();
-      message.appendPattern(code.failures[launch.failure - 1], launch.values, 4);
-      message.append(" (kernel '%s', nodes %.200s)", name.name, name.nodes);
-      return SECTILE_ABI_INVALID_INPUT;
-    }
+    if (launch.failure != 0)
+      return explain(launch.failure, launch.values);
   }
 
   if (options.kernel_hook) {

@@ -11,6 +11,7 @@
 #include "Descriptor.h"
 #include "Options.h"
 
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <span>
@@ -66,21 +67,31 @@ void sectile_package::unload() {
 }
 
 sectile_status sectile_package::chooseTarget(Message &message) {
+  const sectile_abi_device *devices = devicesOf(*descriptor);
+  uint32_t found = descriptor->num_targets;
+  for (uint32_t i = descriptor->num_targets; i-- > 0;)
+    if (strcmp(descriptor->targets[i].name, options.target ? options.target : "cpu") == 0)
+      found = i;
+  if (found == descriptor->num_targets && !options.target)
+    found = 0;
+  if (found != descriptor->num_targets) {
+    target = &descriptor->targets[found];
+    if (devices && devices[found].num_images > 0)
+      device = &devices[found];
+    return SECTILE_OK;
+  }
+  message.clear();
+  message.append("package has no target '%s', but only ", options.target);
   for (uint32_t i = 0; i < descriptor->num_targets; ++i)
-    if (strcmp(descriptor->targets[i].name, "cpu") == 0) {
-      target = &descriptor->targets[i];
-      return SECTILE_OK;
-    }
-  return fail(message, SECTILE_UNSUPPORTED,
-              "package has no target 'cpu', the only one of this runtime; its first is '%s'",
-              descriptor->targets[0].name);
+    message.append("%s%s", i > 0 ? ", " : "", descriptor->targets[i].name);
+  return SECTILE_UNSUPPORTED;
 }
 
 sectile_status sectile_package::chooseLevel(Message &message) {
   cpuFeatures = detectCpuFeatures();
   const char *asker = "option cpu_level";
-  const char *wanted = options.cpu_level;
-  if (!wanted) {
+  const char *wanted = device ? nullptr : options.cpu_level;
+  if (!wanted && !device) {
     asker = "SECTILE_CPU_LEVEL";
     wanted = getenv("SECTILE_CPU_LEVEL");
     if (wanted && wanted[0] == '\0')
@@ -282,6 +293,31 @@ sectile_status sectile_package_get_kernel(const sectile_package *package, uint32
   return writeResult(info, result);
 }
 
+sectile_status sectile_package_get_image(const sectile_package *package, uint32_t index,
+                                         sectile_image_info *info) {
+  if (!package->device || index >= package->device->num_images)
+    return SECTILE_INVALID_ARGUMENT;
+  const sectile_abi_image &image = package->device->images[index];
+  sectile_image_info result = {};
+  result.kind = static_cast<int32_t>(image.kind);
+  result.data = image.data;
+  result.bytes = image.bytes;
+  return writeResult(info, result);
+}
+
+sectile_status sectile_package_get_device_kernel(const sectile_package *package, uint32_t kernel,
+                                                 sectile_device_kernel_info *info) {
+  if (!package->device || kernel >= package->target->num_kernels)
+    return SECTILE_INVALID_ARGUMENT;
+  const sectile_abi_device_kernel &code = package->device->kernels[kernel];
+  sectile_device_kernel_info result = {};
+  result.threads = code.threads;
+  result.registers = code.registers;
+  result.shared_bytes = code.shared_bytes;
+  result.spill_bytes = code.spill_bytes;
+  return writeResult(info, result);
+}
+
 sectile_status sectile_package_get_level(const sectile_package *package, uint32_t index,
                                          sectile_level_info *info) {
   if (index >= package->target->num_levels)
@@ -297,7 +333,7 @@ sectile_status sectile_package_get_level(const sectile_package *package, uint32_
 static std::span<const sectile_abi_loop> loopsOf(const sectile_package &package, uint32_t level,
                                                  uint32_t kernel) {
   const sectile_package_descriptor &descriptor = *package.descriptor;
-  if (descriptor.size < sizeof descriptor || !descriptor.loop_ends)
+  if (descriptor.size < offsetof(sectile_package_descriptor, devices) || !descriptor.loop_ends)
     return {};
   size_t number = 0;
   for (const sectile_abi_target *target = descriptor.targets; target != package.target; ++target)

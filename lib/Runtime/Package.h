@@ -47,6 +47,7 @@ struct sectile_package {
   sectile::runtime::MappedFile weights;
   const sectile_package_descriptor *descriptor = nullptr;
   const sectile_abi_target *target = nullptr;
+  const sectile_abi_device *device = nullptr; // of the target; null for the CPU
   const void *constants = nullptr;
   uint32_t level = 0;
   uint32_t threads = 1;

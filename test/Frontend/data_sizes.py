@@ -38,6 +38,7 @@ class Case(NamedTuple):
     constants: Dict[str, np.ndarray] = {}
     refused: str = ""  # part of the compiler's message
     nan: bool = False  # whether zeros of floats are NaN
+    sizes: tuple = ((0.5, 5), (0, 4), (1, 3), (0.1, 70), (0.9, 1), (0.5, 0))  # density, and extents by name
 
 
 def node(op: str, inputs: str, outputs: str, **attributes) -> onnx.NodeProto:
@@ -52,6 +53,49 @@ def unique(x: np.ndarray, isSorted: bool) -> tuple:
     order = np.arange(len(values)) if isSorted else np.argsort(first)
     rank = np.argsort(order)
     return values[order], first[order], rank[inverse.reshape(-1)], counts[order]
+
+
+def unique_rows(x: np.ndarray, axis: int, isSorted: bool) -> tuple:
+    """ONNX's Unique along an axis, by a dictionary of slices."""
+    slices = [part.reshape(-1).tolist() for part in np.moveaxis(x, axis, 0)]
+    order = sorted(range(len(slices)), key=lambda i: slices[i]) if isSorted else range(len(slices))
+    groups: Dict[tuple, List[int]] = {}
+    for i in order:
+        groups.setdefault(tuple(slices[i]), []).append(i)
+    first = np.array([min(group) for group in groups.values()], np.int64)
+    inverse = np.array([list(groups).index(tuple(part)) for part in slices], np.int64)
+    counts = np.array([len(group) for group in groups.values()], np.int64)
+    return np.take(x, first, axis), first, inverse, counts
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> np.float32:
+    """The shared part of two boxes of two corners each, as ONNX's NonMaxSuppression defines it."""
+    sides = [np.minimum(max(a[d], a[d + 2]), max(b[d], b[d + 2])) - np.maximum(min(a[d], a[d + 2]), min(b[d], b[d + 2]))
+             for d in (0, 1)]
+    areas = [abs((x[2] - x[0]) * (x[3] - x[1])) for x in (a, b)]
+    if min(sides) <= 0 or min(areas) <= 0:
+        return np.float32(0)
+    shared = sides[0] * sides[1]
+    return shared / (areas[0] + areas[1] - shared)
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, most: int = 0, most_overlap: float = 0,
+             threshold: float = -np.inf, isCentered: bool = False) -> tuple:
+    """NonMaxSuppression box by box."""
+    if isCentered:
+        half = boxes[..., 2:] * np.float32(0.5)
+        empty = (half <= 0).any(-1, keepdims=True)
+        boxes = np.where(empty, 0, np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], -1))
+    chosen: List[list] = []
+    for batch, label in np.ndindex(scores.shape[:2]):
+        own: List[int] = []
+        for box in np.argsort(-scores[batch, label], kind="stable"):
+            if len(own) < most and scores[batch, label, box] > threshold and all(
+                overlap(boxes[batch, box], boxes[batch, other]) <= np.float32(most_overlap) for other in own
+            ):
+                own.append(box)
+        chosen += [[batch, label, box] for box in own]
+    return (np.array(chosen, np.int64).reshape(-1, 3),)
 
 
 UNIQUE = {"v": (FLOAT, 1), "f": (INT, 1), "i": (INT, 1), "c": (INT, 1)}
@@ -90,6 +134,25 @@ CASES = [
          lambda x: unique(x, False)),
     Case("unique with NaN", [node("Unique", "x", "v f i c")], {"x": (FLOAT, [31])}, UNIQUE, lambda x: unique(x, True),
          nan=True),
+    Case("unique rows", [node("Unique", "x", "v f i c", axis=0)], {"x": (FLOAT, [33, 2])}, {**UNIQUE, "v": (FLOAT, 2)},
+         lambda x: unique_rows(x, 0, True)),
+    Case("unique rows in order", [node("Unique", "x", "v f i c", axis=-1, sorted=0)], {"x": (INT32, ["n", 1, 40])},
+         {**UNIQUE, "v": (INT32, 3)}, lambda x: unique_rows(x, 2, False)),
+    Case("suppressed", [node("NonMaxSuppression", "x s most iou", "y")],
+         {"x": (FLOAT, [2, 30, 4]), "s": (FLOAT, [2, 3, 30])}, {"y": (INT, 2)},
+         lambda x, s: suppress(x, s, 4, 0.3), {"most": np.array([4]), "iou": np.array([0.3], np.float32)}),
+    Case("suppressed at run time", [node("NonMaxSuppression", "x s most iou least", "y")],
+         {"x": (FLOAT, [2, "n", 4]), "s": (FLOAT, [2, 3, "n"]), "most": (INT, []), "iou": (FLOAT, [1])}, {"y": (INT, 2)},
+         lambda x, s, most, iou: suppress(x, s, most, iou[0], 0), {"least": np.array([0], np.float32)}),
+    Case("suppressed by a number that is computed", [node("Add", "most two", "k"), node("NonMaxSuppression", "x s k iou", "y")],
+         {"x": (FLOAT, ["b", "n", 4]), "s": (FLOAT, ["b", "c", "n"]), "most": (INT, [])}, {"y": (INT, 2)},
+         lambda x, s, most: suppress(x, s, most + 2, 0.1),
+         {"iou": np.array(0.1, np.float32), "two": np.array(2)}, sizes=((0.5, 2), (0, 1), (0.9, 6), (0.5, 0))),
+    Case("suppressed around centres", [node("NonMaxSuppression", "x s most", "y", center_point_box=1)],
+         {"x": (FLOAT, [2, 17, 4]), "s": (FLOAT, [2, 2, 17])}, {"y": (INT, 2)},
+         lambda x, s: suppress(x, s, 9, isCentered=True), {"most": np.array([9])}),
+    Case("nothing is asked for", [node("NonMaxSuppression", "x s", "y")],
+         {"x": (FLOAT, [1, 9, 4]), "s": (FLOAT, [1, 2, 9])}, {"y": (INT, 2)}, suppress),
     Case("nonzero of a scalar", [node("NonZero", "x", "y")], {"x": (FLOAT, [])}, {"y": (INT, 2)},
          lambda x: (np.zeros((0, np.count_nonzero(x)), np.int64),)),
     # What is returned has the type of what is computed, and other extents.
@@ -146,7 +209,7 @@ def check(program: str, case: Case, folder: str) -> str:
         return f"compile: status {done.returncode}: {done.stderr}"
     loaded = sectile.load(package)
     random = np.random.default_rng(7)
-    for density, size in ((0.5, 5), (0, 4), (1, 3), (0.1, 70), (0.9, 1), (0.5, 0)):
+    for density, size in case.sizes:
         arrays = draw(case, random, density, size)
         if case.nan:
             arrays[0][arrays[0] == 0] = np.nan

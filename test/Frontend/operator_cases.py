@@ -186,7 +186,47 @@ def _recurrent() -> Iterator[Case]:
                 yield Case(f"{op}_{direction}_{full}", op, given, outputs, attributes, 14)
 
 
+def _regions() -> Iterator[Case]:
+    size = np.array([2, 1, 3, 5], I64)
+    for corners in (0, 1):
+        yield Case(f"affine_grid_{corners}", "AffineGrid", [make_floats(2, 2, 3), size], 1, {"align_corners": corners},
+                   20)  # fmt: skip
+    yield Case("affine_grid_3d", "AffineGrid", [make_floats(2, 3, 4), np.array([2, 1, 4, 3, 5], I64)], 1, {}, 20)
+    yield Case("col2im", "Col2Im", [make_floats(2, 18, 12), np.array([7, 6], I64), np.array([2, 3], I64)], 1,
+               {"strides": [2, 1], "dilations": [2, 1], "pads": [1, 0, 0, 0]}, 18)  # fmt: skip
+    yield Case("col2im_1d", "Col2Im", [make_floats(1, 6, 9), np.array([11], I64), np.array([3], I64)], 1, {}, 18)
+    x, places = make_floats(2, 3, 3, 2), np.stack([_RANDOM.permutation(7 * 5)[:6] for _ in range(6)])
+    places = places.reshape(x.shape) + 35 * np.arange(6).reshape(2, 3, 1, 1)
+    pooled = {"kernel_shape": [3, 3], "strides": [2, 2]}
+    yield Case("max_unpool", "MaxUnpool", [x, places], 1, pooled)
+    yield Case("max_unpool_larger", "MaxUnpool", [x, places, np.array([2, 3, 9, 5], I64)], 1, pooled, standard=True)
+    yield Case("max_unpool_outside", "MaxUnpool", [x, places + 1000], 1, pooled, error="MaxUnpool")
+    regions = np.array([[0, 0, 6, 4], [1.5, 2, 8, 9], [-3, -2, 2, 30], [4, 4, 4, 4]], F32)
+    for mode in ("avg", "max"):
+        for transform in ("half_pixel", "output_half_pixel"):
+            attributes = {"mode": mode, "coordinate_transformation_mode": transform, "sampling_ratio": 3,
+                          "spatial_scale": 0.75, "output_height": 3, "output_width": 2}  # fmt: skip
+            yield Case(f"roi_align_{mode}_{transform}", "RoiAlign",
+                       [make_floats(2, 3, 8, 7), regions, np.array([1, 0, 1, 0], I64)], 1, attributes)  # fmt: skip
+    for extent in (1, 2, 3, 7):
+        yield Case(f"det_{extent}", "Det", [make_floats(2, 3, extent, extent)])
+    yield Case("det_singular", "Det", [np.ones((2, 4, 4), F32)])
+    yield Case("batch_norm_training", "BatchNormalization",
+               [make_floats(3, 4, 5, 2), *(make_floats(4) for _ in range(3)), np.abs(make_floats(4))], 3,
+               {"training_mode": 1, "momentum": 0.7}, 15, standard=True)  # fmt: skip
+    yield Case("dropout_trains", "Dropout", [make_floats(3, 4), np.array(0.5, F32), np.array(True)], 1,
+               error="expects not to train")  # fmt: skip
+    numbers = [np.array(12, I64), np.array(64, I64), np.array(16000, I64), np.array(125, F32), np.array(7500, F32)]
+    yield Case("mel_weights", "MelWeightMatrix", numbers, 1, {}, 17, standard=True)
+    grams = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 3, "max_skip_count": 2, "ngram_counts": [0, 3, 7],
+             "ngram_indexes": [4, 0, 2, 1, 3, 6], "pool_int64s": [1, 2, 4, 1, 2, 3, 3, 0, 1, 2]}  # fmt: skip
+    for mode in ("TF", "IDF", "TFIDF"):
+        yield Case(f"tf_idf_{mode}", "TfIdfVectorizer", [make_integers(0, 5, 3, 17)], 1,
+                   {**grams, "mode": mode, "weights": [0.5, 2.0, 1.5, 3.0, 0.25, 1.0]})  # fmt: skip
+    yield Case("tf_idf_short", "TfIdfVectorizer", [make_integers(0, 5, 2, dtype=I32)], 1, grams)
+
+
 def make_cases() -> Tuple[Case, ...]:
     """All cases; the same ones at every call of a process."""
-    families = (_gathers, _losses, _indicators, _resizes, _samples, _products, _norms, _recurrent)
+    families = (_gathers, _losses, _indicators, _resizes, _samples, _products, _norms, _recurrent, _regions)
     return tuple(case for family in families for case in family())

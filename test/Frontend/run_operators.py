@@ -99,7 +99,7 @@ def run_case(sectile: str, python: Optional[str], case: Case, dynamic: bool) -> 
         if not case.error:
             assert python
             os.makedirs(os.path.join(folder, "theirs"))
-            wrong = run_peer(python, path, inputs, os.path.join(folder, "theirs"), case.standard)
+            wrong = run_peer(python, path, inputs, os.path.join(folder, "theirs"), standard=case.standard)
             if wrong:
                 return f"peer: {wrong}"
         if dynamic:

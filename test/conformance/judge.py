@@ -163,6 +163,8 @@ def _run_data_set(
     command = ["run", package, "--quiet"]
     if tools.device:
         command.append(f"--device={tools.device}")
+        if tools.device.startswith("emulator:"):
+            command.append("--sanitize=races,bounds")
     if tools.mode != "constants":
         for name, path in _write(folder, "input", inputs).items():
             command.append(f"--input={name}={path}")

@@ -51,11 +51,15 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/conformance", description=__doc__)
     parser.add_argument("--sectile", default="build/bin/sectile", help=argparse.SUPPRESS)
-    parser.add_argument("--target", help="passed on to sectile compile (default: cpu)")
+    parser.add_argument(
+        "--target", help="passed on to sectile compile (default: cpu, or that of an emulator)"
+    )
     parser.add_argument(
         "--host", choices=RUNNERS, help="compile for another host, and run under its emulator"
     )
-    parser.add_argument("--device", help="passed on to sectile run")
+    parser.add_argument(
+        "--device", help="passed on to sectile run (default for a GPU: its emulator, with all checks)"
+    )
     parser.add_argument("--suite", help="suites, separated by commas (default: all that are found)")
     parser.add_argument("--filter", help="only tests whose name this regular expression finds")
     parser.add_argument("--json", help="file for the results")
@@ -72,6 +76,11 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.update and (arguments.filter or arguments.sample or arguments.host):
         parser.error("--update expects whole suites, run here")
+    # Where there is no GPU, its emulator runs what is compiled for it.
+    emulated = (arguments.device or "").partition("emulator:")[2]
+    arguments.target = arguments.target or emulated or None
+    if arguments.target not in (None, "cpu") and not arguments.device:
+        arguments.device = f"emulator:{arguments.target}"
     known = [*DEBIAN_SUITES, *WHEEL_SUITES]
     for suite in (arguments.suite or "").split(","):
         if suite and suite not in known:

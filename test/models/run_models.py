@@ -4,6 +4,7 @@
 """Compiles and runs the generated models and compares them with the float64 reference.
 
     test/models/run_models.py --sectile=build/bin/sectile [--small] [--verify] [--only NAME,..]
+        [--target=sm_80]
 
 Inner loops of the scaled-down models must be vector code, but for those that docs/scalar-loops.md lists.
 Static models run with several seeds, dynamic ones at several sizes of one package. The bound on the
@@ -119,7 +120,7 @@ def cases(name: str, model: onnx.ModelProto, seeds: int) -> List[Tuple[int, Dict
 
 
 def run_once(
-    sectile: str, package: str, path: str, model: onnx.ModelProto, seed: int,
+    runner: List[str], package: str, path: str, model: onnx.ModelProto, seed: int,
     dims: Dict[str, int], peer: Optional[str],
 ) -> Union[str, Draw]:  # fmt: skip
     """Runs a package on one draw of the inputs; returns all sides' outputs, or why it failed."""
@@ -129,7 +130,7 @@ def run_once(
         for name, array in inputs.items():
             np.save(places[name], array)
         outputs = os.path.join(folder, "outputs")
-        command = [sectile, "run", package, f"--output-dir={outputs}"]
+        command = [*runner, package, f"--output-dir={outputs}"]
         for name in inputs:
             command.append(f"--input={name}={places[name]}")
         os.mkdir(outputs)
@@ -149,7 +150,7 @@ def run_once(
 
 
 def run_case(
-    sectile: str, package: str, path: str, model: onnx.ModelProto, seed: int,
+    runner: List[str], package: str, path: str, model: onnx.ModelProto, seed: int,
     dims: Dict[str, int], peer: Optional[str], tally: Tally, label: str,
 ) -> None:  # fmt: skip
     """A package against the reference at one choice of sizes.
@@ -162,7 +163,7 @@ def run_case(
     needed = 1
     while len(draws) < needed:
         draw = run_once(
-            sectile, package, path, model, seed + OTHER_SEEDS * len(draws), dims, peer
+            runner, package, path, model, seed + OTHER_SEEDS * len(draws), dims, peer
         )  # fmt: skip
         if isinstance(draw, str):
             tally.note(False, f"{label}: {draw}")
@@ -187,12 +188,17 @@ def main() -> int:
     parser.add_argument("--verify", action="store_true", help="also run `sectile verify`")
     parser.add_argument("--seeds", type=int, default=2, help="runs of each static model")
     parser.add_argument("--models", help="folder for the models (default: build/models)")
+    parser.add_argument("--target", help="a GPU: compiles for it and runs on its emulator, with all checks")
     arguments = parser.parse_args()
     folder = arguments.models or os.path.join(
         ROOT, "build", "models-small" if arguments.small else "models"
     )
     names = [n for n in arguments.only.split(",") if n] or list(MODELS)
     tally = Tally()
+    compiler, runner = [arguments.sectile, "compile"], [arguments.sectile, "run"]
+    if arguments.target:
+        compiler.append(f"--target={arguments.target}")
+        runner += [f"--device=emulator:{arguments.target}", "--sanitize=races,bounds"]
     peer = find_python()
     if peer is None:
         tally.skipped += 1
@@ -204,7 +210,7 @@ def main() -> int:
         path = os.path.join(folder, name + ".onnx")
         package = os.path.join(folder, name + ".package")
         problem, wall, peak = call(
-            [arguments.sectile, "compile", path, "-o", package], COMPILE_SECONDS
+            [*compiler, path, "-o", package], COMPILE_SECONDS
         )
         if problem:
             tally.note(False, f"{name}: compile: {problem}")
@@ -214,13 +220,13 @@ def main() -> int:
             peak <= MOST_MEMORY + 2 * weights,
             f"{name}: compiled in {wall:.1f} s, peak {peak / 1e6:.0f} MB, model {weights / 1e6:.0f} MB",
         )
-        if arguments.small:
+        if arguments.small and not arguments.target:
             check_loops(arguments.sectile, package, name, tally)
         model = onnx.load(path)
         for seed, dims in cases(name, model, arguments.seeds):
             label = f"{name} seed {seed} " + ",".join(f"{k}={v}" for k, v in dims.items())
             run_case(
-                arguments.sectile, package, path, model, seed, dims, peer, tally, label.strip()
+                runner, package, path, model, seed, dims, peer, tally, label.strip()
             )
         if arguments.verify:
             sizes = [f"--dims={VERIFY_AT[name]}"] if name in VERIFY_AT else []

@@ -14,6 +14,7 @@
 #include "sectile/Compiler/Compiler.h"
 #include "sectile/Registration/Registration.h"
 #include "sectile/Report/Explain.h"
+#include "sectile/Target/GpuTarget.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -32,7 +33,8 @@ namespace {
 constexpr Option kOptions[] = {
     {"output", Option::Value, "FILE",
      "where the package goes (required); static output goes to FILE.o and\nFILE.h", 'o'},
-    {"target", Option::Value, "LIST", "targets, separated by commas (default: cpu)"},
+    {"target", Option::Value, "LIST",
+     "cpu and GPUs as --list-targets shows them, separated by commas (default: cpu)"},
     {"host", Option::Value, "NAME",
      "what the code runs on: x86_64-linux (default), aarch64-linux or, for\n"
      "static output, thumbv7em-none-eabi (Cortex-M4, M7)"},
@@ -46,7 +48,8 @@ constexpr Option kOptions[] = {
      "CAPACITY elements along symbolic dimension DIM; repeatable"},
     {"emit", Option::Value, "KIND",
      "package (default); static: an object and a header with a C function\n"
-     "that needs no runtime; or text: graph, tile, llvm, asm; '-' writes text\n"
+     "that needs no runtime; or text: graph, tile, llvm (of a GPU: the NVVM\n"
+     "dialect), asm, or ptx of a GPU; '-' writes text\n"
      "to standard output"},
     {"fp", Option::Value, "MODE", "default, strict or fast"},
     {"explain", Option::Flag, nullptr,
@@ -74,7 +77,7 @@ constexpr Syntax kSyntax = {"compile", "Compiles a model ahead of time to a pack
 /// The options that shape a package, as they were given.
 std::string recordOptions(const Args &args) {
   std::string text;
-  for (const char *name : {"host", "cpu-levels", "dims", "alias", "fp"})
+  for (const char *name : {"target", "host", "cpu-levels", "dims", "alias", "fp"})
     for (std::string_view value : args.list(name))
       text += (text.empty() ? "--" : " --") + std::string(name) + "=" + std::string(value);
   return text;
@@ -112,11 +115,46 @@ Result<std::vector<std::string>> readLevels(const Args &args, EmitKind emit) {
   return levels;
 }
 
+/// --target: cpu and GPUs.
+Result<Done> readTargets(const Args &args, CompileOptions &options) {
+  llvm::StringRef text = args.value("target").value_or("cpu");
+  llvm::SmallVector<llvm::StringRef> names;
+  text.split(names, ',');
+  options.hasCpu = false;
+  for (llvm::StringRef name : names) {
+    bool isKnown = name == "cpu" || target::findGpuTarget(name);
+    bool isRepeated = name == "cpu" ? options.hasCpu : llvm::is_contained(options.devices, name);
+    if (!isKnown || isRepeated)
+      return failure(kUsage, "expects targets out of cpu, %s, each once, but got '%s'",
+                     target::listGpuTargets().c_str(), text.str().c_str());
+    if (name == "cpu")
+      options.hasCpu = true;
+    else
+      options.devices.push_back(name.str());
+  }
+  return Done{};
+}
+
+/// What is not there for GPUs, or not for several targets at once.
+Result<Done> checkEmit(const CompileOptions &options, std::string_view emit) {
+  if (options.devices.empty() && options.emit == EmitKind::Ptx)
+    return failure(kUsage, "--emit=ptx is for GPUs: --target=sm_80, say");
+  if (options.devices.empty() || options.emit == EmitKind::Package)
+    return Done{};
+  if (options.hasCpu || options.devices.size() > 1)
+    return failure(kUsage, "--emit=%s is for one target, but got %zu", std::string(emit).c_str(),
+                   options.devices.size() + options.hasCpu);
+  if (options.emit == EmitKind::Static || options.emit == EmitKind::Assembly)
+    return failure(kUsage,
+                   "--emit=%s is for the CPU; target %s has package, graph, tile, llvm, ptx",
+                   std::string(emit).c_str(), options.devices[0].c_str());
+  return Done{};
+}
+
 Result<CompileOptions> readOptions(const Args &args) {
   CompileOptions options;
-  if (auto targets = args.value("target"); targets && *targets != "cpu")
-    return failure(kUsage, "expects target cpu, but got '%s'; others are not in this version",
-                   std::string(*targets).c_str());
+  if (Result<Done> targets = readTargets(args, options); !targets)
+    return targets.failure();
   std::string_view emit = args.value("emit").value_or("package");
   if (emit == "package")
     options.emit = EmitKind::Package;
@@ -130,12 +168,16 @@ Result<CompileOptions> readOptions(const Args &args) {
     options.emit = EmitKind::LLVM;
   else if (emit == "asm")
     options.emit = EmitKind::Assembly;
-  else if (emit == "simt" || emit == "ptx" || emit == "cubin" || emit == "hsaco")
+  else if (emit == "ptx")
+    options.emit = EmitKind::Ptx;
+  else if (emit == "simt" || emit == "cubin" || emit == "hsaco")
     return failure(kUsage, "--emit=%s is not in this version", std::string(emit).c_str());
   else
-    return failure(kUsage,
-                   "expects --emit to be package, static, graph, tile, llvm or asm, but got '%s'",
-                   std::string(emit).c_str());
+    return failure(
+        kUsage, "expects --emit to be package, static, graph, tile, llvm, ptx or asm, but got '%s'",
+        std::string(emit).c_str());
+  if (Result<Done> checked = checkEmit(options, emit); !checked)
+    return checked.failure();
   Result<std::vector<std::string>> levels = readLevels(args, options.emit);
   if (!levels)
     return levels.failure();

@@ -23,6 +23,7 @@ namespace sectile::tools {
 namespace {
 
 constexpr Option kOptions[] = {
+    {"target", Option::Value, "NAME", "the target to show (default: cpu, else the first)"},
     {"json", Option::Flag, nullptr, "print JSON instead of tables"},
     {"verify", Option::Flag, nullptr,
      "read the constants and compare them with the hash in the package; a\n"
@@ -138,6 +139,41 @@ void printKernels(const Model &model) {
                loops.c_str());
 }
 
+/// Of targets other than the CPU.
+bool isDevice(const Model &model) {
+  sectile_image_info image = {};
+  image.size = sizeof image;
+  return sectile_package_get_image(model.package(), 0, &image) == SECTILE_OK;
+}
+
+sectile_device_kernel_info deviceKernelOf(const Model &model, uint32_t kernel) {
+  sectile_device_kernel_info info = {};
+  info.size = sizeof info;
+  sectile_package_get_device_kernel(model.package(), kernel, &info);
+  return info;
+}
+
+std::string countOrDash(int64_t count) { return count < 0 ? "-" : std::to_string(count); }
+
+void printDeviceKernels(const Model &model) {
+  printf("\nkernels of %s (threads and shared bytes of a block; registers and spilled bytes of a "
+         "thread,\nwhere ptxas told)\n",
+         model.info.target);
+  size_t width = 6;
+  for (const sectile_kernel_info &kernel : model.kernels)
+    width = std::max(width, std::string_view(kernel.name).size());
+  printf("  %-*s  %7s  %7s  %9s  %7s  description | schedule | nodes\n", int(width), "kernel",
+         "threads", "shared", "registers", "spilled");
+  for (uint32_t k = 0; k < model.kernels.size(); ++k) {
+    sectile_device_kernel_info info = deviceKernelOf(model, k);
+    const sectile_kernel_info &kernel = model.kernels[k];
+    printf("  %-*s  %7d  %7" PRId64 "  %9s  %7s  %s | %s | %s\n", int(width), kernel.name,
+           info.threads, info.shared_bytes, countOrDash(info.registers).c_str(),
+           countOrDash(info.spill_bytes).c_str(), kernel.description, kernel.schedule,
+           kernel.nodes);
+  }
+}
+
 void printTables(const Model &model) {
   const sectile_package_info &info = model.info;
   printf("package    %s\n", model.path().c_str());
@@ -160,7 +196,7 @@ void printTables(const Model &model) {
   printf("\n");
   printTensors("inputs", model, model.inputs);
   printTensors("outputs", model, model.outputs);
-  printKernels(model);
+  isDevice(model) ? printDeviceKernels(model) : printKernels(model);
 }
 
 void writeTensors(JsonWriter &json, const Model &model, const std::vector<TensorInfo> &tensors) {
@@ -208,6 +244,19 @@ void writeKernels(JsonWriter &json, const Model &model) {
     json.string(kernel.description);
     json.key("schedule");
     json.string(kernel.schedule);
+    if (isDevice(model)) {
+      sectile_device_kernel_info info = deviceKernelOf(model, k);
+      auto write = [&](const char *key, int64_t value) {
+        json.key(key);
+        value < 0 ? json.null() : json.integer(value);
+      };
+      write("threads", info.threads);
+      write("shared_bytes", info.shared_bytes);
+      write("registers", info.registers);
+      write("spill_bytes", info.spill_bytes);
+      json.endObject();
+      continue;
+    }
     json.key("levels");
     json.beginArray();
     for (uint32_t l = 0; l < model.levels.size(); ++l) {
@@ -258,6 +307,8 @@ void printJson(const Model &model) {
   for (uint32_t t = 0; t < info.num_targets; ++t)
     json.string(sectile_package_get_target(model.package(), t));
   json.endArray();
+  json.key("target");
+  json.string(info.target);
   json.key("levels");
   json.beginArray();
   for (uint32_t l = 0; l < model.levels.size(); ++l) {
@@ -295,7 +346,8 @@ void printJson(const Model &model) {
 }
 
 Result<Done> inspect(const Args &args) {
-  Result<Model> model = Model::load(std::string(args.positional()), 1);
+  Result<Model> model = Model::load(std::string(args.positional()), 1,
+                                    std::string(args.value("target").value_or("")));
   if (!model)
     return model.failure();
   if (args.has("json"))

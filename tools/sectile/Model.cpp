@@ -127,11 +127,14 @@ AliasLayout aliasLayout(const sectile_alias_info &alias, int32_t dtype,
 
 } // namespace
 
-Result<Model> Model::load(const std::string &path, uint32_t threads) {
+Result<Model> Model::load(const std::string &path, uint32_t threads, const std::string &target,
+                          sectile_device device) {
   Model model;
   model.file = path;
   auto options = sized<sectile_package_options>();
   options.threads = threads;
+  options.target = target.empty() ? nullptr : target.c_str();
+  options.device = device;
   char message[1024] = "";
   sectile_package *package = nullptr;
   sectile_status status =

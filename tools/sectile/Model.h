@@ -27,8 +27,10 @@ using TensorInfo = sectile_tensor_info;
 /// A loaded package with its descriptions at hand.
 class Model {
 public:
-  /// Loads a package; `threads` as in sectile_package_options.
-  static Result<Model> load(const std::string &path, uint32_t threads);
+  /// Loads a package; `threads` as in sectile_package_options. `target` is empty for the one that
+  /// the package is loaded for by default; `device` may be all null.
+  static Result<Model> load(const std::string &path, uint32_t threads,
+                            const std::string &target = {}, sectile_device device = {});
 
   const sectile_package *package() const { return handle.get(); }
   sectile_package *package() { return handle.get(); }

@@ -8,6 +8,7 @@
 
 #include "Args.h"
 #include "Compare.h"
+#include "Device.h"
 #include "Files.h"
 #include "Model.h"
 #include "Npy.h"
@@ -37,9 +38,15 @@ constexpr Option kOptions[] = {
      "mismatch is exit status 3."},
     {"threads", Option::Value, "N",
      "threads to use (default: $SECTILE_NUM_THREADS, else the allowed CPUs)"},
-    {"device", Option::Value, "cpu", "where to run"},
+    {"device", Option::Value, "DEVICE",
+     "cpu, or emulator:ARCH, which executes the kernels for a GPU (emulator:sm_80)\n"
+     "without one; default: cpu, which the package must have code for"},
+    {"sanitize", Option::Value, "LIST",
+     "what the emulator looks for: races, bounds (the default), or both"},
+    {"seed", Option::Value, "N",
+     "the emulator runs threads in a random order of this seed (0, the default:\n"
+     "one after the other)"},
     {"quiet", Option::Flag, nullptr, "print nothing but errors and mismatches"},
-    {"sanitize", Option::Planned, nullptr, nullptr},
 };
 
 constexpr Syntax kSyntax = {
@@ -147,16 +154,22 @@ bool checkExpectations(const std::vector<Expected> &all, const Model &model,
 }
 
 Result<int> run(const Args &args) {
-  if (Result<Done> device = checkDevice(args); !device)
-    return device.failure();
+  Result<DeviceChoice> choice = chooseDevice(args);
+  if (!choice)
+    return choice.failure();
   Result<std::optional<int64_t>> threads = args.number("threads", 1, 1024);
   if (!threads)
     return threads.failure();
   bool quiet = args.has("quiet");
+  Device *device = choice->device.get();
   Result<Model> model =
-      Model::load(std::string(args.positional()), static_cast<uint32_t>(threads->value_or(0)));
+      Model::load(std::string(args.positional()), static_cast<uint32_t>(threads->value_or(0)),
+                  choice->target, device ? device->get() : sectile_device{});
   if (!model)
     return model.failure();
+  if (device)
+    if (Result<Done> attached = device->attach(*model); !attached)
+      return attached.failure();
   Result<std::vector<Expected>> expected = readExpectations(args, *model);
   if (!expected)
     return expected.failure();

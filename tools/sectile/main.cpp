@@ -5,13 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
+#include "Device.h"
+
 #include "Result.h"
+#include "sectile/Target/GpuTarget.h"
 
 #include "sectile/sectile.h"
 
 #include <cstdio>
 #include <string_view>
 
+using namespace sectile;
 using namespace sectile::tools;
 
 namespace {
@@ -49,6 +53,13 @@ void printTargets() {
       "       --host=aarch64-linux        level neon (Armv8.0-A)\n"
       "       --host=thumbv7em-none-eabi  levels cortex-m4 (no floating-point unit), cortex-m4f,\n"
       "                                   cortex-m7 (double precision too); --emit=static only\n");
+  for (const target::GpuTarget &target : target::allGpuTargets())
+    printf("%-6s NVIDIA, %lld threads of %lld registers to a core; PTX, a cubin where ptxas is "
+           "found\n",
+           std::string(target.name).c_str(),
+           static_cast<long long>(target.warpsPerCore * target.threadsPerWarp),
+           static_cast<long long>(target.registersPerCore /
+                                  (target.warpsPerCore * target.threadsPerWarp)));
 }
 
 int runCommand(int argc, char **argv) {
@@ -81,4 +92,7 @@ int runCommand(int argc, char **argv) {
 
 } // namespace
 
-int main(int argc, char **argv) { return runProgram(argc, argv, runCommand); }
+int main(int argc, char **argv) {
+  emulatorMaker = makeEmulator;
+  return runProgram(argc, argv, runCommand);
+}

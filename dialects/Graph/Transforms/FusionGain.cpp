@@ -14,6 +14,8 @@
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::graph;
@@ -147,6 +149,32 @@ static ChainPrice priceChain(Operation *op, OpOperand &operand,
   return {predictCycles(work, device), rowBlocks, apart};
 }
 
+/// Elements that a chain keeps of each product in it, for a row of the last product, `consumer`.
+/// A chain of one product and its normalisation needs a part of a row at a time (JointPass.h);
+/// with several, each row is whole. Without a bound where that depends on extents of the run.
+static double countKept(const llvm::SetVector<Operation *> &products, linalg::LinalgOp consumer) {
+  if (products.size() < 2)
+    return 0;
+  auto measure = [](ArrayRef<int64_t> shape) {
+    double elements = 1;
+    for (int64_t extent : shape)
+      if (!ShapedType::isDynamic(extent))
+        elements *= static_cast<double>(std::max<int64_t>(extent, 1));
+    return std::pair(elements, llvm::count(shape, ShapedType::kDynamic));
+  };
+  auto [rows, unknownRows] =
+      measure(cast<RankedTensorType>(consumer->getResult(0).getType()).getShape().drop_back());
+  double kept = 0;
+  for (Operation *product : products) {
+    auto [elements, unknown] =
+        measure(cast<RankedTensorType>(product->getResult(0).getType()).getShape());
+    if (unknown > unknownRows)
+      return INFINITY;
+    kept += elements / rows;
+  }
+  return kept;
+}
+
 bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Operation *sharer,
                                   std::string &why) const {
   llvm::SetVector<Operation *> chain = collectChain(op), products, rest;
@@ -159,6 +187,15 @@ bool FusionPricer::gainsFromChain(Operation *op, const FusionGroup &group, Opera
   OpOperand *operand = findProductOperand(op, group);
   if (products.empty() || !reduces || !operand)
     return false;
+  constexpr double kLeastRows = 8, kBytes = 4; // for a tile that is worth it
+  double kept = countKept(products, cast<linalg::LinalgOp>(operand->getOwner()));
+  if (kept * kLeastRows * kBytes > device.privateBytes) {
+    why = llvm::formatv("a block would keep {0} of a row, and has {1:f0} bytes of private memory",
+                        std::isinf(kept) ? std::string("an unknown number of elements")
+                                         : llvm::formatv("{0:f0} elements", kept).str(),
+                        device.privateBytes);
+    return false;
+  }
   // Extents that only the run knows may be as small as 1, where a chain that waits for nobody
   // leaves all cores but one idle: it has to be worth it either way.
   std::string remarked;

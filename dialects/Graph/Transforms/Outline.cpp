@@ -10,6 +10,7 @@
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -43,6 +44,11 @@ bool isCloned(Operation *op) {
   if (!matchPattern(op, m_Constant(&value)))
     return false;
   return !isa<ElementsAttr>(value) || isa<SplatElementsAttr>(value);
+}
+
+/// Whether `use` reads elements at places that the data says: in memory, not as they are computed.
+bool needsMemory(OpOperand &use) {
+  return isa<graph::GatherOp>(use.getOwner()) && use.getOperandNumber() == 0;
 }
 
 /// The names of the model's nodes that `ops` came from, in order, each once.
@@ -100,6 +106,7 @@ public:
       : module(module), func(func), next(next) {}
 
   LogicalResult run() {
+    computeFills();
     llvm::MapVector<int64_t, SmallVector<Operation *>> groups;
     for (Operation &op : func.getBody().front())
       if (auto number = op.getAttrOfType<IntegerAttr>(graph::kGroupAttr))
@@ -113,6 +120,38 @@ public:
   }
 
 private:
+  /// A fill belongs to whoever uses it. Where that is the host, or where it is read at places that
+  /// the data says, a group of its own computes it.
+  void computeFills() {
+    Block &block = func.getBody().front();
+    int64_t number = 0;
+    for (Operation &op : block)
+      if (auto group = op.getAttrOfType<IntegerAttr>(graph::kGroupAttr))
+        number = std::max(number, group.getInt() + 1);
+    IRRewriter rewriter(func.getContext());
+    for (auto fill : llvm::make_early_inc_range(block.getOps<linalg::FillOp>())) {
+      SmallVector<OpOperand *> uses;
+      for (OpOperand &use : fill->getUses()) {
+        Operation *user = use.getOwner();
+        bool isHosts = user->getBlock() == &block && !user->hasAttr(graph::kGroupAttr) &&
+                       !isa<tensor::DimOp>(user) && !isCloned(user);
+        if (!fill->hasAttr(graph::kGroupAttr) && (isHosts || needsMemory(use)))
+          uses.push_back(&use);
+      }
+      if (uses.empty())
+        continue;
+      rewriter.setInsertionPointAfter(fill);
+      auto copy = cast<linalg::FillOp>(rewriter.clone(*fill));
+      FailureOr<linalg::GenericOp> made =
+          linalg::generalizeNamedOp(rewriter, cast<linalg::LinalgOp>(copy.getOperation()));
+      if (failed(made))
+        continue; // whoever meets it says so
+      (*made)->setAttr(graph::kGroupAttr, rewriter.getI64IntegerAttr(number++));
+      for (OpOperand *use : uses)
+        use->set(made->getResult(0));
+    }
+  }
+
   LogicalResult outline(ArrayRef<Operation *> ops, int64_t group, unsigned number) {
     llvm::SmallPtrSet<Operation *, 8> members(ops.begin(), ops.end());
     SmallVector<Value> results;
@@ -131,11 +170,11 @@ private:
     llvm::SetVector<Value> inputs;
     llvm::SetVector<Operation *> clones;
     auto visit = [&](auto &self, Operation *op) -> void {
-      auto use = [&](Value value) {
+      auto use = [&](Value value, bool mayClone) {
         Operation *def = value.getDefiningOp();
         if (def && members.contains(def))
           return;
-        if (isCloned(def)) {
+        if (mayClone && isCloned(def)) {
           if (!clones.contains(def)) {
             self(self, def);
             clones.insert(def);
@@ -148,13 +187,13 @@ private:
           return;
         inputs.insert(value);
       };
-      for (Value operand : op->getOperands())
-        use(operand);
+      for (OpOperand &operand : op->getOpOperands())
+        use(operand.get(), !needsMemory(operand));
       op->walk([&](Operation *inner) {
         if (inner != op)
           for (Value operand : inner->getOperands())
             if (operand.getParentRegion() == &func.getBody())
-              use(operand);
+              use(operand, /*mayClone=*/true);
       });
     };
     for (Operation *op : ops)

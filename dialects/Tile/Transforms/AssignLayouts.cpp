@@ -213,6 +213,11 @@ void LayoutAssigner::collectClasses() {
           for (Value value : check.getValues())
             tie(value, check.getCondition());
         })
+        .Case<ConvertOp, DequantizeOp, QuantizeOp>([&](Operation *numbers) {
+          for (Value operand : numbers->getOperands())
+            if (isTile(operand) && shapeOf(operand) == shapeOf(numbers->getResult(0)))
+              tie(operand, numbers->getResult(0));
+        })
         .Default([&](Operation *) {
           if (!OpTrait::hasElementwiseMappableTraits(op) || op->getNumResults() != 1)
             return;

@@ -21,12 +21,16 @@ namespace sectile {
 class KernelCache;
 
 /// What `sectile compile` can stop at.
-enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly };
+enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly, Ptx };
 
 struct CompileOptions {
   /// Instruction-set levels to compile for, by name, best last: all of one host. Static output
   /// takes one.
   std::vector<std::string> levels = {"sse4", "avx2", "avx512"};
+  /// Whether there is code for the CPU, and the GPUs that there is code for, by name. Packages hold
+  /// any of them, text is of one.
+  bool hasCpu = true;
+  std::vector<std::string> devices;
   FloatMode floatMode = FloatMode::Default;
   /// Outputs in the buffers of inputs, each IN:OUT[,DIM=CAPACITY].
   std::vector<std::string> aliases;

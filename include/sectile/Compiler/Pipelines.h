@@ -19,6 +19,7 @@
 
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 #include "sectile/Target/CpuLevel.h"
+#include "sectile/Target/GpuTarget.h"
 
 namespace mlir {
 class OpPassManager;
@@ -32,12 +33,19 @@ struct HostToStaticPassOptions;
 /// kernel is a call and a block a turn of a loop.
 inline constexpr llvm::StringLiteral kStaticDevice = "cores=1,launchCycles=100,blockCycles=50";
 
-/// `device` is what passes are told of the device beyond the defaults.
+/// `device` is what passes are told of the device beyond the defaults. With `packsConstants`, the
+/// constants that products read by columns are laid out in panels, as CPUs read them.
 void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default,
-                        llvm::StringRef device = {});
+                        llvm::StringRef device = {}, bool packsConstants = true);
 /// Leaves a nested module named after `level` that holds the tile programs.
 void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
                        FloatMode floatMode = FloatMode::Default, llvm::StringRef device = {});
+/// The same for a GPU.
+void buildGpuTilePipeline(mlir::OpPassManager &passes, const target::GpuTarget &target,
+                          FloatMode floatMode = FloatMode::Default);
+/// From the tile programs of such a module to LLVM and NVVM dialects.
+void buildThreadPipeline(mlir::OpPassManager &passes, const target::GpuTarget &target,
+                         FloatMode floatMode = FloatMode::Default);
 /// Up to the memory plan; the second part lowers to the LLVM dialect and drops the kernels.
 void buildPlanPipeline(mlir::OpPassManager &passes);
 void buildHostPipeline(mlir::OpPassManager &passes);

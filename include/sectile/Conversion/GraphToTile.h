@@ -10,6 +10,12 @@
 #include "mlir/Pass/Pass.h"
 
 namespace sectile {
+
+/// Attribute of an argument or result of a graph.kernel, left by graph-place-tensors: in some
+/// launch it begins inside another tensor, so that its address is a multiple of its elements' size
+/// only.
+inline constexpr llvm::StringLiteral kUnalignedAttr = "graph.unaligned";
+
 #define GEN_PASS_DECL
 #include "sectile/Conversion/GraphToTilePasses.h.inc"
 

@@ -20,6 +20,12 @@ def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
 
     The algorithm is demand-driven materialisation: `lib/Conversion/GraphToTile/Materializer.h`.
 
+    For a GPU the same algorithm asks for larger tiles, which a block's threads hold together
+    (`tile-assign-layouts` says how): a block computes one, products take several elements of the
+    reduced dimension in a step, and what full tiles leave is computed by masked ones. Values that
+    hold a product and are reduced lie in shared memory; where they do not fit, tiles get fewer
+    rows.
+
     Precondition: regions as `graph-outline` leaves them: results of one shape, or smaller ones
     that go into it element by element; constants other than splats passed as arguments;
     `graph.dims` naming equal extents.
@@ -63,12 +69,16 @@ def GraphToTilePass : Pass<"graph-to-tile", "::mlir::ModuleOp"> {
   let options = [
     Option<"level", "level", "std::string", "\"avx512\"",
            "name of the instruction-set level, and of the nested module">,
+    Option<"target", "target", "std::string", "\"\"",
+           "the GPU to write programs for, whose blocks of threads share tiles; empty: a CPU, of which "
+           "the next two options tell">,
     Option<"lanes", "lanes", "int64_t", "16", "32-bit lanes of a vector register">,
     Option<"registers", "registers", "int64_t", "32", "vector registers">,
     Option<"strict", "strict", "bool", "false",
            "contract nothing and form sums in the order of their loops (--fp=strict)">,
     Option<"device", "device", "std::string", "\"\"",
-           "parameters of the device that differ from the defaults, as for graph-fuse">
+           "parameters of the device that differ from the defaults, as for graph-fuse; of a GPU, those "
+           "of the target if empty">
   ];
   let dependentDialects = [
     "::sectile::tile::TileDialect", "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",

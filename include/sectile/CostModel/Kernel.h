@@ -37,6 +37,9 @@ struct DeviceModel {
   double launchCycles = 3000;
   /// Starting a block: its address arithmetic, the first misses, the shared counter.
   double blockCycles = 300;
+  /// Private memory of a block: a core's stack and caches take whatever there is, threads of a GPU
+  /// share a memory of fixed size.
+  double privateBytes = 1e18;
 
   /// Reads a pass's option "cores=4,launchCycles=1e6,memoryBytesPerCycle=2": defaults for what is
   /// not named. An unknown key or a value that is not a positive number is an error at `op`.

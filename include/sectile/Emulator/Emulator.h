@@ -108,6 +108,12 @@ public:
                                             data.size() * sizeof(T))));
   }
 
+  /// Makes memory of the host, which must outlive its use, global memory as well, holding what it
+  /// holds. Races with it are found where `tracks` says so.
+  void map(llvm::StringRef name, void *data, uint64_t bytes, bool tracks);
+  /// Undoes every `map`.
+  void unmapAll();
+
   /// Runs `kernel` on the calling thread, block by block. An error where the launch itself is
   /// wrong: no such kernel, wrong arguments, more threads or shared memory than there is.
   llvm::Expected<Report> launch(llvm::StringRef kernel, const LaunchOptions &options,

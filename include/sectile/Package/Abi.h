@@ -152,11 +152,47 @@ typedef struct sectile_abi_level {
   const sectile_abi_kernel_code *kernels; /* num_kernels entries */
 } sectile_abi_level;
 
+/** Forms of a target's kernels for a device other than the CPU. Values are stable. */
+enum sectile_abi_image_kind {
+  SECTILE_ABI_IMAGE_NVVM = 1, /* MLIR bytecode: the program of a thread in the LLVM and NVVM
+                                 dialects, which an emulator executes */
+  SECTILE_ABI_IMAGE_PTX = 2,  /* text, for a driver to assemble */
+  SECTILE_ABI_IMAGE_CUBIN = 3
+};
+
+typedef struct sectile_abi_image {
+  uint32_t kind;     /* enum sectile_abi_image_kind */
+  uint32_t reserved; /* 0 */
+  const void *data;
+  uint64_t bytes;
+} sectile_abi_image;
+
+/** What a launch of one kernel on a device takes. */
+typedef struct sectile_abi_device_kernel {
+  int32_t threads;      /* of a block, all along x */
+  int32_t registers;    /* of a thread, in 32 bits; -1 where no assembler was there to tell */
+  int64_t shared_bytes; /* of a block, all declared by the kernel itself */
+  int64_t spill_bytes;  /* stored and loaded by a thread; -1 like registers */
+} sectile_abi_device_kernel;
+
+/** What a target has beside code of the CPU. A kernel's arguments are those of `run`, each buffer
+ * followed by the sizes that belong to it, as the type of the image's function says; a kernel with
+ * failure messages takes a pointer to 5 integers behind them, all 0 before the launch: 1 + the
+ * index of the check that failed and its 4 values. */
+typedef struct sectile_abi_device {
+  uint32_t num_images; /* 0: the target is the CPU */
+  uint32_t reserved;   /* 0 */
+  const sectile_abi_image *images;
+  const sectile_abi_device_kernel *kernels; /* num_kernels of the target */
+  uint64_t constants_offset; /* of the target's constants in the package's, a multiple of 4096 */
+} sectile_abi_device;
+
 struct sectile_abi_call;
 
 /** Code for one device family. */
 typedef struct sectile_abi_target {
-  const char *name; /* "cpu" */
+  const char *name; /* "cpu", or a device such as "sm_80", whose levels have one entry, the host's,
+                       in which `run` of every kernel is null */
   uint32_t num_kernels;
   uint32_t num_levels;
   const sectile_abi_kernel *kernels;
@@ -243,6 +279,8 @@ typedef struct sectile_package_descriptor {
    * begin where the kernel before ends. Both are null where nothing was counted. */
   const sectile_abi_loop *loops;
   const uint32_t *loop_ends;
+  /* Not in packages of CPU code before there were others. */
+  const sectile_abi_device *devices; /* num_targets entries; null: all targets are the CPU */
 } sectile_package_descriptor;
 
 #ifdef __cplusplus

@@ -38,6 +38,11 @@ struct GpuTarget {
   int64_t sharedBytesPerBlock; ///< at most, on request
   /// What a kernel may declare itself; more is given at launch.
   int64_t staticSharedBytes;
+  /// What the cost model asks for, of the board that most devices of this kind are: cores, f32
+  /// multiply-adds of one in a cycle, bytes of memory for all in a cycle.
+  int64_t cores;
+  int64_t multiplyAddsPerCycle;
+  int64_t memoryBytesPerCycle;
   /// How loads and stores of a warp are served; the last phase is the widest access of a lane.
   layout::AccessModel access;
   /// The manual that the figures are published in.
@@ -46,6 +51,12 @@ struct GpuTarget {
   /// Bytes that one lane may access at once.
   int64_t getVectorBytes() const { return access.phases.back().bytes; }
 };
+
+/// Shared memory in which a block may keep what it computes; the rest is for exchanges.
+int64_t getPrivateBytes(const GpuTarget &target);
+
+/// The device in the words of the cost model's option `device` (sectile/CostModel/Kernel.h).
+std::string describeDevice(const GpuTarget &target);
 
 /// All devices.
 std::span<const GpuTarget> allGpuTargets();

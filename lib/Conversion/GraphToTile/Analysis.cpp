@@ -178,8 +178,9 @@ bool isExpensive(linalg::LinalgOp op) {
 }
 
 /// Chooses residency. A value that holds a contraction must not be computed anew for every loop
-/// that reads it; an expensive one should not. Neither may sit in the inner loop of a product.
-void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
+/// that reads it; an expensive one should not. Neither may sit in the inner loop of a product. The
+/// tiles that threads share repeat little: of these, only what holds a contraction is kept.
+void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis, bool isShared) {
   llvm::DenseSet<Value> heavy;
   for (Operation &op : kernel.getBody().front()) {
     for (Value value : op.getResults()) {
@@ -204,8 +205,9 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis) {
         products += graph::sumsProducts(user);
       }
       bool isComputed = isComputedElementwise(value);
-      bool keep = (isHeavy && reductions > 0) || (costs && reductions > 0 && uses > 1) ||
-                  (isComputed && products > 0);
+      bool keep =
+          (isHeavy && reductions > 0) ||
+          (!isShared && ((costs && reductions > 0 && uses > 1) || (isComputed && products > 0)));
       unsigned last = std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
       if (keep)
         analysis.resident[value] = {last, last};
@@ -244,7 +246,7 @@ LogicalResult findRoots(graph::KernelOp kernel, RegionAnalysis &analysis) {
 
 } // namespace
 
-FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t lanes,
+FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, const RegisterFile &file,
                                                  bool strict) {
   RegionAnalysis analysis;
   Operation *terminator = kernel.getBody().front().getTerminator();
@@ -310,8 +312,9 @@ FailureOr<RegionAnalysis> sectile::analyseRegion(graph::KernelOp kernel, int64_t
   for (unsigned dim = 0; dim < analysis.rank; ++dim)
     if (first.getDimSize(dim) == 1 && dim != analysis.scanDim)
       analysis.swept.reset(dim);
-  chooseResident(kernel, analysis);
-  stageColumns(kernel, analysis, lanes);
+  chooseResident(kernel, analysis, file.isShared());
+  if (!file.isShared())
+    stageColumns(kernel, analysis, file.lanes);
   if (!strict)
     analysis.jointPasses = findJointPasses(kernel);
   return analysis;

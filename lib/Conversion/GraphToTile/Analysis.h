@@ -14,6 +14,7 @@
 #define SECTILE_LIB_CONVERSION_GRAPHTOTILE_ANALYSIS_H
 
 #include "JointPass.h"
+#include "RegisterFile.h"
 #include "Residency.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -94,7 +95,8 @@ struct RegionAnalysis {
 /// Analyses a kernel, whose results agree in shape or are computed on the way to the last one that
 /// is not; reports an error if they are not. With `strict`, sums keep the order of their loops:
 /// there are no joint passes.
-mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, int64_t lanes, bool strict);
+mlir::FailureOr<RegionAnalysis> analyseRegion(graph::KernelOp kernel, const RegisterFile &file,
+                                              bool strict);
 
 /// The dimension of `value` along which its elements lie side by side in the memory that they are
 /// read from, if it only moves them; the last one if it computes them.

@@ -14,6 +14,7 @@
 #include "Variants.h"
 
 #include "sectile/Report/Remarks.h"
+#include "sectile/Target/GpuTarget.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -38,17 +39,21 @@ static tile::ViewType getViewType(RankedTensorType type, Attribute layout,
   return tile::ViewType::get(type.getShape(), type.getElementType(), memory);
 }
 
+/// What an argument's address is a multiple of; see tile-to-simt.
+static constexpr StringLiteral kAlignmentAttr = "tile.alignment";
+
 namespace {
 /// Writes the tile programs of one level.
 class Writer {
 public:
   Writer(OpBuilder builder, const RegisterFile &file, const DeviceModel &device, StringRef level,
-         bool strict)
-      : builder(builder), file(file), device(device), level(level), strict(strict) {}
+         bool strict, const target::GpuTarget *target)
+      : builder(builder), file(file), device(device), level(level), strict(strict), target(target) {
+  }
 
   /// Writes the tile program of `kernel`, with its variants.
   LogicalResult write(graph::KernelOp kernel) {
-    FailureOr<RegionAnalysis> analysis = analyseRegion(kernel, file.lanes, strict);
+    FailureOr<RegionAnalysis> analysis = analyseRegion(kernel, file, strict);
     if (failed(analysis))
       return failure();
     auto schedule = kernel->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
@@ -57,6 +62,8 @@ public:
       text = explainSchedule(kernel, *analysis, file, schedule);
     } else {
       schedule = chooseSchedule(kernel, *analysis, file, device);
+      if (failed(fitMemory(kernel, *analysis, schedule)))
+        return failure();
       text = explainSchedule(kernel, *analysis, file, schedule);
       for (unsigned argument : analysis->unknownRows)
         addVariant(kernel, argument, schedule, text);
@@ -73,7 +80,7 @@ public:
       if (!special)
         return kernel.emitOpError("expects a variant to name an index argument, but got ")
                << variant.argument;
-      FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes, strict);
+      FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file, strict);
       if (failed(analysis))
         return failure();
       auto other = writeProgram(*special, kernel, *analysis, variant.schedule);
@@ -85,6 +92,51 @@ public:
   }
 
 private:
+  /// Halves the rows of a block's tile until what it keeps fits the memory that blocks have; what
+  /// cannot fit is an error.
+  LogicalResult fitMemory(graph::KernelOp kernel, const RegionAnalysis &analysis,
+                          tile::ScheduleAttr &schedule) {
+    if (!target || analysis.resident.empty())
+      return success();
+    int64_t most = target::getPrivateBytes(*target);
+    int64_t rows = 1;
+    for (unsigned dim = 0; dim + 1 < analysis.rank; ++dim)
+      rows *= getDimSizes(schedule, dim).reg;
+    while (true) {
+      auto program = writeProgram(kernel, kernel, analysis, schedule);
+      if (failed(program))
+        return failure();
+      int64_t bytes = 0;
+      tile::AllocOp unknown;
+      for (auto alloc : program->getBody().getOps<tile::AllocOp>()) {
+        tile::ViewType type = alloc.getResult().getType();
+        if (type.getNumDynamicDims() != 0)
+          unknown = alloc;
+        else
+          bytes += type.getElementBytes() * ShapedType::getNumElements(type.getShape());
+      }
+      if (unknown) {
+        unknown.emitOpError("does not fit the shared memory of a block on ")
+            << target->name.data()
+            << ": its size is known only at run time: " << unknown.getResult().getType();
+        return failure();
+      }
+      if (bytes <= most) {
+        program->erase();
+        return success();
+      }
+      if (rows == 1) {
+        program->emitOpError("does not fit the shared memory of a block on ")
+            << target->name.data() << ": what it keeps of one row takes " << bytes
+            << " bytes, but there are " << most;
+        return failure();
+      }
+      program->erase();
+      rows = std::max<int64_t>(rows / 2, 1);
+      schedule = chooseBlockSchedule(analysis, file, device, rows);
+    }
+  }
+
   OwningOpRef<graph::KernelOp> specialise(graph::KernelOp kernel, const Variant &variant) {
     if (!patterns)
       patterns = getSpecialisingPatterns(kernel.getContext());
@@ -96,7 +148,7 @@ private:
                   std::string &text) {
     Variant variant{argument, 1, {}};
     OwningOpRef<graph::KernelOp> special = specialise(kernel, variant);
-    FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file.lanes, strict);
+    FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file, strict);
     if (failed(analysis))
       return;
     variant.schedule = chooseSchedule(*special, *analysis, file, device);
@@ -123,6 +175,7 @@ private:
           getViewType(cast<RankedTensorType>(type), kernel.getResultAttr(i, graph::kLayoutAttr)));
     auto target = tile::KernelOp::create(builder, kernel.getLoc(), kernel.getSymName(),
                                          builder.getFunctionType(types, {}), schedule);
+    markUnaligned(kernel, target);
     target.setNodesAttr(kernel.getNodesAttr());
     Materializer materializer(source, target, file, strict);
     llvm::DenseSet<Value> recomputed;
@@ -147,11 +200,26 @@ private:
     return target;
   }
 
+  /// Threads move several elements at once where addresses are known to be multiples of that; CPUs
+  /// do so anyway.
+  void markUnaligned(graph::KernelOp kernel, tile::KernelOp program) {
+    if (!target)
+      return;
+    unsigned numInputs = kernel.getNumArguments();
+    for (unsigned i = 0; i < program.getNumArguments(); ++i) {
+      bool isMarked = i < numInputs ? bool(kernel.getArgAttr(i, kUnalignedAttr))
+                                    : bool(kernel.getResultAttr(i - numInputs, kUnalignedAttr));
+      if (auto view = dyn_cast<tile::ViewType>(program.getArgumentTypes()[i]); view && isMarked)
+        program.setArgAttr(i, kAlignmentAttr, builder.getI64IntegerAttr(view.getElementBytes()));
+    }
+  }
+
   OpBuilder builder;
   const RegisterFile &file;
   const DeviceModel &device;
   StringRef level;
   bool strict;
+  const target::GpuTarget *target; // null for a CPU
   std::optional<FrozenRewritePatternSet> patterns;
 };
 
@@ -160,14 +228,30 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    FailureOr<DeviceModel> model = DeviceModel::parse(module, device);
+    const target::GpuTarget *gpu = target::findGpuTarget(target.getValue());
+    if (!gpu && !target.empty()) {
+      module.emitError("expects target to be one of ")
+          << target::listGpuTargets() << ", but got '" << target << "'";
+      return signalPassFailure();
+    }
+    std::string text = device.empty() && gpu ? target::describeDevice(*gpu) : device.getValue();
+    FailureOr<DeviceModel> model = DeviceModel::parse(module, text);
     if (failed(model))
       return signalPassFailure();
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     auto nested = ModuleOp::create(builder, module.getLoc(), StringRef(level));
     builder.setInsertionPointToStart(nested.getBody());
     RegisterFile file{lanes, registers};
-    Writer writer(builder, file, *model, level, strict);
+    if (gpu) {
+      // Eight elements for each thread of four warps hide latency and leave registers. A step of a
+      // product takes two whole accesses of each operand's rows.
+      constexpr int64_t kWarps = 4, kElementsPerThread = 8;
+      file = {.lanes = gpu->threadsPerWarp,
+              .registers = gpu->registersPerThread,
+              .blockElements = gpu->threadsPerWarp * kWarps * kElementsPerThread,
+              .dotBytes = 2 * gpu->access.sectorBytes};
+    }
+    Writer writer(builder, file, *model, level, strict, gpu);
     for (auto kernel : module.getOps<graph::KernelOp>())
       if (failed(writer.write(kernel)))
         return signalPassFailure();

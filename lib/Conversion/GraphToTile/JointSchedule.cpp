@@ -107,6 +107,9 @@ int64_t sectile::chooseJointBlock(const JointPass &pass, const RegionAnalysis &a
   Value input = leader.getDpsInputOperand(0)->get();
   double elementBytes =
       std::max<double>(getElementTypeOrSelf(input.getType()).getIntOrFloatBitWidth() / 8.0, 1);
+  if (file.isShared())
+    return chooseSharedJointBlock(pass, analysis, info->followed, root, rows, inner, steps,
+                                  static_cast<int64_t>(elementBytes));
   double elements = static_cast<double>(rows) * steps * inner, bytes = elements * elementBytes;
 
   // Strips that whole rows need: each is written once and read by two.

@@ -318,7 +318,7 @@ LogicalResult Materializer::JointEmitter::runBlock(AffineExpr base, AffineExpr s
   size_t place = materializer.frames.back().passes.size();
   materializer.frames.back().passes.push_back(state);
 
-  leaderEmitter->setRange({pass.loop, base, size});
+  leaderEmitter->setRange({pass.loop, base, size, block});
   auto part = leaderEmitter->run(leaderEmitter->startPart());
   if (failed(part))
     return failure();
@@ -348,7 +348,7 @@ LogicalResult Materializer::JointEmitter::runBlock(AffineExpr base, AffineExpr s
   }
 
   for (Member &member : members) {
-    member.emitter->setRange({member.info->loop, base, size});
+    member.emitter->setRange({member.info->loop, base, size, block});
     part = member.emitter->run(member.emitter->startPart());
     if (failed(part))
       return failure();

@@ -40,6 +40,7 @@
 
 #include "IndexSpace.h"
 #include "JointPass.h"
+#include "RegisterFile.h"
 #include "Residency.h"
 
 #include "dialects/Graph/IR/Graph.h"
@@ -62,25 +63,6 @@ struct TileValue {
   llvm::SmallVector<unsigned> dims;
 };
 
-/// Register file of the level that a kernel is written for.
-struct RegisterFile {
-  /// Lanes of a vector of 32-bit elements.
-  int64_t lanes = 16;
-  int64_t registers = 32;
-
-  /// Vectors side by side that share each broadcast of a row's element: as many as leave
-  /// registers for six or more rows.
-  int64_t getMostVectors() const { return registers >= 32 ? 4 : 2; }
-  /// Columns of a tile of `rows` rows whose partial results stay in registers, beside the
-  /// vectors of one row and a broadcast: whole vectors, a power of two of them, at least one.
-  int64_t getColumns(int64_t rows) const {
-    int64_t vectors = getMostVectors();
-    while (vectors > 1 && rows * vectors + vectors + 1 > registers)
-      vectors /= 2;
-    return vectors * lanes;
-  }
-};
-
 class Materializer {
 public:
   class ReductionEmitter; // see ReductionEmitter.h
@@ -91,6 +73,7 @@ public:
 
   IndexSpace &getSpace() { return space; }
   mlir::OpBuilder &getBuilder() { return builder; }
+  const RegisterFile &getFile() const { return file; }
 
   /// Marks a value to be computed into private memory wherever loops sweep over it.
   void setResident(mlir::Value value, Residency residency) { resident[value] = residency; }

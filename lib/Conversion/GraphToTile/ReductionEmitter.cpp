@@ -46,7 +46,8 @@ Emitter::ReductionEmitter(Materializer &materializer, linalg::LinalgOp op, unsig
   chunkDim = space.constant(0);
   if (chunk > 1) {
     chunkDim = space.addTileDim(chunk, materializer.getLevel(), IndexSpace::kReducedPosition);
-    space.collectTileDims(chunkDim, partialDims);
+    if (hasPartials())
+      space.collectTileDims(chunkDim, partialDims);
   }
   fill = getFillValue(op.getDpsInits()[result]);
   startsNeutral = combiner && fill && isNeutral(fill, combiner->neutral);
@@ -109,7 +110,7 @@ FailureOr<Emitter::Partial> Emitter::start() {
     Value start = arith::ConstantOp::create(builder, loc, fill);
     return Partial{spread(start)};
   }
-  if (chunkLoop)
+  if (hasPartials())
     return startPart();
   FailureOr<TileValue> tile = getInitialValue(result);
   if (failed(tile))
@@ -147,7 +148,7 @@ FailureOr<TileValue> Emitter::finishPart(ArrayRef<TileValue> partial) {
 
 FailureOr<TileValue> Emitter::finish(ArrayRef<TileValue> partial) {
   FailureOr<TileValue> tile = finishPart(partial);
-  if (failed(tile) || !chunkLoop || startsNeutral)
+  if (failed(tile) || !hasPartials() || startsNeutral)
     return tile;
   FailureOr<TileValue> start = getInitialValue(result);
   if (failed(start))
@@ -175,27 +176,76 @@ FailureOr<Emitter::Partial> Emitter::stepPlain(ArrayRef<TileValue> partial,
   return next;
 }
 
-FailureOr<Emitter::Partial> Emitter::stepDot(ArrayRef<TileValue> partial,
-                                             const Constraints &inside) {
-  BodyContext body(op, iterCoords, inside);
-  FailureOr<TileValue> lhs = materializer.evaluate(rows, body);
-  FailureOr<TileValue> rhs = materializer.evaluate(columns, body);
-  if (failed(lhs) || failed(rhs))
+/// One side of a product as a tile of `sideDims` and the reduced elements of a step: [m, k] or
+/// [k, n]. What the factor extends, the product extends by itself.
+FailureOr<Value> Emitter::makeSide(Value scalar, bool isLeft, ArrayRef<unsigned> sideDims,
+                                   BodyContext &body, const Constraints &tail, bool &isUnsigned) {
+  Operation *def = scalar.getDefiningOp();
+  isUnsigned = isa_and_nonnull<arith::ExtUIOp>(def);
+  if (materializer.file.isShared() && def && def->getBlock() == op.getBlock() &&
+      (isUnsigned || isa<arith::ExtFOp, arith::ExtSIOp>(def)) &&
+      def->getOperand(0).getType().getIntOrFloatBitWidth() >= 8)
+    scalar = def->getOperand(0);
+  else
+    isUnsigned = false;
+  FailureOr<TileValue> tile = materializer.evaluate(scalar, body);
+  if (failed(tile))
     return failure();
   materializer.setInsertionPoint();
+  Type element = scalar.getType();
+  SmallVector<unsigned> all(sideDims), reducedDims;
+  if (chunk > 1)
+    space.collectTileDims(chunkDim, all);
+  space.collectTileDims(chunkDim, reducedDims);
+  // Both sides: nothing of what lies beyond the end may go into the sum, not even as a factor. A
+  // load that the same elements are masked in has zeroes there.
+  Value source = tile->value;
+  if (auto transpose = source.getDefiningOp<tile::TransposeOp>())
+    source = transpose.getSource();
+  auto load = source.getDefiningOp<tile::LoadOp>();
+  bool isFilled = load && load.getWhere() && llvm::all_of(reducedDims, [&](unsigned dim) {
+                    return llvm::is_contained(tile->dims, dim);
+                  });
+  if (!isFilled)
+    *tile = materializer.select(loc, tail, *tile, builder.getZeroAttr(element));
+  int64_t extent = ShapedType::getNumElements(materializer.getExtents(sideDims));
+  Value value = materializer.broadcastTo(loc, *tile, all);
+  // Reduced dimensions stand behind the others, wherever they came from.
+  bool turns = !isLeft && chunk > 1;
+  SmallVector<int64_t> shape = {extent, chunk}, turnedShape = {chunk, extent};
+  if (!isLeft && !turns)
+    std::swap(shape, turnedShape);
+  value = builder.createOrFold<tile::ReshapeOp>(loc, RankedTensorType::get(shape, element), value);
+  auto turned = value.getDefiningOp<tile::TransposeOp>();
+  if (turns && turned && turned.getPerm() == ArrayRef<int64_t>{1, 0})
+    value = turned.getSource();
+  else if (turns)
+    value = tile::TransposeOp::create(builder, loc, RankedTensorType::get(turnedShape, element),
+                                      value, ArrayRef<int64_t>{1, 0});
+  return value;
+}
+
+FailureOr<Emitter::Partial> Emitter::stepDot(ArrayRef<TileValue> partial, const Constraints &inside,
+                                             const Constraints &tail) {
+  BodyContext body(op, iterCoords, inside);
   SmallVector<unsigned> rowDims, columnDims, right = getDimsOf(columns);
   for (unsigned dim : dims)
     (llvm::is_contained(right, dim) ? columnDims : rowDims).push_back(dim);
+  bool isUnsignedLeft = false, isUnsignedRight = false;
+  FailureOr<Value> a = makeSide(rows, true, rowDims, body, tail, isUnsignedLeft);
+  FailureOr<Value> b = failed(a)
+                           ? FailureOr<Value>(failure())
+                           : makeSide(columns, false, columnDims, body, tail, isUnsignedRight);
+  if (failed(a) || failed(b))
+    return failure();
+  materializer.setInsertionPoint();
   int64_t m = ShapedType::getNumElements(materializer.getExtents(rowDims));
   int64_t n = ShapedType::getNumElements(materializer.getExtents(columnDims));
   Type element = combiner->reduced.getType();
-  auto reshape = [&](Value value, ArrayRef<int64_t> shape) {
-    return builder.createOrFold<tile::ReshapeOp>(loc, RankedTensorType::get(shape, element), value);
-  };
-  Value a = reshape(materializer.broadcastTo(loc, *lhs, rowDims), {m, 1});
-  Value b = reshape(materializer.broadcastTo(loc, *rhs, columnDims), {1, n});
-  Value c = reshape(partial[0].value, {m, n});
-  Value sum = tile::DotOp::create(builder, loc, c.getType(), a, b, c, false, false);
+  Value c = builder.createOrFold<tile::ReshapeOp>(loc, RankedTensorType::get({m, n}, element),
+                                                  partial[0].value);
+  Value sum =
+      tile::DotOp::create(builder, loc, c.getType(), *a, *b, c, isUnsignedLeft, isUnsignedRight);
   sum = builder.createOrFold<tile::ReshapeOp>(loc, partial[0].value.getType(), sum);
   return Partial{{sum, dims}};
 }
@@ -207,7 +257,7 @@ FailureOr<Emitter::Partial> Emitter::step(ArrayRef<TileValue> partial, const Con
   if (!combiner)
     return stepPlain(partial, inside);
   if (rows)
-    return stepDot(partial, inside);
+    return stepDot(partial, inside, tail);
   BodyContext body(op, iterCoords, inside);
   FailureOr<TileValue> reduced = materializer.evaluate(combiner->reduced, body);
   if (failed(reduced))
@@ -272,24 +322,26 @@ FailureOr<Emitter::Partial> Emitter::runChunks(unsigned depth, Partial partial) 
   AffineExpr full = space.simplify(size.floorDiv(chunk)), done = space.constant(0);
   auto constant = dyn_cast<AffineConstantExpr>(size);
   auto fullConstant = dyn_cast<AffineConstantExpr>(full);
-  bool isLong = !fullConstant || fullConstant.getValue() > kMostSequential;
-  if (isLong && isa<arith::AddFOp>(combiner->op)) {
-    AffineExpr blocks = space.simplify(full.floorDiv(kMostSequential));
-    int64_t elements = chunk * kMostSequential;
+  // A product's step adds all of a chunk's elements to one sum.
+  int64_t most = rows ? std::max<int64_t>(kMostProducts / chunk, 1) : kMostSequential;
+  // A part of a joint pass has few, however many there are in all.
+  bool isLong = fullConstant ? fullConstant.getValue() > most
+                             : !range || range->most == 0 || range->most > chunk * most;
+  if (isLong && isa<arith::AddFOp>(combiner->op) && !materializer.strict) {
+    AffineExpr blocks = space.simplify(full.floorDiv(most));
+    int64_t elements = chunk * most;
     SmallVector<Value> args;
     AffineExpr block = materializer.openLoop(loc, blocks, {partial[0].value}, /*sweeps=*/true,
                                              &args, {0, elements, size - elements});
     TileValue total{args[0], partial[0].dims};
     partial = startPart();
-    if (failed(runLoop(depth, partial, space.constant(kMostSequential),
-                       {0, chunk, size - chunk - block * elements},
-                       [&](AffineExpr counter) {
-                         return (block * kMostSequential + counter) * chunk + chunkDim;
-                       })) ||
+    if (failed(runLoop(
+            depth, partial, space.constant(most), {0, chunk, size - chunk - block * elements},
+            [&](AffineExpr counter) { return (block * most + counter) * chunk + chunkDim; })) ||
         failed(addTo(total, partial)))
       return failure();
     partial = {{materializer.closeLoop({partial[0].value})[0], partialDims}};
-    done = blocks * kMostSequential;
+    done = blocks * most;
   }
   if (failed(runLoop(depth, partial, space.simplify(full - done),
                      {0, chunk, size - chunk - done * chunk},

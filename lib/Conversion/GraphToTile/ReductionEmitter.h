@@ -9,7 +9,8 @@
 // results, in one of three forms:
 //
 //  * dot: the body multiplies something that varies along the tile's rows by
-//    something that varies along its columns; one tile.dot per step;
+//    something that varies along its columns; one tile.dot per step, which takes one element
+//    along the reduced dimension or, of tiles that threads share, several;
 //  * chunked: the innermost reduction loop runs over elements that lie side by
 //    side; partial results are kept for a chunk of them and combined at the end
 //    by tile.reduce. Needs a combiner with a neutral element;
@@ -43,6 +44,8 @@ bool isNeutral(mlir::TypedAttr init, mlir::TypedAttr neutral);
 struct LoopRange {
   unsigned loop;
   mlir::AffineExpr base, size;
+  /// Elements that it has at most; 0 if that is not known.
+  int64_t most = 0;
 };
 
 /// Emits the reduction of one tile in the innermost open scope. Each step's failure has been
@@ -75,6 +78,7 @@ private:
   using Partial = llvm::SmallVector<TileValue>;
 
   void chooseDot();
+  void chooseDepth();
   void chooseChunk();
   llvm::SmallVector<unsigned> getDimsOf(mlir::Value scalar);
   mlir::AffineExpr getSize(unsigned loop);
@@ -82,11 +86,17 @@ private:
   void countSteps();
   mlir::FailureOr<TileValue> getInitialValue(unsigned result);
   TileValue spread(mlir::Value scalar);
+  /// Whether chunks have partial results of their own, to which the initial value is added last.
+  bool hasPartials() const { return chunkLoop && !rows; }
+  mlir::FailureOr<mlir::Value> makeSide(mlir::Value scalar, bool isLeft,
+                                        llvm::ArrayRef<unsigned> sideDims, BodyContext &body,
+                                        const Constraints &tail, bool &isUnsigned);
   mlir::LogicalResult addTo(const TileValue &total, Partial &partial);
 
   mlir::FailureOr<Partial> step(llvm::ArrayRef<TileValue> partial, const Constraints &tail);
   mlir::FailureOr<Partial> stepPlain(llvm::ArrayRef<TileValue> partial, const Constraints &tail);
-  mlir::FailureOr<Partial> stepDot(llvm::ArrayRef<TileValue> partial, const Constraints &tail);
+  mlir::FailureOr<Partial> stepDot(llvm::ArrayRef<TileValue> partial, const Constraints &inside,
+                                   const Constraints &tail);
   mlir::LogicalResult runLoop(unsigned depth, Partial &partial, mlir::AffineExpr count,
                               SymbolBounds bounds,
                               llvm::function_ref<mlir::AffineExpr(mlir::AffineExpr)> getCoord,
@@ -115,7 +125,7 @@ private:
   bool inBlocks = false;
   /// Dot form: the two factors, scalars of the body.
   mlir::Value rows, columns;
-  /// Chunked form: the loop, and the elements of one of its chunks.
+  /// Chunked form, and dots of several elements: the loop, and the elements of one of its chunks.
   std::optional<unsigned> chunkLoop;
   int64_t chunk = 1;
   mlir::AffineExpr chunkDim;

@@ -136,13 +136,65 @@ void Materializer::ReductionEmitter::chooseDot() {
     rows = columns = Value();
 }
 
+/// Rows from which on a shared tile's product is one of rows and columns. Fewer leave most threads
+/// without work there, while partial sums along the reduced dimension give it to all of them.
+static constexpr int64_t kLeastRows = 8;
+
+static int64_t getBytes(Value tensor) {
+  Type element = getElementTypeOrSelf(tensor.getType());
+  return element.isIndex() ? 8 : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+}
+
+/// How many of `size` elements a step of at most `most` takes: what divides them, if it is not much
+/// less.
+static int64_t chooseStep(AffineExpr size, int64_t most) {
+  auto constant = dyn_cast<AffineConstantExpr>(size);
+  if (!constant)
+    return most;
+  int64_t extent = std::max<int64_t>(constant.getValue(), 1);
+  for (int64_t step = std::min(extent, most); step * 2 >= std::min(extent, most); --step)
+    if (extent % step == 0)
+      return step;
+  return std::min(extent, most);
+}
+
+/// Of a product, steps of several elements along the reduced dimension, the one that some operand
+/// lies along.
+void Materializer::ReductionEmitter::chooseDepth() {
+  SmallVector<unsigned> right = getDimsOf(columns);
+  int64_t numRows = 1;
+  for (unsigned dim : dims)
+    if (!llvm::is_contained(right, dim))
+      numRows *= space.getExtent(dim);
+  if (numRows < kLeastRows) {
+    rows = columns = Value();
+    return;
+  }
+  chunkLoop = loops.back();
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (std::optional<unsigned> adjacent = materializer.getAdjacentDim(input->get()))
+      op.getMatchingIndexingMap(input).getResult(*adjacent).walk([&](AffineExpr part) {
+        auto dim = dyn_cast<AffineDimExpr>(part);
+        if (dim && llvm::is_contained(loops, dim.getPosition()))
+          chunkLoop = dim.getPosition();
+      });
+  int64_t bytes = 1;
+  for (OpOperand *input : op.getDpsInputOperands())
+    bytes = std::max(bytes, getBytes(input->get()));
+  chunk = chooseStep(getSize(*chunkLoop), materializer.file.dotBytes / bytes);
+}
+
 /// Along the loop that indexes the last dimension of every input it occurs in.
 void Materializer::ReductionEmitter::chooseChunk() {
   int64_t elements = ShapedType::getNumElements(materializer.getExtents(dims));
   // One vector of partial results per element of the tile must fit the registers.
   bool keepsOrder =
       materializer.strict && combiner && isa<arith::AddFOp, arith::MulFOp>(combiner->op);
-  if (!combiner || elements > materializer.file.registers || keepsOrder)
+  if (rows && materializer.file.isShared())
+    chooseDepth();
+  if (rows && materializer.file.isShared())
+    return;
+  if (!combiner || !materializer.file.holdsPartialSums(elements) || keepsOrder)
     return;
   auto chunkAlong = [&](AffineExpr expr) {
     expr.walk([&](AffineExpr part) {
@@ -179,6 +231,10 @@ void Materializer::ReductionEmitter::chooseChunk() {
   if (!chunkLoop)
     return;
   chunk = materializer.file.getColumns(elements);
+  if (materializer.file.isShared()) {
+    chunk = chooseStep(getSize(*chunkLoop), chunk);
+    return;
+  }
   if (auto constant = dyn_cast<AffineConstantExpr>(getSize(*chunkLoop)))
     chunk = std::max<int64_t>(1, std::min(chunk, constant.getValue()));
   if (chunk > materializer.file.lanes)

@@ -53,7 +53,7 @@ void Materializer::makeStrip(Value value, Strip &strip) {
   Type element = getElementTypeOrSelf(value.getType());
   tile::MemoryAttr memory;
   int64_t panel = file.getMostVectors() * file.lanes;
-  if (residency.inPanels && shape.size() > 1 &&
+  if (residency.inPanels && !file.isShared() && shape.size() > 1 &&
       (ShapedType::isDynamic(shape.back()) || shape.back() > panel)) {
     MLIRContext *context = builder.getContext();
     SmallVector<AffineExpr> physical;

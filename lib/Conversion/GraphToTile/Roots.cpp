@@ -29,9 +29,9 @@ class RootEmitter {
 public:
   RootEmitter(Materializer &materializer, graph::KernelOp source, tile::ScheduleAttr schedule,
               ValueRange results, const RegionAnalysis &analysis)
-      : materializer(materializer), space(materializer.getSpace()), source(source),
-        schedule(schedule), results(results), analysis(analysis),
-        roots(source.getBody().front().getTerminator()), rank(analysis.rank),
+      : isShared(materializer.getFile().isShared()), materializer(materializer),
+        space(materializer.getSpace()), source(source), schedule(schedule), results(results),
+        analysis(analysis), roots(source.getBody().front().getTerminator()), rank(analysis.rank),
         order(getLoopOrder(schedule, rank)), coords(rank) {
     for (unsigned dim = 0; dim < rank; ++dim)
       if (materializer.getSize(analysis.mainRoot, dim) != space.constant(1))
@@ -130,6 +130,20 @@ private:
       coords[dim] = range.base;
       return emitLoops(position + 1);
     }
+    if (isMasked(dim)) {
+      // One tile for all: what lies beyond the end is masked.
+      AffineExpr tiles = space.simplify(range.remaining.ceilDiv(reg));
+      if (getDimSizes(schedule, dim).block == reg && !sweeps)
+        tiles = space.constant(1);
+      size_t numValid = valid.size();
+      LogicalResult result = run(tiles, {}, [&](AffineExpr counter) {
+        coords[dim] =
+            range.base + counter * reg + space.addTileDim(reg, materializer.getLevel(), dim);
+        valid.push_back(range.size - 1 - coords[dim]);
+      });
+      valid.truncate(numValid);
+      return result;
+    }
     // Full register tiles.
     if (failed(run(count, {0, reg, range.size - range.base - reg}, [&](AffineExpr counter) {
           coords[dim] =
@@ -180,6 +194,16 @@ private:
       rest = space.addSymbol(left, materializer.getLevel(), {0, 1, space.constant(extent - 1)});
     }
     return success();
+  }
+
+  /// Whether tiles along a dimension are all of one size, the last one in part beyond its end. Of
+  /// vectors that lie side by side it costs wide accesses, which only products have few of.
+  bool isMasked(unsigned dim) const {
+    auto size = dyn_cast<AffineConstantExpr>(ranges[dim].size);
+    bool divides = size && size.getValue() % ranges[dim].reg == 0;
+    bool hasProduct = llvm::any_of(analysis.reductions,
+                                   [](const ReductionInfo &info) { return info.isContraction; });
+    return isShared && ranges[dim].reg != 1 && !divides && (dim != vectorDim || hasProduct);
   }
 
   /// Opens the loops along the dimension of scans, which carry their states. They run from the last
@@ -437,6 +461,7 @@ private:
     return success();
   }
 
+  bool isShared;
   Materializer &materializer;
   IndexSpace &space;
   graph::KernelOp source;

@@ -1,4 +1,4 @@
-//===- Schedule.cpp - choosing a kernel's schedule for a CPU -*- C++ -*-===//
+//===- Schedule.cpp - choosing a kernel's schedule -*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -145,9 +145,8 @@ static int64_t countTerms(linalg::LinalgOp op) {
   return elements;
 }
 
-/// Elements that go into one of the roots' elements, other than along swept dimensions.
-static int64_t countReducedElements(const RegionAnalysis &analysis,
-                                    llvm::function_ref<int64_t(unsigned)> extent) {
+int64_t sectile::countReducedElements(const RegionAnalysis &analysis,
+                                      llvm::function_ref<int64_t(unsigned)> extent) {
   int64_t most = 1;
   for (const ReductionInfo &info : analysis.reductions)
     most = std::max(most, countTerms(info.op));
@@ -208,7 +207,7 @@ static tile::ScheduleAttr chooseScatterSchedule(graph::ScatterOp op, const Regis
   unsigned last = updates.getRank() - 1;
   if (updates.getRank() != 0) {
     int64_t extent = known(updates.getDimSize(last));
-    int64_t most = op.getDataDim(last) == data.getRank() - 1 ? columns : file.lanes;
+    int64_t most = op.getDataDim(last) == data.getRank() - 1 ? columns : file.getTurns();
     dims.push_back(builder.getNamedAttr(
         kUpdates, builder.getI64ArrayAttr({std::clamp<int64_t>(extent, 1, most)})));
   }
@@ -244,9 +243,10 @@ static tile::ScheduleAttr chooseTopKSchedule(graph::TopKOp op, const RegisterFil
     if (block != 1 || reg != 1)
       dims.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr({block, reg})));
   }
+  int64_t most = file.isShared() ? file.getTurns() : columns;
   if (axis == last)
     dims.push_back(
-        builder.getNamedAttr(kUpdates, builder.getI64ArrayAttr({std::min(columns, known(axis))})));
+        builder.getNamedAttr(kUpdates, builder.getI64ArrayAttr({std::min(most, known(axis))})));
   SmallVector<NamedAttribute> choices{
       builder.getNamedAttr("sweep", builder.getStrArrayAttr({StringRef(dimName(axis))}))};
   return tile::ScheduleAttr::get(op.getContext(), tile::ScheduleAttr::kVersion,
@@ -254,11 +254,9 @@ static tile::ScheduleAttr chooseTopKSchedule(graph::TopKOp op, const RegisterFil
                                  builder.getDictionaryAttr(choices));
 }
 
-/// Tiles where an argument's elements lie side by side along another dimension than the result's,
-/// `vectorDim`: its vectors run along that one, and squares of them are transposed in registers.
-static void chooseSquare(const RegionAnalysis &analysis, unsigned vectorDim,
-                         llvm::function_ref<int64_t(unsigned)> extent, const RegisterFile &file,
-                         SmallVectorImpl<DimSizes> &sizes) {
+void sectile::chooseSquare(const RegionAnalysis &analysis, unsigned vectorDim,
+                           llvm::function_ref<int64_t(unsigned)> extent, const RegisterFile &file,
+                           SmallVectorImpl<DimSizes> &sizes) {
   for (const RegionAnalysis::ArgumentRead &read : analysis.reads) {
     if (read.last.count() != 1 || !read.followed.test(vectorDim))
       continue;
@@ -275,12 +273,71 @@ static void chooseSquare(const RegionAnalysis &analysis, unsigned vectorDim,
   }
 }
 
+void sectile::appendSwept(const RegionAnalysis &analysis, function_ref<int64_t(unsigned)> extent,
+                          SmallVectorImpl<unsigned> &inner) {
+  // A smaller result is stored outside of the loops over dimensions that it lacks: innermost are
+  // those that most results lack.
+  auto countLacking = [&](unsigned dim) {
+    return llvm::count_if(analysis.rootMaps,
+                          [&](AffineMap map) { return !map.isFunctionOfDim(dim); });
+  };
+  // Among those, reductions that do not follow a loop are made again for each of its iterations if
+  // it goes outside: the one that would repeat most is the innermost.
+  auto countRepeated = [&](unsigned dim) {
+    double elements = 0;
+    for (const ReductionInfo &info : analysis.reductions)
+      if (!info.followed.test(dim))
+        elements += countTerms(info.op);
+    return elements * extent(dim);
+  };
+  SmallVector<unsigned> swept(analysis.swept.set_bits());
+  llvm::sort(swept, [&](unsigned a, unsigned b) {
+    return std::tuple(countLacking(a), countRepeated(a), a) <
+           std::tuple(countLacking(b), countRepeated(b), b);
+  });
+  llvm::append_range(inner, swept);
+  // The state of a scan is that of one place along all other dimensions.
+  if (analysis.scanDim) {
+    llvm::erase(inner, *analysis.scanDim);
+    inner.push_back(*analysis.scanDim);
+  }
+}
+
+tile::ScheduleAttr sectile::makeSchedule(const RegionAnalysis &analysis, ArrayRef<DimSizes> sizes,
+                                         ArrayRef<int64_t> jointBlocks, ArrayRef<unsigned> inner,
+                                         SmallVector<NamedAttribute> choices) {
+  Builder builder(analysis.mainRoot.getContext());
+  SmallVector<NamedAttribute> dims;
+  for (auto [dim, size] : llvm::enumerate(sizes))
+    if (size.block != 1 || size.reg != 1)
+      dims.push_back(
+          builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr({size.block, size.reg})));
+  for (auto [i, block] : llvm::enumerate(jointBlocks))
+    if (block != 0)
+      dims.push_back(
+          builder.getNamedAttr("r" + std::to_string(i), builder.getI64ArrayAttr({block})));
+  SmallVector<Attribute> order, sweep;
+  for (unsigned dim : inner)
+    order.push_back(builder.getStringAttr(dimName(dim)));
+  for (unsigned dim : analysis.swept.set_bits())
+    sweep.push_back(builder.getStringAttr(dimName(dim)));
+  if (!order.empty())
+    choices.push_back(builder.getNamedAttr("order", builder.getArrayAttr(order)));
+  if (!sweep.empty())
+    choices.push_back(builder.getNamedAttr("sweep", builder.getArrayAttr(sweep)));
+  return tile::ScheduleAttr::get(builder.getContext(), tile::ScheduleAttr::kVersion,
+                                 builder.getDictionaryAttr(dims),
+                                 builder.getDictionaryAttr(choices));
+}
+
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                            const RegisterFile &file, const DeviceModel &device) {
   if (analysis.scatter)
     return chooseScatterSchedule(analysis.scatter, file);
   if (analysis.topK)
     return chooseTopKSchedule(analysis.topK, file);
+  if (file.isShared())
+    return chooseBlockSchedule(analysis, file, device);
   unsigned rank = analysis.rank;
   auto type = cast<RankedTensorType>(analysis.mainRoot.getType());
   // Unknown extents are taken to be large.
@@ -396,53 +453,14 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     }
   }
   // A block computes a swept dimension whole, in its inner loops.
-  SmallVector<Attribute> sweep;
   for (unsigned dim : analysis.swept.set_bits()) {
     sizes[dim].block = sizes[dim].reg;
     llvm::erase(inner, dim);
-    sweep.push_back(StringAttr::get(kernel.getContext(), dimName(dim)));
   }
-  // A smaller result is stored outside of the loops over dimensions that it lacks: innermost are
-  // those that most results lack.
-  auto countLacking = [&](unsigned dim) {
-    return llvm::count_if(analysis.rootMaps,
-                          [&](AffineMap map) { return !map.isFunctionOfDim(dim); });
-  };
-  // Among those, reductions that do not follow a loop are made again for each of its iterations if
-  // it goes outside: the one that would repeat most is the innermost.
-  auto countRepeated = [&](unsigned dim) {
-    double elements = 0;
-    for (const ReductionInfo &info : analysis.reductions)
-      if (!info.followed.test(dim))
-        elements += countTerms(info.op);
-    return elements * extent(dim);
-  };
-  SmallVector<unsigned> swept(analysis.swept.set_bits());
-  llvm::sort(swept, [&](unsigned a, unsigned b) {
-    return std::tuple(countLacking(a), countRepeated(a), a) <
-           std::tuple(countLacking(b), countRepeated(b), b);
-  });
-  llvm::append_range(inner, swept);
-  // The state of a scan is that of one place along all other dimensions.
-  if (analysis.scanDim) {
-    llvm::erase(inner, *analysis.scanDim);
-    inner.push_back(*analysis.scanDim);
-  }
+  appendSwept(analysis, extent, inner);
 
   Builder builder(kernel.getContext());
-  SmallVector<NamedAttribute> dims;
-  for (unsigned dim = 0; dim < rank; ++dim)
-    if (sizes[dim].block != 1 || sizes[dim].reg != 1)
-      dims.push_back(builder.getNamedAttr(
-          dimName(dim), builder.getI64ArrayAttr({sizes[dim].block, sizes[dim].reg})));
-  for (auto [i, pass] : llvm::enumerate(analysis.jointPasses))
-    if (int64_t block = chooseJointBlock(pass, analysis, sizes, type, file, device))
-      dims.push_back(
-          builder.getNamedAttr("r" + std::to_string(i), builder.getI64ArrayAttr({block})));
-  SmallVector<Attribute> order;
-  for (unsigned dim : inner)
-    order.push_back(builder.getStringAttr(dimName(dim)));
-  SmallVector<NamedAttribute> tails;
+  SmallVector<NamedAttribute> choices, tails;
   bool streamsColumns = product && analysis.reductions.size() == 1 && analysis.resident.empty();
   for (unsigned dim = 0; dim < rank; ++dim) {
     if (!type.isDynamicDim(dim) || dim == vectorDim || sizes[dim].reg <= 2)
@@ -450,14 +468,10 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     SmallVector<int64_t> list = chooseTailSizes(sizes[dim].reg, streamsColumns);
     tails.push_back(builder.getNamedAttr(dimName(dim), builder.getI64ArrayAttr(list)));
   }
-  SmallVector<NamedAttribute> choices;
   if (!tails.empty())
     choices.push_back(builder.getNamedAttr("tails", builder.getDictionaryAttr(tails)));
-  if (!order.empty())
-    choices.push_back(builder.getNamedAttr("order", builder.getArrayAttr(order)));
-  if (!sweep.empty())
-    choices.push_back(builder.getNamedAttr("sweep", builder.getArrayAttr(sweep)));
-  return tile::ScheduleAttr::get(kernel.getContext(), tile::ScheduleAttr::kVersion,
-                                 builder.getDictionaryAttr(dims),
-                                 builder.getDictionaryAttr(choices));
+  SmallVector<int64_t> jointBlocks;
+  for (const JointPass &pass : analysis.jointPasses)
+    jointBlocks.push_back(chooseJointBlock(pass, analysis, sizes, type, file, device));
+  return makeSchedule(analysis, sizes, jointBlocks, inner, choices);
 }

@@ -1,4 +1,4 @@
-//===- Schedule.h - choosing a kernel's schedule for a CPU -*- C++ -*-===//
+//===- Schedule.h - choosing a kernel's schedule -*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,6 +25,29 @@ struct DimSizes {
 tile::ScheduleAttr chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
                                   const RegisterFile &file, const DeviceModel &device);
 
+/// The same for tiles that a block's threads hold together (BlockSchedule.cpp): a block computes
+/// one tile, of at most `mostRows` rows beside its last dimension.
+tile::ScheduleAttr chooseBlockSchedule(const RegionAnalysis &analysis, const RegisterFile &file,
+                                       const DeviceModel &device, int64_t mostRows = 1 << 20);
+
+// What both have in common.
+
+/// Tiles where an argument's elements lie side by side along another dimension than the result's,
+/// `vectorDim`: its vectors run along that one, and squares of them are transposed in registers.
+void chooseSquare(const RegionAnalysis &analysis, unsigned vectorDim,
+                  llvm::function_ref<int64_t(unsigned)> extent, const RegisterFile &file,
+                  llvm::SmallVectorImpl<DimSizes> &sizes);
+/// Elements that go into one of the roots' elements, other than along swept dimensions.
+int64_t countReducedElements(const RegionAnalysis &analysis,
+                             llvm::function_ref<int64_t(unsigned)> extent);
+/// Adds the swept dimensions to `inner`, the loops inside a block, from the outermost in.
+void appendSwept(const RegionAnalysis &analysis, llvm::function_ref<int64_t(unsigned)> extent,
+                 llvm::SmallVectorImpl<unsigned> &inner);
+/// The schedule of these sizes, blocks of joint passes and loops, and of further choices.
+tile::ScheduleAttr makeSchedule(const RegionAnalysis &analysis, llvm::ArrayRef<DimSizes> sizes,
+                                llvm::ArrayRef<int64_t> jointBlocks, llvm::ArrayRef<unsigned> inner,
+                                llvm::SmallVector<mlir::NamedAttribute> choices);
+
 /// Says in a clause, with figures, what led to a schedule that `chooseSchedule` made, or what one
 /// written by hand amounts to.
 std::string explainSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
@@ -47,6 +70,11 @@ int64_t getJointBlock(tile::ScheduleAttr schedule, unsigned pass);
 int64_t chooseJointBlock(const JointPass &pass, const RegionAnalysis &analysis,
                          llvm::ArrayRef<DimSizes> sizes, mlir::RankedTensorType root,
                          const RegisterFile &file, const DeviceModel &device);
+/// The same for tiles that threads share, of a pass over `steps` x `inner` elements of the tile's
+/// `rows` elements along the dimensions `followed` of the root that its leader follows.
+int64_t chooseSharedJointBlock(const JointPass &pass, const RegionAnalysis &analysis,
+                               const DimSet &followed, mlir::RankedTensorType root, int64_t rows,
+                               int64_t inner, int64_t steps, int64_t elementBytes);
 /// Whether `value`, which would be kept for its several readers, is rather computed twice where the
 /// pass is made: at most one of its reductions reads it.
 bool isRecomputedAfter(const JointPass &pass, mlir::Value value);

@@ -7,6 +7,8 @@
 
 #include "KernelFacts.h"
 
+#include "sectile/Conversion/GraphToTile.h"
+
 #include "dialects/Graph/IR/Graph.h"
 
 #include "mlir/IR/SymbolTable.h"
@@ -60,6 +62,19 @@ static void writeFacts(graph::KernelOp kernel, const Variant &variant) {
   }
 }
 
+/// Marks the arguments and results that begin inside other tensors.
+static void markUnaligned(graph::KernelOp kernel, ArrayRef<graph::LaunchOp> launches) {
+  auto unit = UnitAttr::get(kernel.getContext());
+  for (graph::LaunchOp launch : launches) {
+    for (auto [i, input] : llvm::enumerate(launch.getInputs()))
+      if (isa<RankedTensorType>(input.getType()) && !Placement::isWhole(input))
+        kernel.setArgAttr(i, kUnalignedAttr, unit);
+    for (auto [i, result] : llvm::enumerate(launch.getResults()))
+      if (!Placement::isWhole(result))
+        kernel.setResultAttr(i, kUnalignedAttr, unit);
+  }
+}
+
 void sectile::recordKernelFacts(ModuleOp module, func::FuncOp model, const Placement &placement) {
   llvm::MapVector<StringAttr, SmallVector<Variant>> variants;
   for (auto launch : model.getBody().front().getOps<graph::LaunchOp>()) {
@@ -87,8 +102,17 @@ void sectile::recordKernelFacts(ModuleOp module, func::FuncOp model, const Place
   for (auto kernel : llvm::make_early_inc_range(module.getOps<graph::KernelOp>())) {
     auto it = variants.find(kernel.getSymNameAttr());
     if (it == variants.end()) {
-      if (!isLaunched.contains(kernel.getSymNameAttr()))
+      if (!isLaunched.contains(kernel.getSymNameAttr())) {
         kernel.erase();
+        continue;
+      }
+      // The buffers of loops may be anywhere.
+      auto unit = UnitAttr::get(kernel.getContext());
+      for (unsigned i = 0; i < kernel.getNumArguments(); ++i)
+        if (isa<RankedTensorType>(kernel.getArgumentTypes()[i]))
+          kernel.setArgAttr(i, kUnalignedAttr, unit);
+      for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+        kernel.setResultAttr(i, kUnalignedAttr, unit);
       continue;
     }
     ArrayRef<Variant> known = it->second;
@@ -99,7 +123,9 @@ void sectile::recordKernelFacts(ModuleOp module, func::FuncOp model, const Place
       for (graph::LaunchOp launch : variant.launches)
         launch.setKernelAttr(FlatSymbolRefAttr::get(name));
       writeFacts(clone, variant);
+      markUnaligned(clone, variant.launches);
     }
     writeFacts(kernel, known.front());
+    markUnaligned(kernel, known.front().launches);
   }
 }

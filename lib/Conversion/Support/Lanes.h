@@ -28,6 +28,9 @@ struct MathTarget {
   bool hasScale;
   /// Loads of lanes at unrelated addresses by one op; else each lane loads.
   bool hasGather;
+  /// As CpuLevel has them; a device without such an instruction has 0 entries.
+  int64_t tableEntries = 0;
+  llvm::StringRef tableIntrinsic;
 };
 
 class Lanes;

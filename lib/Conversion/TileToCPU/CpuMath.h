@@ -13,8 +13,12 @@
 namespace sectile::cpu {
 
 inline lowering::MathTarget getMathTarget(const CpuLevel &level) {
-  return {level.getFloatUnit(false).hasFma, level.getFloatUnit(true).hasFma,
-          level.vectorBytes == 64, true};
+  return {level.getFloatUnit(false).hasFma,
+          level.getFloatUnit(true).hasFma,
+          level.vectorBytes == 64,
+          true,
+          level.tableEntries,
+          level.tableIntrinsic};
 }
 
 } // namespace sectile::cpu

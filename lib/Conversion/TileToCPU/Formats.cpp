@@ -11,9 +11,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Bits.h"
 #include "KernelEmitter.h"
-#include "Numbers.h"
+
+#include "lib/Conversion/Support/Bits.h"
+#include "lib/Conversion/Support/Numbers.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -54,15 +55,6 @@ static Value f16ToF32(Bits &b, Value value) {
   Value finite = b.select(b.less(magnitude, 0x0400), b.asInt(scaled), normal);
   Value result = b.select(b.less(magnitude, 0x7c00), finite, special);
   return b.asFloat(b.either(result, b.left(b.both(bits, 0x8000), 16)));
-}
-
-/// The layout of `type`, if it is a float of 8 bits.
-static std::optional<formats::FloatLayout> getSmallFloat(Type type) {
-  if (!isNarrowFloat(type) || type.getIntOrFloatBitWidth() != 8)
-    return std::nullopt;
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return *formats::Format::parse(name)->getFloat();
 }
 
 Type KernelEmitter::getMemoryElement(Type element) const {

@@ -183,7 +183,7 @@ FailureOr<SmallVector<Value>> KernelEmitter::countInGrid(unsigned dim,
   return SmallVector<Value>(loop.getResults());
 }
 
-LogicalResult KernelEmitter::emitInfo() {
+LogicalResult KernelEmitter::emitInfo(bool hasScratch) {
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
   builder.setInsertionPoint(kernel);
   auto func = func::FuncOp::create(builder, loc, (kernel.getSymName() + kInfoSuffix).str(),
@@ -198,7 +198,7 @@ LogicalResult KernelEmitter::emitInfo() {
     for (Value extent : ids.getGrid())
       blocks = blocks * polyOf(extent);
   }
-  FailureOr<Poly> scratchBytes = layOutScratch();
+  FailureOr<Poly> scratchBytes = hasScratch ? layOutScratch() : FailureOr<Poly>(Poly(0));
   if (failed(scratchBytes))
     return failure();
   Value numBlocks = builder.emit(loc, blocks), numScratchBytes = builder.emit(loc, *scratchBytes);

@@ -38,6 +38,11 @@ LogicalResult KernelEmitter::emit() {
   return info.emitInfo();
 }
 
+LogicalResult KernelEmitter::emitInfoOnly() {
+  chooseLanes();
+  return emitInfo(/*hasScratch=*/false);
+}
+
 LogicalResult KernelEmitter::checkTiles() {
   auto check = [&](Operation *op, Type type) -> LogicalResult {
     auto tensor = dyn_cast<RankedTensorType>(type);

@@ -23,6 +23,7 @@
 #define SECTILE_LIB_CONVERSION_TILETOCPU_KERNELEMITTER_H
 
 #include "Parts.h"
+#include "lib/Conversion/Support/Heap.h"
 #include "lib/Conversion/Support/PartOps.h"
 #include "lib/Conversion/Support/ScopedBuilder.h"
 #include "lib/Conversion/Support/Vectors.h"
@@ -56,6 +57,8 @@ public:
 
   /// Emits `run` and `info` before the kernel; the kernel itself stays.
   llvm::LogicalResult emit();
+  /// Emits `k.info` alone, for a kernel whose blocks another device runs.
+  llvm::LogicalResult emitInfoOnly();
 
 private:
   // KernelEmitter.cpp
@@ -83,7 +86,7 @@ private:
   Poly emitGrid();
 
   // Info.cpp
-  llvm::LogicalResult emitInfo();
+  llvm::LogicalResult emitInfo(bool hasScratch = true);
   /// Lays out the kernel's allocs and returns the bytes they take.
   llvm::FailureOr<Poly> layOutScratch();
   using OpCounter = std::function<int64_t(mlir::Operation *)>;
@@ -113,13 +116,6 @@ private:
   // EmitNumbers.cpp
   /// Emits a convert, dequantize or quantize.
   llvm::LogicalResult emitNumbers(mlir::Operation *op);
-  mlir::Value emitConvertPart(tile::ConvertOp op, llvm::ArrayRef<mlir::Value> operands);
-  mlir::Value emitDequantizePart(tile::DequantizeOp op, llvm::ArrayRef<mlir::Value> operands);
-  mlir::Value emitQuantizePart(tile::QuantizeOp op, llvm::ArrayRef<mlir::Value> operands);
-  /// A part of f32 or f64 rounded to elements of a float type, in the registers of that type.
-  mlir::Value toElement(mlir::Value value, mlir::Type element);
-  /// Codes, given as i32, in the registers of what holds them.
-  mlir::Value holdCodes(mlir::Value codes, mlir::Type element);
   /// What belongs to a part of `whole` in a tile that repeats along dimensions of extent 1.
   mlir::Value getRepeatedPart(const Tile &tile, const Tile &whole, int64_t row, int64_t part);
 
@@ -174,28 +170,13 @@ private:
 
   // TopK.cpp
   llvm::LogicalResult emitTopK(tile::TopKOp op);
-  /// Lists of pairs in memory: where they begin, and how far apart their pairs are.
-  struct Lists {
-    mlir::Value values, indices; // pointers, or vectors of them, one for each lane
-    mlir::Value valueStride, indexStride;
-    int64_t length;
-    mlir::Type element, memory; // of values, and as they are stored
-  };
-  /// Scalars of register types.
-  struct PairValue {
-    mlir::Value value, position;
-  };
   llvm::LogicalResult emitSort(tile::SortOp op);
   /// Inserts the lanes of a part for which `mask`, i1 or a vector of them, holds.
-  llvm::LogicalResult insertLanes(mlir::Block &precedes, const Lists &lists, mlir::Value candidates,
-                                  mlir::Value positions, mlir::Value mask, int64_t width);
-  llvm::LogicalResult insertPair(mlir::Block &precedes, const Lists &list, PairValue pair);
-  /// Gives `pair` its place in a heap of `length` pairs of which the first one is gone.
-  llvm::LogicalResult siftDown(mlir::Block &precedes, const Lists &list, mlir::Value length,
-                               PairValue pair);
-  PairValue loadPair(const Lists &list, mlir::Value place);
-  void storePair(const Lists &list, mlir::Value place, PairValue pair);
-  mlir::Value placeOf(mlir::Value base, mlir::Type type, mlir::Value stride, mlir::Value number);
+  llvm::LogicalResult insertLanes(mlir::Block &precedes, const PairLists &lists,
+                                  mlir::Value candidates, mlir::Value positions, mlir::Value mask,
+                                  int64_t width);
+  /// What emits code on the heaps whose order `precedes` is.
+  HeapEmitter makeHeap(mlir::Block &precedes);
 
   // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);

@@ -51,7 +51,10 @@ def TileToCPUPass : Pass<"tile-to-cpu", "::mlir::ModuleOp"> {
     Option<"levelName", "level", "std::string", "\"avx512\"",
            "instruction-set level, as sectile --list-targets shows them">,
     Option<"floatMode", "fp", "std::string", "\"default\"",
-           "strict (no contraction, every intermediate rounded), default or fast">
+           "strict (no contraction, every intermediate rounded), default or fast">,
+    Option<"infoOnly", "info-only", "bool", "false",
+           "write `k.info` alone, for kernels whose blocks another device runs; they need no scratch "
+           "memory">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",

@@ -45,7 +45,8 @@ struct TileToCPUPass : cpu::impl::TileToCPUPassBase<TileToCPUPass> {
     }
     for (tile::KernelOp kernel :
          llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>())) {
-      if (failed(KernelEmitter(kernel, *level, *mode).emit()))
+      KernelEmitter emitter(kernel, *level, *mode);
+      if (failed(infoOnly ? emitter.emitInfoOnly() : emitter.emit()))
         return signalPassFailure();
       kernel.erase();
     }
@@ -53,8 +54,10 @@ struct TileToCPUPass : cpu::impl::TileToCPUPassBase<TileToCPUPass> {
 };
 } // namespace
 
-std::unique_ptr<Pass> sectile::cpu::createTileToCPUPass(const CpuLevel &level, FloatMode mode) {
+std::unique_ptr<Pass> sectile::cpu::createTileToCPUPass(const CpuLevel &level, FloatMode mode,
+                                                        bool infoOnly) {
   TileToCPUPassOptions options;
+  options.infoOnly = infoOnly;
   options.levelName = level.name.str();
   options.floatMode = mode == FloatMode::Strict ? "strict"
                       : mode == FloatMode::Fast ? "fast"

@@ -29,114 +29,16 @@ using namespace sectile;
 using namespace sectile::cpu;
 using namespace sectile::tile;
 
-/// `map` with result `axis` replaced by a constant.
-static AffineMap moveTo(AffineMap map, unsigned axis, int64_t place) {
-  SmallVector<AffineExpr> results(map.getResults());
-  results[axis] = getAffineConstantExpr(place, map.getContext());
-  return AffineMap::get(map.getNumDims(), map.getNumSymbols(), results, map.getContext());
+HeapEmitter KernelEmitter::makeHeap(Block &precedes) {
+  return HeapEmitter(builder, loc, *this, [this, &precedes](ArrayRef<Value> pairs) {
+    return emitBody(precedes, pairs);
+  });
 }
 
-KernelEmitter::PairValue KernelEmitter::loadPair(const Lists &list, Value place) {
-  Value value = LLVM::LoadOp::create(builder, loc, list.memory,
-                                     placeOf(list.values, list.memory, list.valueStride, place),
-                                     list.memory.getIntOrFloatBitWidth() / 8);
-  Type i64 = builder.getI64Type();
-  Value position = LLVM::LoadOp::create(builder, loc, i64,
-                                        placeOf(list.indices, i64, list.indexStride, place), 8);
-  return {fromMemoryFormat(value, list.element), position};
-}
-
-void KernelEmitter::storePair(const Lists &list, Value place, PairValue pair) {
-  LLVM::StoreOp::create(builder, loc, toMemoryFormat(pair.value, list.element),
-                        placeOf(list.values, list.memory, list.valueStride, place),
-                        list.memory.getIntOrFloatBitWidth() / 8);
-  LLVM::StoreOp::create(builder, loc, pair.position,
-                        placeOf(list.indices, builder.getI64Type(), list.indexStride, place), 8);
-}
-
-Value KernelEmitter::placeOf(Value base, Type type, Value stride, Value number) {
-  Value offset = arith::MulIOp::create(builder, loc, number, stride);
-  return LLVM::GEPOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type,
-                             base, ArrayRef<LLVM::GEPArg>{offset});
-}
-
-LogicalResult KernelEmitter::siftDown(Block &precedes, const Lists &list, Value length,
-                                      PairValue pair) {
-  // while child < length:
-  //   the one of both children that the other precedes; stop if it precedes the pair
-  //   move it up
-  Type i64 = builder.getI64Type();
-  Value zero = arith::ConstantIntOp::create(builder, loc, 0, 64);
-  Value one = arith::ConstantIntOp::create(builder, loc, 1, 64);
-  Value two = arith::ConstantIntOp::create(builder, loc, 2, 64);
-  SmallVector<Type> types{i64, i64, pair.value.getType(), i64};
-  auto loop = scf::WhileOp::create(builder, loc, types, ValueRange{zero});
-  Block *before = builder.createBlock(&loop.getBefore(), {}, {i64}, {loc});
-  builder.pushScope(before);
-  Value hole = before->getArgument(0);
-  Value left =
-      arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, hole, two), one);
-  Value right = arith::AddIOp::create(builder, loc, left, one);
-  auto isBelow = [&](Value place) -> Value {
-    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, place, length);
-  };
-  // Places that do not exist are read as place 0, and never taken.
-  auto readAt = [&](Value place) {
-    return loadPair(list, arith::SelectOp::create(builder, loc, isBelow(place), place, zero));
-  };
-  PairValue a = readAt(left), b = readAt(right);
-  FailureOr<SmallVector<Value>> isFirst =
-      emitBody(precedes, {a.value, a.position, b.value, b.position});
-  if (failed(isFirst))
-    return failure();
-  Value takesRight = arith::AndIOp::create(builder, loc, isBelow(right), isFirst->front());
-  Value child = arith::SelectOp::create(builder, loc, takesRight, right, left);
-  PairValue other{arith::SelectOp::create(builder, loc, takesRight, b.value, a.value),
-                  arith::SelectOp::create(builder, loc, takesRight, b.position, a.position)};
-  FailureOr<SmallVector<Value>> stops =
-      emitBody(precedes, {other.value, other.position, pair.value, pair.position});
-  if (failed(stops))
-    return failure();
-  Value truth = arith::ConstantIntOp::create(builder, loc, 1, 1);
-  Value moves = arith::AndIOp::create(builder, loc, isBelow(left),
-                                      arith::XOrIOp::create(builder, loc, stops->front(), truth));
-  scf::ConditionOp::create(builder, loc, moves,
-                           ValueRange{hole, child, other.value, other.position});
-  builder.popScope();
-
-  Block *after =
-      builder.createBlock(&loop.getAfter(), {}, types, SmallVector<Location>(types.size(), loc));
-  builder.pushScope(after);
-  storePair(list, after->getArgument(0), {after->getArgument(2), after->getArgument(3)});
-  scf::YieldOp::create(builder, loc, after->getArgument(1));
-  builder.popScope();
-  builder.setInsertionPointAfter(loop);
-  storePair(list, loop.getResult(0), pair);
-  return success();
-}
-
-LogicalResult KernelEmitter::insertPair(Block &precedes, const Lists &list, PairValue pair) {
-  // Another lane may have taken the place meanwhile.
-  PairValue last = loadPair(list, arith::ConstantIntOp::create(builder, loc, 0, 64));
-  FailureOr<SmallVector<Value>> enters =
-      emitBody(precedes, {pair.value, pair.position, last.value, last.position});
-  if (failed(enters))
-    return failure();
-  auto branch = scf::IfOp::create(builder, loc, enters->front());
-  branch.thenBlock()->clear();
-  builder.pushScope(branch.thenBlock());
-  Value length = arith::ConstantIntOp::create(builder, loc, list.length, 64);
-  if (failed(siftDown(precedes, list, length, pair)))
-    return failure();
-  scf::YieldOp::create(builder, loc);
-  builder.popScope();
-  return success();
-}
-
-LogicalResult KernelEmitter::insertLanes(Block &precedes, const Lists &lists, Value candidates,
+LogicalResult KernelEmitter::insertLanes(Block &precedes, const PairLists &lists, Value candidates,
                                          Value positions, Value mask, int64_t width) {
   if (width == 1)
-    return insertPair(precedes, lists, {candidates, positions});
+    return makeHeap(precedes).insert(lists, {candidates, positions});
   Type i64 = builder.getI64Type(), bits = builder.getIntegerType(width);
   Value packed =
       vector::ExtractOp::create(builder, loc,
@@ -163,10 +65,10 @@ LogicalResult KernelEmitter::insertLanes(Block &precedes, const Lists &lists, Va
       return value;
     return LLVM::ExtractElementOp::create(builder, loc, value, lane);
   };
-  Lists list(lists);
+  PairLists list(lists);
   list.values = pick(lists.values);
   list.indices = pick(lists.indices);
-  if (failed(insertPair(precedes, list, {pick(candidates), pick(positions)})))
+  if (failed(makeHeap(precedes).insert(list, {pick(candidates), pick(positions)})))
     return failure();
   Value one = arith::ConstantIntOp::create(builder, loc, 1, 64);
   Value cleared =
@@ -195,7 +97,7 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
         continue;
       Value root;
       auto addressAt = [&](Value view, int64_t place) {
-        return addressOf(view, moveTo(op.getMap(), axis, place), op.getMapOperands(), {}, outer,
+        return addressOf(view, moveResult(op.getMap(), axis, place), op.getMapOperands(), {}, outer,
                          row, part, candidates, root);
       };
       Poly firstValue = addressAt(op.getValues(), 0);
@@ -227,13 +129,13 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
         return algebra.isPerLane(address) ? lanePointers(base, memory, address, width)
                                           : builder.emitPointer(loc, base, memory, address);
       };
-      Lists lists{begin(valueBase, getMemoryElement(element), firstValue),
-                  begin(indexBase, i64, firstIndex),
-                  builder.emit(loc, valueStride),
-                  builder.emit(loc, indexStride),
-                  length,
-                  element,
-                  getMemoryElement(element)};
+      PairLists lists{begin(valueBase, getMemoryElement(element), firstValue),
+                      begin(indexBase, i64, firstIndex),
+                      builder.emit(loc, valueStride),
+                      builder.emit(loc, indexStride),
+                      length,
+                      element,
+                      getMemoryElement(element)};
       if (failed(insertLanes(op.getPrecedes().front(), lists, candidate, position, mask, width)))
         return failure();
       scf::YieldOp::create(builder, loc);
@@ -246,7 +148,7 @@ LogicalResult KernelEmitter::emitTopK(TopKOp op) {
 LogicalResult KernelEmitter::emitSort(SortOp op) {
   auto axis = static_cast<unsigned>(op.getAxis());
   Type i64 = builder.getI64Type();
-  Lists list;
+  PairLists list;
   list.element = op.getValues().getType().getElementType();
   list.memory = getMemoryElement(list.element);
   list.length = op.getValues().getType().getShape()[axis];
@@ -255,7 +157,7 @@ LogicalResult KernelEmitter::emitSort(SortOp op) {
     Value root;
     auto addressAt = [&](int64_t place) {
       SmallVector<Poly> coords;
-      for (AffineExpr expr : moveTo(op.getMap(), axis, place).getResults())
+      for (AffineExpr expr : moveResult(op.getMap(), axis, place).getResults())
         coords.push_back(algebra.evaluate(expr, {}, symbols));
       return views.linearise(view, coords, root);
     };
@@ -265,18 +167,5 @@ LogicalResult KernelEmitter::emitSort(SortOp op) {
   };
   locate(op.getValues(), list.memory, list.values, list.valueStride);
   locate(op.getIndices(), i64, list.indices, list.indexStride);
-  // The last of those that are left goes to the end.
-  Value zero = builder.constant(loc, 0), one = builder.constant(loc, 1);
-  Value length = builder.constant(loc, list.length);
-  auto loop = scf::ForOp::create(builder, loc, one, length, one);
-  loop.getBody()->clear();
-  builder.pushScope(loop.getBody());
-  Value end = arith::SubIOp::create(builder, loc, length, loop.getInductionVar());
-  PairValue last = loadPair(list, zero), moved = loadPair(list, end);
-  storePair(list, end, last);
-  if (failed(siftDown(op.getPrecedes().front(), list, end, moved)))
-    return failure();
-  scf::YieldOp::create(builder, loc);
-  builder.popScope();
-  return success();
+  return makeHeap(op.getPrecedes().front()).sort(list);
 }

@@ -7,6 +7,10 @@
 
 #include "ThreadEmitter.h"
 
+#include "lib/Conversion/Support/Bits.h"
+#include "lib/Conversion/Support/NumberOps.h"
+#include "lib/Conversion/Support/Numbers.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -14,7 +18,7 @@ using namespace mlir;
 using namespace sectile::simt;
 
 Type ThreadEmitter::getMemoryElement(Type element) const {
-  if (element.isInteger(1))
+  if (element.isInteger(1) || getSmallFloat(element))
     return IntegerType::get(element.getContext(), 8);
   return isNarrowFloat(element) ? element : getRegisterType(element);
 }
@@ -23,6 +27,11 @@ Value ThreadEmitter::toMemoryFormat(Value value, Type element) {
   Type memory = withLanesOf(value, getMemoryElement(element));
   if (element.isInteger(1))
     return arith::ExtUIOp::create(builder, loc, memory, value);
+  if (std::optional<formats::FloatLayout> layout = getSmallFloat(element)) {
+    Bits bits(builder, loc, value);
+    return arith::TruncIOp::create(builder, loc, memory,
+                                   encodeFloat(bits, value, *layout, /*special=*/true));
+  }
   if (isNarrowFloat(element))
     return arith::TruncFOp::create(builder, loc, memory, value);
   return value;
@@ -32,6 +41,10 @@ Value ThreadEmitter::fromMemoryFormat(Value value, Type element) {
   if (element.isInteger(1))
     return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value,
                                  constantLike(value.getType(), 0));
+  if (std::optional<formats::FloatLayout> layout = getSmallFloat(element)) {
+    Bits bits(builder, loc, value);
+    return decodeFloat(bits, bits.widen(value), *layout);
+  }
   if (isNarrowFloat(element))
     return arith::ExtFOp::create(builder, loc, withLanesOf(value, builder.getF32Type()), value);
   return value;
@@ -62,7 +75,8 @@ LogicalResult ThreadEmitter::emitConstant(Operation *op) {
     auto typed = cast<TypedAttr>(value);
     if (memory != element)
       typed = isNarrowFloat(element)
-                  ? typed
+                  ? TypedAttr(builder.getIntegerAttr(
+                        memory, cast<FloatAttr>(value).getValue().bitcastToAPInt()))
                   : TypedAttr(builder.getIntegerAttr(
                         memory, cast<IntegerAttr>(value).getValue().getZExtValue()));
     elements.push_back(typed);
@@ -95,6 +109,27 @@ LogicalResult ThreadEmitter::emitElementwise(Operation *op) {
                            : valueOf(operand));
   bind(result, emitPartOp(builder, loc, op, operands, getElementTypeOrSelf(result.getType()),
                           options.isStrict, *this));
+  return success();
+}
+
+LogicalResult ThreadEmitter::emitNumbers(Operation *op) {
+  Value result = op->getResult(0);
+  auto type = dyn_cast<RankedTensorType>(result.getType());
+  SmallVector<Value> operands;
+  int64_t width = type ? layoutOf(result).extent(layout::Axis::Register) : 1;
+  for (Value operand : op->getOperands()) {
+    auto other = dyn_cast<RankedTensorType>(operand.getType());
+    if (other && other.getShape() != type.getShape())
+      return refuse(op) << "expects operands of one shape, or scalars, but got " << other
+                        << " for a result of " << type;
+    Value value = other ? convert(getTile(operand), layoutOf(result)).value : valueOf(operand);
+    operands.push_back(splat(builder, loc, value, width));
+  }
+  FailureOr<Value> value =
+      NumberOps(builder, loc, kMathTarget, *this).emit(op, operands, StringRef(target.name));
+  if (failed(value))
+    return failure();
+  bind(result, *value);
   return success();
 }
 

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Serial.h"
 #include "ThreadEmitter.h"
 
 using namespace mlir;
@@ -18,48 +19,16 @@ using namespace sectile;
 using namespace sectile::simt;
 using namespace sectile::tile;
 using layout::Axis;
-using layout::TileDigit;
-
-/// Elements of a tile that one thread may hold for a scan.
-static constexpr int64_t kMostRegisters = 512;
-
-/// Dimension `dim` in registers, fastest; lanes and warps along the others.
-static DistributedLayout makeRows(ArrayRef<int64_t> shape, unsigned dim, int64_t lanes,
-                                  int64_t warps) {
-  std::array<std::vector<TileDigit>, layout::kNumAxes> digits;
-  SmallVector<int64_t> covered(shape.size(), 1);
-  auto add = [&](Axis axis, int64_t extent, unsigned along) {
-    digits[static_cast<size_t>(axis)].push_back({extent, layout::Place{along, covered[along]}});
-    covered[along] *= extent;
-  };
-  add(Axis::Register, shape[dim], dim);
-  auto distribute = [&](Axis axis, int64_t count) {
-    for (unsigned other = shape.size(); other-- > 0;) {
-      if (other == dim)
-        continue;
-      auto units =
-          static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(shape[other], covered[other])));
-      int64_t taken = std::min(units, count & -count);
-      add(axis, taken, other);
-      count /= taken;
-    }
-    digits[static_cast<size_t>(axis)].push_back({count, std::nullopt});
-  };
-  distribute(Axis::Lane, lanes);
-  distribute(Axis::Warp, warps);
-  for (unsigned other = 0; other < shape.size(); ++other)
-    if (other != dim)
-      add(Axis::Register, llvm::divideCeil(shape[other], covered[other]), other);
-  return *DistributedLayout::create({shape.begin(), shape.end()}, digits);
-}
 
 LogicalResult ThreadEmitter::emitScan(ScanOp op) {
   auto dim = static_cast<unsigned>(op.getDim());
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getInputs()[0].getType()).getShape();
-  DistributedLayout rows = makeRows(shape, dim, target.threadsPerWarp, warps);
+  llvm::SmallBitVector dims(shape.size());
+  dims.set(dim);
+  DistributedLayout rows = makeSerial(shape, dims, target.threadsPerWarp, warps);
   int64_t steps = shape[dim], count = rows.extent(Axis::Register);
-  if (count > kMostRegisters)
-    return refuse(op) << "expects at most " << kMostRegisters
+  if (count > kMostTurns)
+    return refuse(op) << "expects at most " << kMostTurns
                       << " elements of a tile for each thread, but got " << count << " in "
                       << op.getInputs()[0].getType();
   DistributedLayout states = rows.withoutDim(dim).withoutRegisterCopies();

@@ -38,13 +38,13 @@ LogicalResult ThreadEmitter::checkTypes() {
       if (view.getPackedBits() != 0)
         return refuse(op) << "expects views of whole elements, but got packed codes: " << view;
     }
-    bool isKnown = element.isIndex() || element.isF16() || element.isBF16() || element.isF32() ||
-                   element.isF64() ||
+    bool isKnown = element.isIndex() || element.isF32() || element.isF64() ||
+                   isNarrowFloat(element) ||
                    (element.isSignlessInteger() &&
                     llvm::is_contained({1, 8, 16, 32, 64}, element.getIntOrFloatBitWidth()));
     if (!isKnown)
-      return refuse(op) << "expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32 or "
-                           "f64, but got "
+      return refuse(op) << "expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32, "
+                           "f64, f8E4M3FN, f8E4M3FNUZ, f8E5M2 or f8E5M2FNUZ, but got "
                         << element;
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor)
@@ -290,15 +290,11 @@ LogicalResult ThreadEmitter::emitOp(Operation *op) {
             return success();
           })
           .Case([&](ScanOp scan) { return emitScan(scan); })
-          .Case([&](ScatterOp) {
-            return refuse(op) << "changes in order have no program of threads yet";
-          })
-          .Case<TopKOp, SortOp>([&](Operation *) {
-            return refuse(op) << "lists of first elements have no program of threads yet";
-          })
-          .Case<ConvertOp, DequantizeOp, QuantizeOp>([&](Operation *) {
-            return refuse(op) << "codes of narrow formats are not decoded in registers yet";
-          })
+          .Case([&](ScatterOp scatter) { return emitScatter(scatter); })
+          .Case([&](TopKOp topK) { return emitTopK(topK); })
+          .Case([&](SortOp sort) { return emitSort(sort); })
+          .Case<ConvertOp, DequantizeOp, QuantizeOp>(
+              [&](Operation *numbers) { return emitNumbers(numbers); })
           .Default([&](Operation *) -> LogicalResult {
             if (OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1)
               return emitElementwise(op);

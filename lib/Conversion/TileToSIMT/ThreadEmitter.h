@@ -18,7 +18,8 @@
 //   Shapes.cpp          broadcast ... coord      Product.cpp     dot
 //   Assert.cpp          checks of user data      Scan.cpp        scan
 //   Hazards.cpp         where barriers must be   MatrixProduct.cpp  dot by matrix instructions
-//   LoadMatrix.cpp      ldmatrix
+//   LoadMatrix.cpp      ldmatrix              Serial.cpp      elements that take turns
+//   Scatter.cpp         scatter               TopK.cpp        topk, sort
 //
 // Every thread of a block runs the same loops and branches: their conditions are
 // scalars, which all threads hold alike. Barriers may therefore stand anywhere in
@@ -31,6 +32,8 @@
 #include "Hazards.h"
 
 #include "dialects/Tile/IR/Tile.h"
+#include "lib/Conversion/Support/Heap.h"
+#include "lib/Conversion/Support/Lanes.h"
 #include "lib/Conversion/Support/PartOps.h"
 #include "lib/Conversion/Support/ScopedBuilder.h"
 #include "lib/Conversion/Support/Views.h"
@@ -76,6 +79,10 @@ struct SharedTile {
 /// Where the element at `coordinates` is, in bytes and before swizzles.
 Poly addressOf(IndexAlgebra &algebra, const layout::MemoryLayout &memory,
                llvm::ArrayRef<Poly> coordinates);
+
+/// What formulas may use of a thread: all floats have fused multiply-adds.
+inline constexpr MathTarget kMathTarget{
+    .hasFma = true, .hasWideFma = true, .hasScale = false, .hasGather = false};
 
 struct Options {
   bool isStrict = false;
@@ -139,6 +146,7 @@ private:
   // Elementwise.cpp
   llvm::LogicalResult emitElementwise(mlir::Operation *op);
   llvm::LogicalResult emitConstant(mlir::Operation *op);
+  llvm::LogicalResult emitNumbers(mlir::Operation *op);
   mlir::Type getMemoryElement(mlir::Type element) const override;
   mlir::Value toMemoryFormat(mlir::Value value, mlir::Type element) override;
   mlir::Value fromMemoryFormat(mlir::Value value, mlir::Type element) override;
@@ -217,6 +225,18 @@ private:
   };
   llvm::FailureOr<Partial> combine(tile::ReduceOp op, const Partial &left, const Partial &right);
   llvm::FailureOr<Partial> combineAll(tile::ReduceOp op, llvm::SmallVector<Partial> parts);
+
+  // Scatter.cpp
+  llvm::LogicalResult emitScatter(tile::ScatterOp op);
+
+  // TopK.cpp
+  llvm::LogicalResult emitTopK(tile::TopKOp op);
+  llvm::LogicalResult emitSort(tile::SortOp op);
+  HeapEmitter makeHeap(mlir::Block &precedes);
+  void beginChange(mlir::Value view);
+  void requireFirstThread(Condition &condition);
+  llvm::LogicalResult emitWhere(const Condition &condition,
+                                llvm::function_ref<llvm::LogicalResult()> body);
 
   // Scan.cpp
   llvm::LogicalResult emitScan(tile::ScanOp op);

@@ -84,6 +84,9 @@ ThreadEmitter::Transfer ThreadEmitter::describe(TransferOp op, const Distributed
   return transfer;
 }
 
+template ThreadEmitter::Transfer ThreadEmitter::describe(ScatterOp op,
+                                                         const DistributedLayout *layout);
+
 int64_t ThreadEmitter::getWidth(const Transfer &transfer, int64_t first, int64_t bytes,
                                 int64_t alignment) {
   int64_t count = transfer.addresses.size();

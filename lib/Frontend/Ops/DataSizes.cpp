@@ -48,6 +48,19 @@ static Tensor *pick(Node &n, Tensor *source, Tensor *indices) {
   return gatherAt(n, source, indices->shape, Coordinate{indices, 0}, /*fromEnd=*/false);
 }
 
+FailureOr<Tensor *> sectile::frontend::placesByNumber(Node &n, Tensor *numbers, Tensor *count,
+                                                      const SymExpr &most, unsigned named) {
+  Emitter &e = n.emit;
+  if (e.isInFunction())
+    return n.fail("its size depends on data, which a loop's body cannot have",
+                  "compute it in front of the loop");
+  SymExpr extent = numbers->shape[0];
+  Tensor *all = scatterAlong(n, filledWith(e, extent + 1, 0), countUp(e, extent), numbers);
+  std::string name = n.proto.output(static_cast<int>(named)) + "_count";
+  SymExpr size = e.countedSize(count, most, name);
+  return e.slice(all, {0}, {size}, {1});
+}
+
 namespace {
 /// Places that are marked, and for each place how many are marked in front of it.
 struct Marked {
@@ -56,12 +69,9 @@ struct Marked {
 };
 } // namespace
 
-/// Of `mask`, a vector of bools. The size is called `name`.
-static FailureOr<Marked> findMarked(Node &n, Tensor *mask, StringRef name) {
+/// Of `mask`, a vector of bools, for result `named`.
+static FailureOr<Marked> findMarked(Node &n, Tensor *mask, unsigned named) {
   Emitter &e = n.emit;
-  if (e.isInFunction())
-    return n.fail("its size depends on data, which a loop's body cannot have",
-                  "compute it in front of the loop");
   SymExpr extent = mask->shape[0];
   Tensor *flags = e.cast(mask, DType::I64);
   Tensor *numbers = cumulate(e, flags, 0, {.isExclusive = true});
@@ -71,9 +81,10 @@ static FailureOr<Marked> findMarked(Node &n, Tensor *mask, StringRef name) {
       e.pointwise({numbers, mask}, mask->shape, DType::I64, [&](const Scalar &s, ValueRange args) {
         return s.select(args[1], args[0], s.fromIndex(behind));
       });
-  Tensor *all = scatterAlong(n, filledWith(e, extent + 1, 0), countUp(e, extent), written);
-  SymExpr count = e.countedSize(number, extent, name);
-  return Marked{count, e.slice(all, {0}, {count}, {1}), numbers};
+  FailureOr<Tensor *> places = placesByNumber(n, written, number, extent, named);
+  if (failed(places))
+    return failure();
+  return Marked{(*places)->shape[0], *places, numbers};
 }
 
 static Tensor *isNotZero(Emitter &e, Tensor *x) {
@@ -84,33 +95,34 @@ static Tensor *isNotZero(Emitter &e, Tensor *x) {
   });
 }
 
-static std::string sizeName(Node &n, unsigned result) {
-  return n.proto.output(static_cast<int>(result)) + "_count";
-}
-
 static Tensor *flatten(Emitter &e, Tensor *x) {
   return x->rank() == 1 ? x : e.reshape(x, {Emitter::product(x->shape)});
+}
+
+SmallVector<Tensor *> sectile::frontend::coordinatesOf(Emitter &e, Tensor *places,
+                                                       ArrayRef<SymExpr> shape) {
+  SmallVector<Tensor *> coordinates(shape.size());
+  SymExpr stride = 1;
+  for (size_t dim = shape.size(); dim-- > 0; stride = stride * shape[dim]) {
+    Value run = e.index(stride), extent = e.index(shape[dim]);
+    coordinates[dim] = e.pointwise(places, [&](const Scalar &s, ValueRange args) {
+      Value one = s.integer(1);
+      Value position = s.div(args[0], s.max(s.fromIndex(run), one));
+      return dim == 0 ? position : s.rem(position, s.max(s.fromIndex(extent), one));
+    });
+  }
+  return coordinates;
 }
 
 LogicalResult sectile::frontend::importNonZero(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
-  FailureOr<Marked> marked = findMarked(n, flatten(e, isNotZero(e, x)), sizeName(n, 0));
+  FailureOr<Marked> marked = findMarked(n, flatten(e, isNotZero(e, x)), 0);
   if (failed(marked))
     return failure();
-  // The place of an element says its coordinates.
   SmallVector<Tensor *> rows;
-  SymExpr stride = 1;
-  for (int64_t dim = x->rank(); dim-- > 0; stride = stride * x->shape[dim]) {
-    Value run = e.index(stride), extent = e.index(x->shape[dim]);
-    bool isFirst = dim == 0;
-    Tensor *row = e.pointwise(marked->places, [&](const Scalar &s, ValueRange args) {
-      Value one = s.integer(1);
-      Value position = s.div(args[0], s.max(s.fromIndex(run), one));
-      return isFirst ? position : s.rem(position, s.max(s.fromIndex(extent), one));
-    });
-    rows.insert(rows.begin(), e.unsqueeze(row, {0}));
-  }
+  for (Tensor *coordinate : coordinatesOf(e, marked->places, x->shape))
+    rows.push_back(e.unsqueeze(coordinate, {0}));
   // A scalar has no coordinates.
   n.result(0, rows.empty() ? e.expand(e.scalar(DType::I64, 0), {0, marked->count})
                            : e.concat(rows, 0));
@@ -137,11 +149,38 @@ LogicalResult sectile::frontend::importCompress(Node &n) {
   if (failed(n.require(SymExpr(1) - n.syms.less(extent, length),
                        "expects a condition of at most %0 elements, but got %1", {extent, length})))
     return failure();
-  FailureOr<Marked> marked = findMarked(n, condition, sizeName(n, 0));
+  FailureOr<Marked> marked = findMarked(n, condition, 0);
   if (failed(marked))
     return failure();
   n.result(0, gatherAlong(e, x, marked->places, axis));
   return success();
+}
+
+/// Whether `args[0]` and `args[1]` differ; NaNs are one value, as in numpy.
+static Value differs(const Scalar &s, ValueRange args) {
+  Value differs = s.compare(Compare::NotEqual, args[0], args[1]);
+  if (!isFloat(s.dtype))
+    return differs;
+  Value isNan = s.compare(Compare::NotEqual, args[0], args[0]);
+  Value wasNan = s.compare(Compare::NotEqual, args[1], args[1]);
+  Value none = s.as(DType::Bool).integer(0);
+  return s.select(s.select(isNan, wasNan, none), none, differs);
+}
+
+/// Where the rows of `x` [n, columns] stand in lexicographic order; equal ones keep theirs. The
+/// last column is sorted first: what a later one leaves in place is in the order of those before.
+static Tensor *sortRows(Node &n, Tensor *x) {
+  Emitter &e = n.emit;
+  SymExpr extent = n.syms.simplify(x->shape[0]), columns = n.syms.simplify(x->shape[1]);
+  if (columns.isConstant(1))
+    return select(e, e.reshape(x, {extent}), 0, extent, {.nanLast = true}).second;
+  auto step = [&](const Iteration &at) -> IterationResults {
+    Tensor *column = takePart(e, at.capture(x), 1, columns - SymExpr(1) - at.number);
+    Tensor *order = at.state[0];
+    Tensor *origins = select(e, pick(n, column, order), 0, extent, {.nanLast = true}).second;
+    return {{pick(n, order, origins)}, {}};
+  };
+  return n.repeat({columns, nullptr, {countUp(e, extent)}}, step).state[0];
 }
 
 LogicalResult sectile::frontend::importUnique(Node &n) {
@@ -150,41 +189,42 @@ LogicalResult sectile::frontend::importUnique(Node &n) {
   bool isSorted = n.intAttr("sorted", 1) != 0;
   if (failed(n.expectNumber(x)))
     return failure();
+  int64_t axis = 0;
   if (n.hasAttr("axis")) {
-    FailureOr<int64_t> axis = n.axis(n.intAttr("axis", 0), x->rank());
-    if (failed(axis))
+    FailureOr<int64_t> given = n.axis(n.intAttr("axis", 0), x->rank());
+    if (failed(given))
       return failure();
-    if (x->rank() != 1)
-      return n.fail("expects an axis of a vector: slices of more than an element are not compared "
-                    "in this version");
+    axis = *given;
+  } else {
+    x = flatten(e, x);
   }
-  x = flatten(e, x);
-  SymExpr extent = n.syms.simplify(x->shape[0]);
+  SymExpr extent = n.syms.simplify(x->shape[axis]);
   if (!extent.constant())
     return n.fail("expects a number of elements that is known when compiling, but got " +
                   extent.str());
-  // Equal elements become neighbours, the first one in front.
-  auto [sorted, origins] = select(e, x, 0, extent, {.nanLast = true});
+  // What is compared are rows.
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, x->rank()));
+  order.erase(order.begin() + axis);
+  order.insert(order.begin(), axis);
+  Shape others(x->shape);
+  others.erase(others.begin() + axis);
+  Tensor *rows = e.reshape(e.transpose(x, order), {extent, Emitter::product(others)});
+  // Equal ones become neighbours, the first one in front.
+  Tensor *origins = sortRows(n, rows), *sorted = gatherAlong(e, rows, origins, 0);
   Tensor *here = countUp(e, extent);
   Tensor *before = e.pointwise(here, [](const Scalar &s, ValueRange args) {
     return s.max(s.sub(args[0], s.integer(1)), s.integer(0));
   });
-  Tensor *previous = pick(n, sorted, before);
-  bool areFloats = isFloat(x->dtype);
-  Tensor *starts = e.pointwise(
-      {sorted, previous, here}, {extent}, DType::Bool, [&](const Scalar &s, ValueRange args) {
-        Value differs = s.compare(Compare::NotEqual, args[0], args[1]);
-        if (areFloats) { // NaNs are one value, as in numpy
-          Value isNan = s.compare(Compare::NotEqual, args[0], args[0]);
-          Value wasNan = s.compare(Compare::NotEqual, args[1], args[1]);
-          Value none = s.as(DType::Bool).integer(0);
-          differs = s.select(s.select(isNan, wasNan, none), none, differs);
-        }
+  Tensor *changes = e.reduce(
+      e.pointwise({sorted, gatherAlong(e, sorted, before, 0)}, sorted->shape, DType::Bool, differs),
+      {1}, /*keep=*/false, ReduceKind::Max);
+  Tensor *starts =
+      e.pointwise({changes, here}, {extent}, DType::Bool, [](const Scalar &s, ValueRange args) {
         Scalar at = s.as(DType::I64);
-        Value isFirst = at.compare(Compare::Equal, args[2], at.integer(0));
-        return arith::OrIOp::create(s.b, s.loc, differs, isFirst).getResult();
+        Value isFirst = at.compare(Compare::Equal, args[1], at.integer(0));
+        return arith::OrIOp::create(s.b, s.loc, args[0], isFirst).getResult();
       });
-  FailureOr<Marked> groups = findMarked(n, starts, sizeName(n, 0));
+  FailureOr<Marked> groups = findMarked(n, starts, 0);
   if (failed(groups))
     return failure();
   auto add = [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); };
@@ -200,7 +240,7 @@ LogicalResult sectile::frontend::importUnique(Node &n) {
     // In the order of their first elements: those are marked where they stand.
     Tensor *ones = filledWith(e, groups->count, 1);
     Tensor *marks = scatterAlong(n, filledWith(e, extent, 0), ones, firsts);
-    FailureOr<Marked> ordered = findMarked(n, isNotZero(e, marks), sizeName(n, 0));
+    FailureOr<Marked> ordered = findMarked(n, isNotZero(e, marks), 0);
     if (failed(ordered))
       return failure();
     Tensor *group = pick(n, inverse, ordered->places); // by its rank in the new order
@@ -210,7 +250,7 @@ LogicalResult sectile::frontend::importUnique(Node &n) {
   } else {
     sizes = e.slice(sizes, {0}, {groups->count}, {1});
   }
-  n.result(0, pick(n, x, firsts));
+  n.result(0, gatherAlong(e, x, firsts, axis));
   n.result(1, firsts);
   n.result(2, inverse);
   n.result(3, sizes);

@@ -107,16 +107,29 @@ LogicalResult sectile::frontend::importIdentity(Node &n) {
 }
 
 LogicalResult sectile::frontend::importDropout(Node &n) {
+  Emitter &e = n.emit;
   n.ignoreAttr("ratio");
   n.ignoreAttr("seed");
   n.ignoreAttr("consumed_inputs");
   bool training = n.opset() < 7 && n.intAttr("is_test", 0) == 0 && n.hasAttr("is_test");
-  if (n.has(2)) {
-    FailureOr<double> mode = n.number(2, "training_mode");
-    if (failed(mode))
+  // Of inputs, the run sees to it that nothing is dropped.
+  Value mode = n.has(2) && n.opset() >= 12 ? e.readNumber(n.in(2), 0) : Value();
+  Value ratio = mode && n.has(1) ? e.readNumber(n.in(1), 0) : Value();
+  if (mode) {
+    Scalar s = e.scalars(DType::F64);
+    Value keeps = s.compare(Compare::Equal, mode, s.constant(0));
+    std::optional<double> known = n.has(1) ? e.constantScalar(n.in(1)) : 0.5;
+    if (ratio)
+      keeps =
+          arith::OrIOp::create(s.b, s.loc, keeps, s.compare(Compare::Equal, ratio, s.constant(0)));
+    if (known != 0.0)
+      e.check(keeps, n.title() + ": expects not to train, or a ratio of 0", {});
+  } else if (n.has(2)) {
+    FailureOr<double> constant = n.number(2, "training_mode");
+    if (failed(constant))
       return failure();
-    training = *mode != 0;
-    if (training && n.has(1) && n.emit.constantScalar(n.in(1)) == 0.0)
+    training = *constant != 0;
+    if (training && n.has(1) && e.constantScalar(n.in(1)) == 0.0)
       training = false; // Nothing is dropped.
   }
   if (training)

@@ -296,3 +296,66 @@ LogicalResult sectile::frontend::importWindow(Node &n) {
   n.result(0, e.cast(window, *dtype));
   return success();
 }
+
+/// How many Hertz a mel of `number` is, and the other way around. Both are exact at 0.
+static Value melToHertz(const Scalar &s, Value number) {
+  Value power = s.mul(number, s.constant(std::numbers::ln10 / 2595));
+  return s.mul(s.constant(700), math::ExpM1Op::create(s.b, s.loc, power));
+}
+static Value hertzToMel(const Scalar &s, Value number) {
+  Value log = math::Log1pOp::create(s.b, s.loc, s.div(number, s.constant(700)));
+  return s.mul(log, s.constant(2595 / std::numbers::ln10));
+}
+
+LogicalResult sectile::frontend::importMelWeightMatrix(Node &n) {
+  Emitter &e = n.emit;
+  int64_t number = n.intAttr("output_datatype", 1);
+  std::optional<DType> dtype = dtypeOf(number);
+  if (!dtype || isSmallFloat(*dtype) || *dtype == DType::Bool)
+    return n.fail("weights of " + nameOfNumber(number) + " are not supported");
+  FailureOr<SymExpr> bands = readNumber(n, 0, "num_mel_bins", 1),
+                     length = readNumber(n, 1, "dft_length", 1);
+  if (failed(bands) || failed(length))
+    return failure();
+  for (const SymExpr &extent : {*bands, *length})
+    if (failed(n.require(n.syms.less(0, extent),
+                         "expects num_mel_bins and dft_length of at least 1, but got %0",
+                         {extent})))
+      return failure();
+  SmallVector<Tensor *> inputs;
+  for (unsigned i : {2u, 3u, 4u}) {
+    if (failed(n.require(n.syms.equal(Emitter::product(n.in(i)->shape), 1),
+                         "expects input " + Twine(i) + " to be one number", {})))
+      return failure();
+    inputs.push_back(e.cast(e.reshape(n.in(i), {}), DType::F64));
+  }
+  // The ends of the triangles as numbers of a spectrum's elements, evenly spread over the mels.
+  Value points = e.index(*bands + 2), elements = e.index(*length + 1);
+  Tensor *ends =
+      e.pointwise(inputs, {*bands + 2}, DType::F64, [&](const Scalar &s, ValueRange args) {
+        Value low = hertzToMel(s, args[1]), high = hertzToMel(s, args[2]);
+        Value step = s.div(s.sub(high, low), s.fromIndex(points));
+        Value at = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, 0));
+        Value hertz = melToHertz(s, s.add(s.mul(at, step), low));
+        Value place = s.div(s.mul(s.fromIndex(elements), hertz), args[0]);
+        return Value(math::FloorOp::create(s.b, s.loc, place));
+      });
+  auto end = [&](int64_t from) { return e.slice(ends, {from}, {*bands}, {1}); };
+  SymExpr rows = n.syms.floorDiv(*length, 2) + 1;
+  Tensor *weights = e.pointwise(
+      {end(0), end(1), end(2)}, {rows, *bands}, DType::F64, [&](const Scalar &s, ValueRange args) {
+        Value at = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, 0));
+        Value low = args[0], center = args[1], high = args[2], zero = s.constant(0);
+        auto isIn = [&](Value from, Compare how, Value to) {
+          Value isFrom = s.compare(Compare::GreaterEqual, at, from);
+          return arith::AndIOp::create(s.b, s.loc, isFrom, s.compare(how, at, to));
+        };
+        Value width = s.sub(center, low), isThin = s.compare(Compare::Equal, width, zero);
+        Value up = s.select(isThin, s.constant(1), s.div(s.sub(at, low), width));
+        Value rising = s.select(isIn(low, Compare::LessEqual, center), up, zero);
+        Value down = s.div(s.sub(high, at), s.sub(high, center));
+        return s.select(isIn(center, Compare::Less, high), down, rising);
+      });
+  n.result(0, e.cast(weights, *dtype));
+  return success();
+}

@@ -32,13 +32,6 @@ struct Sampling {
   bool alignsCorners;
 };
 
-/// The elements that a coordinate takes along one dimension; each is [n, 1, out.., 1, taps, 1].
-struct Taps {
-  Tensor *index;              ///< int64, inside the image
-  Tensor *weight = nullptr;   ///< null where it is 1
-  Tensor *isInside = nullptr; ///< where the element counts; null where it always does
-};
-
 /// The image along one dimension, as values of a body.
 struct Extent {
   Value last, least, most; ///< last element; the borders that coordinates are reflected at
@@ -155,6 +148,34 @@ static Taps takeTaps(Emitter &e, const Sampling &how, Tensor *grid, const SymExp
   return taps;
 }
 
+Tensor *sectile::frontend::reduceTaps(Node &n, Tensor *x, ArrayRef<SymExpr> shape,
+                                      ArrayRef<Coordinate> at, ArrayRef<Taps> taps, int64_t numDims,
+                                      ReduceKind kind) {
+  Emitter &e = n.emit;
+  SmallVector<Tensor *> weights, masks;
+  for (const Taps &tap : taps) {
+    if (tap.weight)
+      weights.push_back(tap.weight);
+    if (tap.isInside)
+      masks.push_back(tap.isInside);
+  }
+  SmallVector<Tensor *> inputs{
+      e.cast(gatherAt(n, x, shape, at, /*fromEnd=*/false), computeType(x->dtype))};
+  llvm::append_range(inputs, masks);
+  llvm::append_range(inputs, weights);
+  Tensor *terms = e.pointwise(inputs, [&](const Scalar &s, ValueRange args) {
+    Value term = args[0];
+    for (Value mask : args.slice(1, masks.size()))
+      term = s.select(mask, term, s.integer(0));
+    for (Value weight : args.drop_front(1 + masks.size()))
+      term = s.mul(term, weight);
+    return term;
+  });
+  int64_t rank = static_cast<int64_t>(shape.size());
+  SmallVector<int64_t> behind = llvm::to_vector(llvm::seq(rank - numDims, rank));
+  return e.reduce(terms, behind, /*keep=*/false, kind);
+}
+
 static FailureOr<Sampling> readSampling(Node &n) {
   std::string mode = n.stringAttr("mode", n.opset() < 20 ? "bilinear" : "linear");
   Sampling how;
@@ -189,14 +210,12 @@ LogicalResult sectile::frontend::importGridSample(Node &n) {
     ofGrid.push_back(grid->shape[dim]);
   }
   // The taps of all dimensions stand behind the result's.
-  SmallVector<int64_t> behind;
   for (int64_t dim = 0; dim < spatial; ++dim) {
-    behind.push_back(x->rank() + dim);
     shape.push_back(how->taps);
     ofGrid.push_back(1);
   }
   SmallVector<Coordinate> at{{nullptr, 0}, {nullptr, 1}};
-  SmallVector<Tensor *> weights, masks;
+  SmallVector<Taps> taps;
   for (int64_t dim = 0; dim < spatial; ++dim) {
     SymExpr extent = n.syms.simplify(x->shape[dim + 2]);
     if (failed(n.require(n.syms.less(0, extent), "expects extents of at least 1, but got %0",
@@ -207,24 +226,56 @@ LogicalResult sectile::frontend::importGridSample(Node &n) {
     offsets.push_back(spatial - 1 - dim);
     sizes.back() = 1;
     Tensor *part = e.slice(grid, offsets, sizes, SmallVector<int64_t>(spatial + 2, 1));
-    Taps taps = takeTaps(e, *how, e.cast(e.reshape(part, ofGrid), dtype), extent, x->rank() + dim);
-    at.push_back({taps.index, 0});
-    if (taps.weight)
-      weights.push_back(taps.weight);
-    if (taps.isInside)
-      masks.push_back(taps.isInside);
+    taps.push_back(
+        takeTaps(e, *how, e.cast(e.reshape(part, ofGrid), dtype), extent, x->rank() + dim));
+    at.push_back({taps.back().index, 0});
   }
-  SmallVector<Tensor *> inputs{e.cast(gatherAt(n, x, shape, at, /*fromEnd=*/false), dtype)};
-  llvm::append_range(inputs, masks);
-  llvm::append_range(inputs, weights);
-  Tensor *terms = e.pointwise(inputs, [&](const Scalar &s, ValueRange args) {
-    Value term = args[0];
-    for (Value mask : args.slice(1, masks.size()))
-      term = s.select(mask, term, s.constant(0));
-    for (Value weight : args.drop_front(1 + masks.size()))
-      term = s.mul(term, weight);
-    return term;
+  n.result(0, e.cast(reduceTaps(n, x, shape, at, taps, spatial, ReduceKind::Sum), x->dtype));
+  return success();
+}
+
+LogicalResult sectile::frontend::importAffineGrid(Node &n) {
+  Emitter &e = n.emit;
+  Tensor *theta = n.in(0);
+  FailureOr<Shape> size = n.elements(1, "the size");
+  bool alignsCorners = n.intAttr("align_corners", 0) != 0;
+  if (failed(size) || failed(n.expectFloat(theta)) || failed(n.expectRank(theta, 3, 3)))
+    return failure();
+  int64_t spatial = static_cast<int64_t>(size->size()) - 2;
+  if (spatial != 2 && spatial != 3)
+    return n.fail("expects a size of 4 or 5 numbers, but got " + Twine(size->size()));
+  if (failed(n.expectEqual(theta->shape[0], (*size)[0], "the batches")) ||
+      failed(n.expectEqual(theta->shape[1], spatial, "rows of theta and spatial dimensions")) ||
+      failed(n.expectEqual(theta->shape[2], spatial + 1, "columns of theta, one more of which")))
+    return failure();
+  // y[n, out.., i] = sum over j of theta[n, i, j] * coordinate j + theta[n, i, last]; the first
+  // coordinate is that of the last dimension.
+  DType dtype = computeType(theta->dtype);
+  Shape shape{(*size)[0]};
+  shape.append(size->begin() + 2, size->end());
+  shape.push_back(spatial);
+  SmallVector<Tensor *> columns;
+  SmallVector<int64_t> ones = llvm::to_vector(llvm::seq<int64_t>(1, spatial + 1));
+  for (int64_t j = 0; j <= spatial; ++j)
+    columns.push_back(
+        e.unsqueeze(takePart(e, e.cast(theta, dtype), 2, j), ones)); // [n, 1.., spatial]
+  SmallVector<Value> runs;
+  for (const SymExpr &extent : ArrayRef(shape).slice(1, spatial))
+    runs.push_back(e.index(extent));
+  Tensor *grid = e.pointwise(columns, shape, dtype, [&](const Scalar &s, ValueRange args) {
+    Value sum = args.back(), one = s.constant(1), two = s.constant(2);
+    for (int64_t j = 0; j < spatial; ++j) {
+      int64_t dim = spatial - 1 - j;
+      Value at = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, dim + 1));
+      Value extent = s.fromIndex(runs[dim]), place;
+      if (alignsCorners) // from -1 to 1; a single element stands at -1
+        place = s.sub(s.div(s.mul(at, two), s.max(s.sub(extent, one), one)), one);
+      else
+        place = s.sub(s.div(s.add(s.mul(at, two), one), extent), one);
+      sum = s.add(sum, s.mul(args[j], place));
+    }
+    return sum;
   });
-  n.result(0, e.cast(e.reduce(terms, behind, /*keep=*/false, ReduceKind::Sum), x->dtype));
+  n.result(0, e.cast(grid, theta->dtype));
   return success();
 }

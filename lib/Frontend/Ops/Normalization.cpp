@@ -282,12 +282,14 @@ LogicalResult sectile::frontend::importBatchNorm(Node &n) {
   Emitter &e = n.emit;
   Tensor *x = n.in(0);
   double epsilon = n.floatAttr("epsilon", 1e-5);
-  n.ignoreAttr("momentum");
+  double momentum = n.floatAttr("momentum", 0.9);
   n.ignoreAttr("consumed_inputs");
-  if (n.intAttr("training_mode", 0) != 0 || (n.opset() < 7 && n.intAttr("is_test", 0) == 0) ||
-      n.intAttr("spatial", 1) == 0)
+  // Before opset 14, what training gives beside the result was left open.
+  bool trains = n.opset() >= 14 && n.intAttr("training_mode", 0) != 0;
+  if (n.intAttr("training_mode", 0) != static_cast<int64_t>(trains) ||
+      (n.opset() < 7 && n.intAttr("is_test", 0) == 0) || n.intAttr("spatial", 1) == 0)
     return n.fail("training and spatial = 0 are not supported", "export for inference");
-  for (unsigned i = 1; i < n.numResults(); ++i)
+  for (unsigned i = 1; i < n.numResults() && !trains; ++i)
     if (n.wants(i))
       return n.fail("results beyond the first belong to training", "export for inference");
   if (failed(n.expectFloat(x)) || failed(n.expectRank(x, 2)))
@@ -301,6 +303,25 @@ LogicalResult sectile::frontend::importBatchNorm(Node &n) {
   auto parameter = [&](unsigned i) { return e.cast(n.in(i), dtype); };
   Tensor *scale = parameter(1), *bias = parameter(2), *mean = parameter(3),
          *variance = parameter(4);
+  if (trains) {
+    // The batch's own statistics normalise it; the running ones move towards them.
+    SmallVector<int64_t> axes{0};
+    for (int64_t dim = 2; dim < x->rank(); ++dim)
+      axes.push_back(dim);
+    Tensor *wide = e.cast(x, dtype), *center = e.mean(wide, axes, /*keep=*/true);
+    Tensor *centred = e.pointwise(
+        {wide, center}, [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
+    Tensor *now[] = {e.squeeze(center, axes), e.squeeze(meanOfSquares(e, centred, axes), axes)};
+    for (unsigned i : {0u, 1u})
+      n.result(i + 1, e.cast(e.pointwise({parameter(i + 3), now[i]},
+                                         [&](const Scalar &s, ValueRange args) {
+                                           return s.add(s.mul(args[0], s.constant(momentum)),
+                                                        s.mul(args[1], s.constant(1 - momentum)));
+                                         }),
+                             n.in(i + 3)->dtype));
+    mean = now[0];
+    variance = now[1];
+  }
   Tensor *factor = e.pointwise({scale, variance}, [&](const Scalar &s, ValueRange args) {
     Value root = math::SqrtOp::create(s.b, s.loc, s.add(args[1], s.constant(epsilon)));
     return s.div(args[0], root);

@@ -48,7 +48,16 @@ mlir::LogicalResult importArgExtreme(Node &n);
 mlir::LogicalResult importCumulative(Node &n);
 mlir::LogicalResult importTopK(Node &n);
 // GridSample.cpp
+mlir::LogicalResult importAffineGrid(Node &n);
 mlir::LogicalResult importGridSample(Node &n);
+// Regions.cpp
+mlir::LogicalResult importCol2Im(Node &n);
+mlir::LogicalResult importMaxUnpool(Node &n);
+mlir::LogicalResult importRoiAlign(Node &n);
+// Determinant.cpp
+mlir::LogicalResult importDet(Node &n);
+// TfIdf.cpp
+mlir::LogicalResult importTfIdf(Node &n);
 // Indicator.cpp
 mlir::LogicalResult importEyeLike(Node &n);
 mlir::LogicalResult importHardmax(Node &n);
@@ -119,10 +128,15 @@ mlir::LogicalResult importTensorScatter(Node &n);
 mlir::LogicalResult importCompress(Node &n);
 mlir::LogicalResult importNonZero(Node &n);
 mlir::LogicalResult importUnique(Node &n);
+// Suppression.cpp
+mlir::LogicalResult importNonMaxSuppression(Node &n);
+// Recurrent.cpp
+mlir::LogicalResult importRecurrent(Node &n);
 // Resize.cpp
 mlir::LogicalResult importResize(Node &n);
 // Fourier.cpp
 mlir::LogicalResult importDFT(Node &n);
+mlir::LogicalResult importMelWeightMatrix(Node &n);
 mlir::LogicalResult importSTFT(Node &n);
 mlir::LogicalResult importWindow(Node &n);
 // QuantizedProducts.cpp
@@ -178,6 +192,17 @@ Tensor *gatherAlong(Emitter &e, Tensor *x, Tensor *indices, int64_t axis);
 /// ones count from the end if `fromEnd`. Extents must be checked before.
 Tensor *gatherAt(Node &n, Tensor *source, llvm::ArrayRef<SymExpr> shape,
                  llvm::ArrayRef<Coordinate> at, bool fromEnd);
+/// What a result takes along one dimension of a tensor that is sampled. Each broadcasts to the
+/// result with the dimensions of its taps behind it.
+struct Taps {
+  Tensor *index;              ///< int64, inside the tensor
+  Tensor *weight = nullptr;   ///< null where it is 1
+  Tensor *isInside = nullptr; ///< where the element counts; null where it always does
+};
+/// `x` at coordinates `at` over `shape`, weighted by `taps` and reduced along the last `numDims`
+/// dimensions of it, in computeType. What does not count is 0.
+Tensor *reduceTaps(Node &n, Tensor *x, llvm::ArrayRef<SymExpr> shape, llvm::ArrayRef<Coordinate> at,
+                   llvm::ArrayRef<Taps> taps, int64_t numDims, ReduceKind kind);
 /// `cache` with the rows of `update` along `axis` written from `starts` on, int64, one for each
 /// element of dimension 0, or from 0 on where it is null. A row outside of it ends the run, or
 /// is one from the front again if `isCircular`.
@@ -209,6 +234,14 @@ Tensor *scatterInto(Node &n, Tensor *data, Tensor *updates, llvm::ArrayRef<Tenso
 /// Where along `axis` the extreme element stands, as int64; that extent becomes 1. NaN counts as
 /// the most extreme. The extent must be known to be positive.
 Tensor *argExtreme(Emitter &e, Tensor *x, int64_t axis, bool isMax, bool takesLast);
+/// The places `0 .. n` that have a number, in the order of their numbers: `numbers`, int64 [n],
+/// says which of the results a place is, or is n; `count`, one int64, how many have one, which are
+/// `most` at most. The size of the result is called after result `named` of the node.
+mlir::FailureOr<Tensor *> placesByNumber(Node &n, Tensor *numbers, Tensor *count,
+                                         const SymExpr &most, unsigned named);
+/// What `places` in a row-major `shape` are: int64 [places] for each dimension.
+llvm::SmallVector<Tensor *> coordinatesOf(Emitter &e, Tensor *places,
+                                          llvm::ArrayRef<SymExpr> shape);
 /// x - log(sum(exp(x))) over `axes`, in the type of `x`, with the maximum subtracted first.
 Tensor *logSoftmax(Emitter &e, Tensor *x, llvm::ArrayRef<int64_t> axes);
 

@@ -12,7 +12,7 @@
 // CHECK-DAG: graph.dispatch @[[READ:.*]](%[[PRESENT]], {{.*}}%[[SUM]])
 // CHECK-DAG: graph.dispatch @[[STEP:.*]](%[[STATE]], {{.*}}%[[STATE]])
 // CHECK-NOT: memref.copy
-// CHECK-DAG: graph.kernel @[[APPEND]](%{{.*}}: tensor<?x2x4xf32> {graph.noalias, graph.readonly}{{.*}} -> (tensor<?x2x4xf32> {graph.layout = strided<[32, 4, 1]>, graph.noalias})
+// CHECK-DAG: graph.kernel @[[APPEND]](%{{.*}}: tensor<?x2x4xf32> {graph.noalias, graph.readonly}{{.*}} -> (tensor<?x2x4xf32> {graph.layout = strided<[32, 4, 1]>, graph.noalias, graph.unaligned})
 // CHECK-DAG: graph.kernel @[[READ]](%{{.*}}: tensor<?x?x4xf32> {graph.layout = strided<[32, 4, 1]>, graph.noalias, graph.readonly}
 // CHECK-DAG: graph.kernel @[[STEP]](%{{.*}}: tensor<?x5xf32>, {{.*}}) -> tensor<?x5xf32>
 #id = affine_map<(d0, d1) -> (d0, d1)>

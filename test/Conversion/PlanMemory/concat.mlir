@@ -20,7 +20,7 @@
 // CHECK-NOT: memref.copy
 // CHECK: graph.kernel @[[PRODUCT]]
 // CHECK-NOT: graph.layout
-// CHECK: graph.kernel @[[STRIDED]]({{.*}} -> (tensor<?x24xf32> {graph.layout = strided<[32, 1]>, graph.noalias})
+// CHECK: graph.kernel @[[STRIDED]]({{.*}} -> (tensor<?x24xf32> {graph.layout = strided<[32, 1]>, graph.noalias, graph.unaligned})
 func.func @main(%x: tensor<?x8xf32> {graph.name = "x", graph.dims = ["n", "8"]},
                 %y: tensor<?x8xf32> {graph.name = "y", graph.dims = ["m", "8"]}, %v: tensor<8x24xf32>,
                 %u: tensor<8x24xf32>)

@@ -15,7 +15,7 @@
 // CHECK-NOT: memref.copy
 // CHECK: graph.kernel @[[PRODUCT]]
 // CHECK-NOT: _move
-// CHECK: graph.kernel @[[SQRT]](%{{.*}}: tensor<6x2xf32> {graph.layout = strided<[?, 1]>, graph.noalias, graph.readonly})
+// CHECK: graph.kernel @[[SQRT]](%{{.*}}: tensor<6x2xf32> {graph.layout = strided<[?, 1]>, graph.noalias, graph.readonly, graph.unaligned})
 func.func @main(%x: tensor<6x8xf32>, %w: tensor<8x?xf32> {graph.name = "w", graph.dims = ["8", "n"]})
     -> (tensor<3x?xf32>, tensor<?xf32>, tensor<?x3xf32>, tensor<6x2xf32>, tensor<2x6xf32>) {
   %c1 = arith.constant 1 : index

@@ -1,19 +1,9 @@
 // RUN: sectile-opt %s --pass-pipeline='builtin.module(tile.kernel(tile-assign-layouts{target=sm_80}),tile-to-simt)' --split-input-file -verify-diagnostics
 
-tile.kernel @numbers(%x: !tile.view<64xi8>, %y: !tile.view<64xf32>) {
-  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<64xi8> -> tensor<64xi8>
-  // expected-error @+1 {{'tile.convert' op is not supported by tile-to-simt on sm_80: codes of narrow formats are not decoded in registers yet}}
-  %r = tile.convert %t {from = "e4m3fn"} : tensor<64xi8> -> tensor<64xf32>
-  tile.store %r, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf32>, !tile.view<64xf32>
-  tile.return
-}
-
-// -----
-
-tile.kernel @small(%x: !tile.view<64xf8E4M3FN>, %y: !tile.view<64xf8E4M3FN>) {
-  // expected-error @+1 {{is not supported by tile-to-simt on sm_80: expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32 or f64, but got 'f8E4M3FN'}}
-  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<64xf8E4M3FN> -> tensor<64xf8E4M3FN>
-  tile.store %t, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf8E4M3FN>, !tile.view<64xf8E4M3FN>
+tile.kernel @small(%x: !tile.view<64xf8E3M4>, %y: !tile.view<64xf8E3M4>) {
+  // expected-error @+1 {{is not supported by tile-to-simt on sm_80: expects element types i1, i8, i16, i32, i64, index, f16, bf16, f32, f64, f8E4M3FN, f8E4M3FNUZ, f8E5M2 or f8E5M2FNUZ, but got 'f8E3M4'}}
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<64xf8E3M4> -> tensor<64xf8E3M4>
+  tile.store %t, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf8E3M4>, !tile.view<64xf8E3M4>
   tile.return
 }
 
@@ -35,12 +25,12 @@ tile.kernel @large() {
 
 // -----
 
-tile.kernel @scatter(%bins: !tile.view<100xi32>, %ids: !tile.view<16xi64>) {
-  %i = tile.load %ids at affine_map<(t0) -> (t0)>[] : !tile.view<16xi64> -> tensor<16xi64>
-  %one = arith.constant dense<1> : tensor<16xi32>
-  // expected-error @+1 {{'tile.scatter' op is not supported by tile-to-simt on sm_80: changes in order have no program of threads yet}}
-  tile.scatter %one, %bins at affine_map<(t0, i) -> (i)>[] indices (%i : tensor<16xi64>)
-      : tensor<16xi32>, !tile.view<100xi32> {
+tile.kernel @scatter(%bins: !tile.view<100xi32>, %ids: !tile.view<1024xi64>) {
+  %i = tile.load %ids at affine_map<(t0) -> (t0)>[] : !tile.view<1024xi64> -> tensor<1024xi64>
+  %one = arith.constant dense<1> : tensor<1024xi32>
+  // expected-error @+1 {{'tile.scatter' op is not supported by tile-to-simt on sm_80: expects at most 512 changes in order for each thread, but got 1024 in 'tensor<1024xi32,}}
+  tile.scatter %one, %bins at affine_map<(t0, i) -> (i)>[] indices (%i : tensor<1024xi64>)
+      : tensor<1024xi32>, !tile.view<100xi32> {
   ^bb0(%before: i32, %update: i32):
     %sum = arith.addi %before, %update : i32
     tile.yield %sum : i32
@@ -50,12 +40,12 @@ tile.kernel @scatter(%bins: !tile.view<100xi32>, %ids: !tile.view<16xi64>) {
 
 // -----
 
-tile.kernel @selection(%x: !tile.view<100xi32>, %v: !tile.view<4xi32>, %i: !tile.view<4xi64>) {
-  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<100xi32> -> tensor<100xi32>
-  %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<100xi64>
-  // expected-error @+1 {{'tile.topk' op is not supported by tile-to-simt on sm_80: lists of first elements have no program of threads yet}}
+tile.kernel @selection(%x: !tile.view<1000xi32>, %v: !tile.view<4xi32>, %i: !tile.view<4xi64>) {
+  %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<1000xi32> -> tensor<1000xi32>
+  %p = tile.coord affine_map<(t0) -> (t0)>[] : tensor<1000xi64>
+  // expected-error @+1 {{'tile.topk' op is not supported by tile-to-simt on sm_80: expects at most 512 elements in order for each thread, but got 1000 in 'tensor<1000xi32,}}
   tile.topk %t, %p into %v, %i axis 0 at affine_map<(t0) -> (0)>[]
-      : tensor<100xi32>, tensor<100xi64> into !tile.view<4xi32>, !tile.view<4xi64> {
+      : tensor<1000xi32>, tensor<1000xi64> into !tile.view<4xi32>, !tile.view<4xi64> {
   ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
     %less = arith.cmpi slt, %a, %b : i32
     tile.yield %less : i1

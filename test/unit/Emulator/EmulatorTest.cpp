@@ -344,6 +344,26 @@ TEST(Emulator, FindsAccessesOutOfBounds) {
   EXPECT_EQ(report.findings[0].kind, FindingKind::OutOfBounds);
 }
 
+/// Memory of the host is as far as it was mapped, holds what it holds, and races where asked.
+TEST(Emulator, MapsMemoryOfTheHost) {
+  auto emulator = load(kernelOf("%v = llvm.load %p : !llvm.ptr<1> -> i32\n"
+                                "llvm.store %v, %base : i32, !llvm.ptr<1>\nllvm.return"));
+  ASSERT_TRUE(emulator);
+  std::vector<int32_t> data(64, 7);
+  LaunchOptions options;
+  options.block = {32, 1, 1};
+  for (bool tracks : {false, true}) {
+    emulator->map("all", data.data(), data.size() * 4, tracks);
+    Report report = run(*emulator, options, {data.data()});
+    EXPECT_EQ(report.findings.empty(), !tracks) << textOf(report);
+    emulator->unmapAll();
+  }
+  emulator->map("half", data.data(), 16 * 4, false);
+  expectOnly(run(*emulator, options, {data.data()}), FindingKind::OutOfBounds);
+  emulator->unmapAll();
+  EXPECT_FALSE(run(*emulator, options, {data.data()}).findings.empty());
+}
+
 TEST(Emulator, FindsUninitializedReads) {
   std::vector<int32_t> data(32);
   Report report = runOn(mirror("nvvm.barrier0"), data, 32);

@@ -318,4 +318,100 @@ TEST(Threads, ChecksOfUserData) {
   }
 }
 
+/// Changes that meet, in the order of the formula: sums, the last one, and a quotient that no other
+/// order gives; rows beside each other are those of several threads.
+TEST(Threads, ChangesInOrder) {
+  for (const std::string combine :
+       {"%r = arith.addi %before, %update : i32", "%r = arith.ori %update, %update : i32",
+        "%two = arith.constant 2 : i32\n%d = arith.divsi %before, %two : i32\n"
+        "%r = arith.addi %d, %update : i32"})
+    for (int64_t warps : {1, 4})
+      expectSame(substitute(R"(
+        tile.kernel @k(%x: !tile.view<23x40xi32>, %at: !tile.view<23x40xi64>, %y: !tile.view<5x40xi32>) {
+          %zero = arith.constant dense<0> : tensor<5x40xi32>
+          tile.store %zero, %y at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<5x40xi32>, !tile.view<5x40xi32>
+          %t = tile.load %x at affine_map<(t0, t1) -> (t0, t1)>[] : !tile.view<23x40xi32> -> tensor<23x40xi32>
+          %p = tile.load %at at affine_map<(t0, t1) -> (t0, t1)>[] : !tile.view<23x40xi64> -> tensor<23x40xi64>
+          %five = arith.constant dense<5> : tensor<23x40xi64>
+          %none = arith.constant dense<0> : tensor<23x40xi64>
+          %rest = arith.remui %p, %five : tensor<23x40xi64>
+          %ok = arith.cmpi ne, %p, %none : tensor<23x40xi64>
+          tile.scatter %t, %y at affine_map<(t0, t1, i) -> (i, t1)>[] indices (%rest : tensor<23x40xi64>)
+              where affine_set<(t0, t1) : (21 - t0 >= 0)>[]
+              if (%ok : tensor<23x40xi1>) : tensor<23x40xi32>, !tile.view<5x40xi32> {
+          ^bb0(%before: i32, %update: i32):
+            COMBINE
+            tile.yield %r : i32
+          }
+          tile.return
+        })",
+                            {{"COMBINE", combine}}),
+                 {view({23, 40}, "i32"), view({23, 40}, "i64")}, {view({5, 40}, "i32")}, warps);
+}
+
+/// The first of many, along rows of one thread each and along one long row.
+TEST(Threads, FirstElements) {
+  for (auto [rows, length, kept] : {std::array<int64_t, 3>{37, 9, 4}, {1, 50, 7}, {3, 20, 1}})
+    for (int64_t warps : {1, 2}) {
+      std::string text = substitute(R"(
+        tile.kernel @k(%x: !tile.view<RxLxi32>, %v: !tile.view<RxKxi32>, %p: !tile.view<RxKxi64>) {
+          %none = arith.constant dense<-1> : tensor<RxKxi64>
+          %zero = arith.constant dense<0> : tensor<RxKxi32>
+          tile.store %zero, %v at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<RxKxi32>, !tile.view<RxKxi32>
+          tile.store %none, %p at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<RxKxi64>, !tile.view<RxKxi64>
+          %t = tile.load %x at affine_map<(t0, t1) -> (t0, t1)>[] : !tile.view<RxLxi32> -> tensor<RxLxi32>
+          %i = tile.coord affine_map<(t0, t1) -> (t1)>[] : tensor<RxLxi64>
+          tile.topk %t, %i into %v, %p axis 1 at affine_map<(t0, t1) -> (t0, 0)>[]
+              : tensor<RxLxi32>, tensor<RxLxi64> into !tile.view<RxKxi32>, !tile.view<RxKxi64> {
+          ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+            ORDER
+          }
+          %c0 = arith.constant 0 : index
+          %c1 = arith.constant 1 : index
+          %n = arith.constant R : index
+          scf.for %row = %c0 to %n step %c1 {
+            tile.sort %v, %p axis 1 at affine_map<()[s0] -> (s0, 0)>[%row] : !tile.view<RxKxi32>, !tile.view<RxKxi64> {
+            ^bb0(%a: i32, %ai: i64, %b: i32, %bi: i64):
+              ORDER
+            }
+          }
+          tile.return
+        })",
+                                    {{"ORDER", R"(
+            %m = arith.constant -1 : i64
+            %isEmpty = arith.cmpi eq, %bi, %m : i64
+            %isOther = arith.cmpi ne, %ai, %m : i64
+            %more = arith.cmpi sgt, %a, %b : i32
+            %same = arith.cmpi eq, %a, %b : i32
+            %before = arith.cmpi slt, %ai, %bi : i64
+            %tie = arith.andi %same, %before : i1
+            %first = arith.ori %more, %tie : i1
+            %either = arith.ori %first, %isEmpty : i1
+            %r = arith.andi %either, %isOther : i1
+            tile.yield %r : i1)"},
+                                     {"RxL", str(rows) + "x" + str(length)},
+                                     {"RxK", str(rows) + "x" + str(kept)},
+                                     {"constant R", "constant " + str(rows)}});
+      expectSame(text, {view({rows, length}, "i32")},
+                 {view({rows, kept}, "i32"), view({rows, kept}, "i64")}, warps);
+    }
+}
+
+/// Codes of formats of several kinds, decoded and made, and 8-bit floats as elements.
+TEST(Threads, Numbers) {
+  for (const std::string format : {"e4m3fn", "e5m2", "e2m1", "uint4", "int4"})
+    expectSame(substitute(R"(
+      tile.kernel @k(%x: !tile.view<150xi8>, %y: !tile.view<150xf32>, %z: !tile.view<150xi8>) {
+        %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<150xi8> -> tensor<150xi8>
+        %r = tile.convert %t {from = "FORMAT"} : tensor<150xi8> -> tensor<150xf32>
+        tile.store %r, %y at affine_map<(t0) -> (t0)>[] : tensor<150xf32>, !tile.view<150xf32>
+        %half = arith.constant dense<0.5> : tensor<150xf32>
+        %q = tile.quantize %r scale %half {format = "FORMAT"} : (tensor<150xf32>, tensor<150xf32>) -> tensor<150xi8>
+        tile.store %q, %z at affine_map<(t0) -> (t0)>[] : tensor<150xi8>, !tile.view<150xi8>
+        tile.return
+      })",
+                          {{"FORMAT", format}}),
+               {view({150}, "i8")}, {view({150}, "f32"), view({150}, "i8")}, 2);
+}
+
 } // namespace

@@ -48,8 +48,9 @@ constexpr llvm::StringLiteral kInfoSuffix = ".info";
 /// Whether a scalar op of math, or arith's remainder of floats, can be compiled for CPUs.
 bool hasCode(mlir::Operation *op);
 
-/// Pass `tile-to-cpu` for `level`.
-std::unique_ptr<mlir::Pass> createTileToCPUPass(const CpuLevel &level, FloatMode mode);
+/// Pass `tile-to-cpu` for `level`; with `infoOnly`, for kernels whose blocks another device runs.
+std::unique_ptr<mlir::Pass> createTileToCPUPass(const CpuLevel &level, FloatMode mode,
+                                                bool infoOnly = false);
 /// Pass `cpu-expand-math` for `level`.
 std::unique_ptr<mlir::Pass> createExpandMathPass(const CpuLevel &level);
 

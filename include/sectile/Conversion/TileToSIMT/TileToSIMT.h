@@ -18,6 +18,9 @@ namespace sectile::simt {
 
 /// Attribute of a gpu.func: messages of the kernel's checks, in the order of their numbers, from 1.
 inline constexpr llvm::StringLiteral kFailuresAttr = "sectile.failures";
+/// Attribute of a kernel of a package: the type of the tile.kernel it was made from, whose views
+/// say how far its buffers extend.
+inline constexpr llvm::StringLiteral kViewsAttr = "tile.views";
 /// Attribute of a kernel's argument: what its address is a multiple of, in bytes.
 inline constexpr llvm::StringLiteral kAlignmentAttr = "tile.alignment";
 

@@ -11,8 +11,8 @@
 // fields, and whatever is neither is a search among at most 256 constants.
 //
 //===----------------------------------------------------------------------===//
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_NUMBERS_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_NUMBERS_H
 
 #include "Bits.h"
 #include "lib/Conversion/Support/Lanes.h"
@@ -20,12 +20,7 @@
 
 #include "sectile/Formats/Format.h"
 
-namespace sectile {
-struct CpuLevel;
-} // namespace sectile
-
-namespace sectile::cpu {
-using namespace lowering;
+namespace sectile::lowering {
 
 /// Whether `decodeFloat` and `encodeFloat` know the layout: its numbers are f32's, and its normal
 /// ones normal there.
@@ -52,10 +47,9 @@ Num toNumber(Num integers, const formats::Format &format);
 /// f32 of what `readCodes` gives.
 Num decode(Num codes, const formats::Format &format);
 
-/// f32 of integers that hold codes, looked up by the level's instruction for tables; nothing where
+/// f32 of integers that hold codes, looked up by the target's instruction for tables; nothing where
 /// it has none, where it does not fit the lanes, or where `decode` takes fewer instructions.
-std::optional<Num> decodeByTable(Lanes &lanes, mlir::Value held, const formats::Format &format,
-                                 const CpuLevel &level);
+std::optional<Num> decodeByTable(Lanes &lanes, mlir::Value held, const formats::Format &format);
 
 /// Codes nearest to f32 or f64, as i32, sign-extended in signed integer formats. In formats of
 /// consecutive integers `shift`, if there is one, is added behind the rounding to an integer.
@@ -63,6 +57,9 @@ std::optional<Num> decodeByTable(Lanes &lanes, mlir::Value held, const formats::
 mlir::Value encode(Num values, std::optional<Num> shift, const formats::Format &format,
                    bool special);
 
-} // namespace sectile::cpu
+/// The layout of `type`, if it is a float of 8 bits.
+std::optional<formats::FloatLayout> getSmallFloat(mlir::Type type);
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_NUMBERS_H
+} // namespace sectile::lowering
+
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_NUMBERS_H

@@ -4,15 +4,14 @@
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef SECTILE_LIB_CONVERSION_TILETOCPU_BITS_H
-#define SECTILE_LIB_CONVERSION_TILETOCPU_BITS_H
+#ifndef SECTILE_LIB_CONVERSION_SUPPORT_BITS_H
+#define SECTILE_LIB_CONVERSION_SUPPORT_BITS_H
 
 #include "lib/Conversion/Support/Vectors.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
-namespace sectile::cpu {
-using namespace lowering;
+namespace sectile::lowering {
 
 /// Integer and float arithmetic on a part of 32-bit elements.
 struct Bits {
@@ -71,6 +70,6 @@ inline mlir::Value roundBits(Bits &b, mlir::Value bits, unsigned dropped) {
   return b.add(b.add(bits, b.constant((1u << (dropped - 1)) - 1)), even);
 }
 
-} // namespace sectile::cpu
+} // namespace sectile::lowering
 
-#endif // SECTILE_LIB_CONVERSION_TILETOCPU_BITS_H
+#endif // SECTILE_LIB_CONVERSION_SUPPORT_BITS_H

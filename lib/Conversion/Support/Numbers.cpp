@@ -22,7 +22,6 @@
 #include "Numbers.h"
 
 #include "sectile/Numbers/Codes.h"
-#include "sectile/Target/CpuLevel.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -33,7 +32,7 @@
 
 using namespace mlir;
 using namespace sectile;
-using namespace sectile::cpu;
+using namespace sectile::lowering;
 using formats::Format;
 using formats::IntegerLayout;
 using formats::Overflow;
@@ -80,7 +79,7 @@ static std::optional<Progression> getProgression(const Format &format) {
   return result;
 }
 
-Num sectile::cpu::readCodes(Lanes &l, Value held, const Format &format) {
+Num lowering::readCodes(Lanes &l, Value held, const Format &format) {
   assert(!l.wide && "codes are numbers of 32 bits");
   unsigned width = getElementTypeOrSelf(held.getType()).getIntOrFloatBitWidth();
   unsigned bits = format.getBits();
@@ -102,7 +101,7 @@ Num sectile::cpu::readCodes(Lanes &l, Value held, const Format &format) {
   return result;
 }
 
-std::optional<Num> sectile::cpu::decodeInteger(Num codes, const Format &format) {
+std::optional<Num> lowering::decodeInteger(Num codes, const Format &format) {
   std::optional<Progression> progression = getProgression(format);
   if (!progression)
     return std::nullopt;
@@ -112,7 +111,7 @@ std::optional<Num> sectile::cpu::decodeInteger(Num codes, const Format &format) 
   return progression->offset == 0 ? codes : codes + l.integer(progression->offset);
 }
 
-Num sectile::cpu::toNumber(Num integers, const Format &format) {
+Num lowering::toNumber(Num integers, const Format &format) {
   Num result = integers.lanes->toNum(integers);
   double step = getProgression(format)->step;
   return step == 1 ? result : result * step;
@@ -171,9 +170,8 @@ static int64_t countDecodeSteps(const Format &format) {
   return (int64_t(1) << format.getBits()) - 1 + 2 * format.getBits();
 }
 
-std::optional<Num> sectile::cpu::decodeByTable(Lanes &l, Value held, const Format &format,
-                                               const CpuLevel &level) {
-  int64_t entries = level.tableEntries, codes = int64_t(1) << format.getBits();
+std::optional<Num> sectile::lowering::decodeByTable(Lanes &l, Value held, const Format &format) {
+  int64_t entries = l.target.tableEntries, codes = int64_t(1) << format.getBits();
   if (entries == 0 || l.wide || l.count == 1 || l.count > entries)
     return std::nullopt;
   // A lookup for each vector of the table, then a bit of the code after the other chooses.
@@ -204,7 +202,7 @@ std::optional<Num> sectile::cpu::decodeByTable(Lanes &l, Value held, const Forma
     Value table = arith::ConstantOp::create(l.builder, l.loc,
                                             DenseElementsAttr::get(type, ArrayRef<float>(numbers)));
     Value value = LLVM::CallIntrinsicOp::create(l.builder, l.loc, type,
-                                                l.builder.getStringAttr(level.tableIntrinsic),
+                                                l.builder.getStringAttr(l.target.tableIntrinsic),
                                                 ValueRange{table, index})
                       .getResult(0);
     if (l.count < entries)
@@ -306,7 +304,7 @@ static Num encodeBySteps(Num values, const Format &format, bool special) {
 // All formats
 //===----------------------------------------------------------------------===//
 
-Num sectile::cpu::decode(Num codes, const Format &format) {
+Num lowering::decode(Num codes, const Format &format) {
   if (std::optional<Num> integers = decodeInteger(codes, format))
     return toNumber(*integers, format);
   Lanes &l = *codes.lanes;
@@ -317,8 +315,7 @@ Num sectile::cpu::decode(Num codes, const Format &format) {
   return l.wrap(decodeFloat(b, codes.value, *layout));
 }
 
-Value sectile::cpu::encode(Num values, std::optional<Num> shift, const Format &format,
-                           bool special) {
+Value lowering::encode(Num values, std::optional<Num> shift, const Format &format, bool special) {
   Lanes &l = *values.lanes;
   const formats::FloatLayout *layout = format.getFloat();
   if (layout && isWithinF32(*layout)) {

@@ -1,4 +1,4 @@
-//===- ImportRecurrent.cpp - RNN, GRU and LSTM nodes --------------------------*- C++ -*-===//
+//===- Recurrent.cpp - RNN, GRU and LSTM ------------------------*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,7 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "GraphImporter.h"
+#include "Operators.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -257,16 +257,9 @@ static Tensor *projectInput(Emitter &e, const Cell &cell, Tensor *x, Tensor *w, 
   return add(e, pre, add(e, ofInput, e.concat({outer, none}, 0)));
 }
 
-LogicalResult GraphImporter::importRecurrent(Node &n) {
-  if (n.opset() < 7)
-    return n.fail("the operator is known from opset 7, but the model imports " + Twine(n.opset()),
-                  "export with opset 7 or newer");
-  emit.overflowed = emit.checkedInBranch = false;
+LogicalResult sectile::frontend::importRecurrent(Node &n) {
+  Emitter &emit = n.emit;
   bool isLstm = n.op() == "LSTM";
-  unsigned most = isLstm ? 8 : 6;
-  if (n.numInputs() < 3 || n.numInputs() > most || !n.has(0) || !n.has(1) || !n.has(2))
-    return n.fail("expects 3 to " + Twine(most) + " inputs, the first three given, but got " +
-                  Twine(n.numInputs()));
   std::string direction = n.stringAttr("direction", "forward");
   if (direction != "forward" && direction != "reverse" && direction != "bidirectional")
     return n.fail("expects the direction to be forward, reverse or bidirectional, but got '" +
@@ -285,13 +278,13 @@ LogicalResult GraphImporter::importRecurrent(Node &n) {
   auto optional = [&](unsigned i) { return n.has(i) ? n.in(i) : nullptr; };
   Tensor *bias = optional(3), *lengths = optional(4), *firstH = optional(5),
          *firstC = isLstm ? optional(6) : nullptr, *peepholes = isLstm ? optional(7) : nullptr;
-  SymExpr size = syms.simplify(r->shape[2]), gates = SymExpr(cell->gates) * size;
+  SymExpr size = n.syms.simplify(r->shape[2]), gates = SymExpr(cell->gates) * size;
   if (n.hasAttr("hidden_size") &&
       failed(n.expectEqual(size, n.intAttr("hidden_size", 0), "hidden_size and the weights")))
     return failure();
   if (batchFirst)
     x = emit.transpose(x, {1, 0, 2});
-  SymExpr length = syms.simplify(x->shape[0]), batch = syms.simplify(x->shape[1]);
+  SymExpr length = n.syms.simplify(x->shape[0]), batch = n.syms.simplify(x->shape[1]);
   auto expectShape = [&](Tensor *tensor, ArrayRef<SymExpr> shape, StringRef what) -> LogicalResult {
     if (!tensor)
       return success();
@@ -321,8 +314,6 @@ LogicalResult GraphImporter::importRecurrent(Node &n) {
     return failure();
   if (lengths && lengths->dtype != DType::I32)
     return n.fail("expects lengths of int32, but got " + nameOf(lengths->dtype));
-  if (failed(n.checkAttributes()))
-    return failure();
 
   auto wide = [&](Tensor *tensor) { return tensor ? emit.cast(tensor, dtype) : nullptr; };
   SmallVector<Tensor *> rows, lastH, lastC;
@@ -339,41 +330,39 @@ LogicalResult GraphImporter::importRecurrent(Node &n) {
     if (isLstm)
       start.push_back(firstC ? own(firstC) : zero);
 
-    LoopBody body;
-    enterBody(body, start, length.constant().value_or(Emitter::kMostElements));
-    auto capture = [&](Tensor *tensor) { return tensor ? captureTensor(body, tensor) : nullptr; };
-    SymExpr time = isBackward ? length - SymExpr(1) - body.iteration : body.iteration;
-    Weights weights{takePart(emit, capture(pre), 0, time), capture(recurrent),
-                    capture(recurrentBias), capture(ownPeepholes), capture(lengths)};
-    ArrayRef<Activation> functions = cell->activations;
-    size_t perDirection = functions.size() / directions;
-    SmallVector<Tensor *> states(body.state),
-        next = makeStep(emit, *cell, functions.slice(number * perDirection, perDirection), weights,
-                        states);
-    Tensor *row = next[0];
-    if (weights.lengths) {
-      Value now = emit.index(time);
-      Tensor *isIn = emit.pointwise({emit.unsqueeze(weights.lengths, {1})}, {batch, 1}, DType::Bool,
-                                    [&](const Scalar &s, ValueRange args) {
-                                      return s.compare(Compare::Less, s.fromIndex(now), args[0]);
-                                    });
-      auto choose = [&](Tensor *inside, Tensor *beyond) {
-        return emit.pointwise(
-            {isIn, inside, beyond}, inside->shape, dtype,
-            [](const Scalar &s, ValueRange args) { return s.select(args[0], args[1], args[2]); });
-      };
-      row = choose(row, emit.scalar(dtype, 0));
-      for (auto [after, before] : llvm::zip_equal(next, states))
-        after = choose(after, before);
-    }
-    LoopBounds bounds;
-    bounds.trips = length;
-    LoopResults made = makeLoop(body, bounds, start, nullptr, next, {row});
+    auto step = [&](const Iteration &at) -> IterationResults {
+      SymExpr time = isBackward ? length - SymExpr(1) - at.number : at.number;
+      Weights weights{takePart(emit, at.capture(pre), 0, time), at.capture(recurrent),
+                      at.capture(recurrentBias), at.capture(ownPeepholes), at.capture(lengths)};
+      ArrayRef<Activation> functions = cell->activations;
+      size_t perDirection = functions.size() / directions;
+      SmallVector<Tensor *> states(at.state),
+          next = makeStep(emit, *cell, functions.slice(number * perDirection, perDirection),
+                          weights, states);
+      Tensor *row = next[0];
+      if (weights.lengths) {
+        Value now = emit.index(time);
+        Tensor *isIn = emit.pointwise({emit.unsqueeze(weights.lengths, {1})}, {batch, 1},
+                                      DType::Bool, [&](const Scalar &s, ValueRange args) {
+                                        return s.compare(Compare::Less, s.fromIndex(now), args[0]);
+                                      });
+        auto choose = [&](Tensor *inside, Tensor *beyond) {
+          return emit.pointwise(
+              {isIn, inside, beyond}, inside->shape, dtype,
+              [](const Scalar &s, ValueRange args) { return s.select(args[0], args[1], args[2]); });
+        };
+        row = choose(row, emit.scalar(dtype, 0));
+        for (auto [after, before] : llvm::zip_equal(next, states))
+          after = choose(after, before);
+      }
+      return {next, {row}};
+    };
+    IterationResults made = n.repeat({length, nullptr, start}, step);
     made.rows[0]->shape[0] = length;
     rows.push_back(emit.unsqueeze(moveRows(emit, made.rows[0], 0, isBackward), {1}));
-    lastH.push_back(emit.unsqueeze(made.carried[0], {0}));
+    lastH.push_back(emit.unsqueeze(made.state[0], {0}));
     if (isLstm)
-      lastC.push_back(emit.unsqueeze(made.carried[1], {0}));
+      lastC.push_back(emit.unsqueeze(made.state[1], {0}));
   }
   auto give = [&](unsigned i, ArrayRef<Tensor *> parts, int64_t axis,
                   ArrayRef<int64_t> permutation) {
@@ -386,8 +375,5 @@ LogicalResult GraphImporter::importRecurrent(Node &n) {
   give(1, lastH, 0, {1, 0, 2});
   if (isLstm)
     give(2, lastC, 0, {1, 0, 2});
-  for (unsigned i = 0; i < n.numResults(); ++i)
-    if (n.resultAt(i) && failed(checkResult(n, i)))
-      return failure();
-  return checkSizes(n);
+  return success();
 }

@@ -17,7 +17,8 @@
 #include <cmath>
 
 using namespace mlir;
-using namespace sectile::cpu;
+using namespace sectile;
+using namespace sectile::lowering;
 using sectile::formats::FloatLayout;
 using sectile::formats::Special;
 
@@ -46,7 +47,7 @@ static uint32_t getInfinityCode(const FloatLayout &layout) {
   return ((1u << layout.exponentBits) - 1) << layout.mantissaBits;
 }
 
-bool sectile::cpu::isWithinF32(const FloatLayout &layout) {
+bool lowering::isWithinF32(const FloatLayout &layout) {
   int largest = (1 << layout.exponentBits) - 1 - layout.bias;
   bool isNormal = getLowestExponent(layout) >= -126 || isSubnormalAtFirst(layout);
   // What `encodeFloat` adds to the smallest numbers is one of f32 too.
@@ -65,7 +66,7 @@ static Value scaleByUnit(Bits &b, Value integers, const FloatLayout &layout) {
   return b.asInt(arith::MulFOp::create(b.builder, b.loc, converted, unit));
 }
 
-Value sectile::cpu::decodeFloat(Bits &b, Value codes, const FloatLayout &layout) {
+Value lowering::decodeFloat(Bits &b, Value codes, const FloatLayout &layout) {
   uint32_t mask = getMagnitudeMask(layout), implied = 1u << layout.mantissaBits;
   Value magnitude = b.both(codes, mask);
   Value moved = b.left(magnitude, 23 - layout.mantissaBits);
@@ -118,7 +119,7 @@ static Value encodeSubnormal(Bits &b, Value magnitude, const FloatLayout &layout
   return b.select(b.less(magnitude, 1u << 22), b.constant(0), code);
 }
 
-Value sectile::cpu::encodeFloat(Bits &b, Value values, const FloatLayout &layout, bool special) {
+Value lowering::encodeFloat(Bits &b, Value values, const FloatLayout &layout, bool special) {
   uint32_t mask = getMagnitudeMask(layout), signBit = mask + 1;
   uint32_t largest = layout.getLargestCode(), infinity = getInfinityCode(layout);
   uint32_t nan = layout.special == Special::FNUZ      ? signBit
@@ -151,4 +152,12 @@ Value sectile::cpu::encodeFloat(Bits &b, Value values, const FloatLayout &layout
   else if (!layout.hasNaN()) // a NaN becomes +0
     sign = b.select(isNumber, sign, b.constant(0));
   return b.either(code, sign);
+}
+
+std::optional<FloatLayout> lowering::getSmallFloat(Type type) {
+  if (!isNarrowFloat(type) || type.getIntOrFloatBitWidth() != 8)
+    return std::nullopt;
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return *sectile::formats::Format::parse(name)->getFloat();
 }
