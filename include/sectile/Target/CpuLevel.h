@@ -89,8 +89,8 @@ struct CpuLevel {
   int64_t minMaskedBytes;
   /// Loads of lanes at unrelated addresses that are faster than scalar loads.
   bool hasGather;
-  /// Entries, 32 bits wide, of a table that one instruction looks lanes up in, by their low bits: as
-  /// many as a vector has lanes; 0: there is none.
+  /// Entries, 32 bits wide, of a table that one instruction looks lanes up in, by their low bits:
+  /// as many as a vector has lanes; 0: there is none.
   int64_t tableEntries;
   /// LLVM's name of that instruction on floats: table, then indices.
   llvm::StringLiteral tableIntrinsic;
