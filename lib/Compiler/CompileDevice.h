@@ -32,7 +32,7 @@ std::vector<KernelSummary> summariseKernels(mlir::ModuleOp module);
 
 /// Compiles `module`, an imported model of its own, for `device` beside a host of level `host`.
 /// Stops where `options.emit` says. `dump` is called with the module of each stage. Without ptxas
-/// there is no cubin, which `options.progress` is told.
+/// there is no cubin, and a warning says so.
 llvm::FailureOr<DeviceCode>
 compileForDevice(mlir::ModuleOp module, const target::GpuTarget &device, const CpuLevel &host,
                  const CompileOptions &options,

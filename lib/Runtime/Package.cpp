@@ -78,6 +78,9 @@ sectile_status sectile_package::chooseTarget(Message &message) {
     target = &descriptor->targets[found];
     if (devices && devices[found].num_images > 0)
       device = &devices[found];
+    if (!device && strcmp(target->name, "cpu") != 0)
+      return fail(message, SECTILE_UNSUPPORTED,
+                  "target '%s' of the package has no kernels for a device", target->name);
     return SECTILE_OK;
   }
   message.clear();

@@ -14,9 +14,9 @@ func.func @reshaped(%n: index) -> tensor<?xf32> {
 }
 
 // CHECK-LABEL: func.func @gathered
-// CHECK-DAG: %[[FILL:.*]] = graph.launch @{{.*}}() sizes[] : () -> tensor<8xf32>
-// CHECK-DAG: %[[SPLAT:.*]] = arith.constant dense<1.000000e+00> : tensor<8xf32>
+// CHECK: %[[FILL:.*]] = graph.launch @{{.*}}() sizes[] : () -> tensor<8xf32>
 // CHECK: graph.launch @{{.*}}(%[[FILL]], %arg0)
+// CHECK: %[[SPLAT:.*]] = arith.constant dense<1.000000e+00> : tensor<8xf32>
 // CHECK: graph.launch @{{.*}}(%[[SPLAT]], %arg0)
 func.func @gathered(%at: tensor<3xi64>) -> (tensor<3xf32>, tensor<3xf32>) {
   %c = arith.constant 2.5 : f32

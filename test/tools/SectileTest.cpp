@@ -37,7 +37,7 @@ TEST(Sectile, RefusesWhatItDoesNotKnow) {
   expectError(runProgram({"run"}), 2, "run expects a PACKAGE");
   expectError(runProgram({"run", packagePath("add"), "--wrong"}), 2, "unknown option '--wrong'");
   expectError(runProgram({"run", packagePath("add"), "--sanitize=races"}), 2,
-              "option '--sanitize' is not in this version");
+              "option '--sanitize' is for --device=emulator:ARCH");
 }
 
 TEST(Sectile, ReportsAFullStandardOutput) {

@@ -57,24 +57,6 @@ func.func @main(%a: tensor<64x101xf32>, %b: tensor<101x64xf32>) -> tensor<64x64x
 
 // -----
 
-// What is computed of an operand is not zero where the load is: both sides are masked.
-// CHECK-LABEL: module @sm_80
-// CHECK: math.exp
-// CHECK: tile.mask
-// CHECK: arith.select
-// CHECK: tile.dot
-func.func @main(%x: tensor<64x101xf32>, %b: tensor<101x64xf32>) -> tensor<64x64xf32> {
-  %z = arith.constant 0.0 : f32
-  %ea = tensor.empty() : tensor<64x101xf32>
-  %a = linalg.exp ins(%x : tensor<64x101xf32>) outs(%ea : tensor<64x101xf32>) -> tensor<64x101xf32>
-  %e = tensor.empty() : tensor<64x64xf32>
-  %f = linalg.fill ins(%z : f32) outs(%e : tensor<64x64xf32>) -> tensor<64x64xf32>
-  %r = linalg.matmul ins(%a, %b : tensor<64x101xf32>, tensor<101x64xf32>) outs(%f : tensor<64x64xf32>) -> tensor<64x64xf32>
-  return %r : tensor<64x64xf32>
-}
-
-// -----
-
 // Elementwise: a thousand neighbours, with the rows that go into them.
 // CHECK-LABEL: module @sm_80
 // CHECK: tile.load {{.*}} -> tensor<10x100xf32>

@@ -75,6 +75,80 @@ TEST_F(Add, WritesTheUsersBuffer) {
   expectMessage(context, "output 'c' expects a buffer of 400 bytes, but got 399");
 }
 
+/// What the user's device does, and what it was asked for last.
+struct AddDevice {
+  int32_t result = 0;
+  int64_t blocks = 0;
+
+  static int32_t launch(void *user, sectile_device_launch *launch) {
+    auto &device = *static_cast<AddDevice *>(user);
+    device.blocks = launch->blocks;
+    auto *const *buffers = reinterpret_cast<float *const *>(launch->buffers);
+    for (int64_t i = 0; i < launch->sizes[0]; ++i)
+      buffers[2][i] = buffers[0][i] + buffers[1][i];
+    launch->values[0] = 42;
+    snprintf(launch->message, sizeof launch->message, "the device is gone");
+    return device.result;
+  }
+};
+
+TEST_F(Add, RunsOnTheUsersDevice) {
+  AddDevice device;
+  auto options = makeOptions<sectile_package_options>();
+  options.device = {AddDevice::launch, &device};
+  package = loadPackage("device", &options);
+  context = makeContext(package);
+  setSize(130);
+  ASSERT_EQ(run(), SECTILE_OK) << sectile_context_message(context.get());
+  expectSum();
+  EXPECT_EQ(device.blocks, 3);
+  device.result = 1;
+  EXPECT_EQ(run(), SECTILE_INVALID_INPUT);
+  expectMessage(context, "expects no 42 (kernel 'add', nodes /layer/Add)");
+  device.result = 2;
+  EXPECT_EQ(run(), SECTILE_INTERNAL);
+  expectMessage(context, "kernel 'add' fails with unknown number 2");
+  device.result = -1;
+  EXPECT_EQ(run(), SECTILE_INTERNAL);
+  expectMessage(context, "the device is gone (kernel 'add', nodes /layer/Add)");
+  // Nothing to do is nothing to launch.
+  device.blocks = -1;
+  setSize(0);
+  EXPECT_EQ(run(), SECTILE_OK);
+  EXPECT_EQ(device.blocks, -1);
+}
+
+TEST_F(Add, NeedsADeviceOnlyToRun) {
+  package = loadPackage("device");
+  context = makeContext(package);
+  setSize(3);
+  EXPECT_EQ(run(), SECTILE_UNSUPPORTED);
+  expectMessage(context, "the package's kernels for 'sm_90a' need a device");
+  EXPECT_EQ(sectile_context_infer_shapes(context.get(), inputs, 2, &output, 1), SECTILE_OK);
+  EXPECT_EQ(output.bytes, 12u);
+  auto image = makeOptions<sectile_image_info>();
+  ASSERT_EQ(sectile_package_get_image(package.get(), 0, &image), SECTILE_OK);
+  EXPECT_EQ(image.kind, SECTILE_IMAGE_PTX);
+  EXPECT_EQ(std::string(static_cast<const char *>(image.data), image.bytes), "ptx");
+  EXPECT_EQ(sectile_package_get_image(package.get(), 1, &image), SECTILE_INVALID_ARGUMENT);
+  auto kernel = makeOptions<sectile_device_kernel_info>();
+  ASSERT_EQ(sectile_package_get_device_kernel(package.get(), 0, &kernel), SECTILE_OK);
+  EXPECT_EQ(kernel.threads, 64);
+  EXPECT_EQ(kernel.registers, 20);
+  EXPECT_EQ(kernel.shared_bytes, 256);
+  EXPECT_EQ(kernel.spill_bytes, -1);
+  EXPECT_EQ(sectile_package_get_device_kernel(package.get(), 1, &kernel), SECTILE_INVALID_ARGUMENT);
+  // Packages of CPU code have neither.
+  package = loadPackage("add");
+  EXPECT_EQ(sectile_package_get_image(package.get(), 0, &image), SECTILE_INVALID_ARGUMENT);
+  auto options = makeOptions<sectile_package_options>();
+  options.target = "sm_90a";
+  Failure failure = loadFailure(packagePath("add"), &options);
+  EXPECT_EQ(failure.status, SECTILE_UNSUPPORTED);
+  EXPECT_NE(failure.message.find("no target 'sm_90a', but only cpu"), std::string::npos)
+      << failure.message;
+}
+
 TEST_F(Add, InfersShapesWithoutData) {
   setSize(7);
   inputs[0].data = inputs[1].data = nullptr;

@@ -174,7 +174,11 @@ TEST(Package, RefusesBadDescriptors) {
       {"bad-kernel", SECTILE_INVALID_PACKAGE, "kernel 'k' has no code at level 'base'"},
       {"bad-loops", SECTILE_INVALID_PACKAGE, "loops are counted, but not there"},
       {"bad-prepare", SECTILE_INVALID_PACKAGE, "target 'cpu' has no host program"},
-      {"bad-target", SECTILE_UNSUPPORTED, "its first is 'sm_90'"},
+      {"bad-target", SECTILE_UNSUPPORTED,
+       "target 'sm_90' of the package has no kernels for a device"},
+      {"bad-device", SECTILE_INVALID_PACKAGE, "kernel 'k' expects at least one thread, but has 0"},
+      {"bad-offset", SECTILE_INVALID_PACKAGE,
+       "constants of target 'sm_90' begin at byte 4096 of 0"},
       {"bad-count", SECTILE_INVALID_PACKAGE, "expects an array of 3 symbols, but got null"},
       {"bad-constants", SECTILE_INVALID_PACKAGE, "constants aligned to 4096"},
   };

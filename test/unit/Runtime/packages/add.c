@@ -6,7 +6,7 @@
  *===----------------------------------------------------------------------===*
  *
  * Inputs a, b: f32[n]; output c: f32[n]. Blocks of 64 elements. The arena holds
- * a copy of a, so that its pages are used.
+ * a copy of a, so that its pages are used. As DEVICE, for a device that the library lacks.
  *===----------------------------------------------------------------------===*/
 
 #include "Package.h"
@@ -23,6 +23,7 @@ static void addInfo(void *const *bufs, const int64_t *sizes, sectile_abi_launch_
   out->operations = sizes[0];
 }
 
+#ifndef DEVICE
 static int32_t addRun(void *const *bufs, const int64_t *sizes, int64_t begin, int64_t end,
                       void *scratch, int64_t *values) {
   (void)values;
@@ -37,6 +38,7 @@ static int32_t addRun(void *const *bufs, const int64_t *sizes, int64_t begin, in
   }
   return 0;
 }
+#endif
 
 static int32_t prepare(sectile_abi_call *call) {
   int64_t n = call->input_dims[0][0];
@@ -68,15 +70,32 @@ static const sectile_abi_tensor inputs[] = {TENSOR("a", SECTILE_ABI_F32, dims, e
 static const sectile_abi_tensor outputs[] = {TENSOR("c", SECTILE_ABI_F32, dims, exprs)};
 static const sectile_abi_kernel kernels[] = {
     {"add", "/layer/Add", "f32[?] + f32[?]", "block = [64]"}};
+#ifdef DEVICE
+#define TARGET "sm_90a"
+static const char *const failures[] = {"expects no %0"};
+static const sectile_abi_kernel_code code[] = {
+    {.info = addInfo, .failures = failures, .num_failures = 1}};
+static const sectile_abi_image images[] = {
+    {.kind = SECTILE_ABI_IMAGE_PTX, .data = "ptx", .bytes = 3}};
+static const sectile_abi_device_kernel deviceKernels[] = {
+    {.threads = 64, .registers = 20, .shared_bytes = 256, .spill_bytes = -1}};
+static const sectile_abi_device devices[] = {
+    {.num_images = 1, .images = images, .kernels = deviceKernels}};
+#else
+#define TARGET "cpu"
 static const sectile_abi_kernel_code code[] = {
     {.info = addInfo, .run = addRun, .vector_ops = 3, .scalar_ops = 1}};
+#endif
 static const sectile_abi_loop loops[] = {{3, 0}, {0, 1}};
 static const uint32_t loopEnds[] = {2};
 static const sectile_abi_level levels[] = {{"base", 0, code}};
 static const sectile_abi_target targets[] = {
-    {.name = "cpu", KERNELS(kernels), LEVELS(levels), .prepare = prepare, .run = run}};
+    {.name = TARGET, KERNELS(kernels), LEVELS(levels), .prepare = prepare, .run = run}};
 
 EXPORTED const sectile_package_descriptor sectile_package = {
-    PACKAGE_HEADER,   .model_name = "add", INPUTS(inputs), OUTPUTS(outputs),
-    SYMBOLS(symbols), TARGETS(targets),    .loops = loops, .loop_ends = loopEnds,
+    PACKAGE_HEADER,     .model_name = "add", INPUTS(inputs), OUTPUTS(outputs),
+    SYMBOLS(symbols),   TARGETS(targets),    .loops = loops, .loop_ends = loopEnds,
+#ifdef DEVICE
+    .devices = devices,
+#endif
 };

@@ -30,10 +30,13 @@ static const sectile_abi_tensor tensors[] = {{"x", BAD_DTYPE, BAD_RANK, dims, ex
 #endif
 static const sectile_abi_alias aliases[] = {{.input = BAD_ALIAS, .capacity = 8}};
 
-#ifdef BAD_LOOPS
+#if defined(BAD_LOOPS) || defined(BAD_DEVICE)
 static void kernelInfo(void *const *bufs, const int64_t *sizes, sectile_abi_launch_info *out) {
   (void)bufs, (void)sizes, (void)out;
 }
+#endif
+
+#ifdef BAD_LOOPS
 static int32_t runKernel(void *const *bufs, const int64_t *sizes, int64_t begin, int64_t end,
                          void *scratch, int64_t *values) {
   (void)bufs, (void)sizes, (void)begin, (void)end, (void)scratch, (void)values;
@@ -41,9 +44,19 @@ static int32_t runKernel(void *const *bufs, const int64_t *sizes, int64_t begin,
 }
 static const uint32_t loopEnds[] = {1};
 #define BAD_KERNEL
+#elif defined(BAD_DEVICE)
+#define runKernel NULL
+#define BAD_KERNEL
 #else
 #define kernelInfo NULL
 #define runKernel NULL
+#endif
+
+#ifdef BAD_DEVICE
+static const sectile_abi_image images[] = {{.kind = SECTILE_ABI_IMAGE_PTX, .data = "", .bytes = 0}};
+static const sectile_abi_device_kernel deviceKernels[] = {{.threads = BAD_DEVICE}};
+static const sectile_abi_device devices[] = {
+    {.num_images = 1, .images = images, .kernels = deviceKernels, .constants_offset = 4096}};
 #endif
 
 #ifndef BAD_KERNEL
@@ -106,6 +119,9 @@ EXPORTED const sectile_package_descriptor sectile_package = {
     OUTPUTS(tensors),
     TARGETS(targets),
     ALIASES(aliases),
+#ifdef BAD_DEVICE
+    .devices = devices,
+#endif
 #ifdef BAD_COUNT
     .num_symbols = 3,
 #endif
