@@ -111,7 +111,7 @@ static std::optional<int64_t> getGroup(LoadOp load, scf::ForOp loop) {
     if (!steps || (*steps != 0 && group && *group != *steps))
       return std::nullopt;
     if (*steps != 0)
-      group = *steps;
+      group = steps;
   }
   return group;
 }
