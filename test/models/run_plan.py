@@ -163,8 +163,9 @@ def main() -> int:
                 dims = {k: v for k, v in sizes.items() if k in symbols}
                 label = f"{name} seed {seed} " + ",".join(f"{k}={v}" for k, v in dims.items())
                 run_case(
-                    arguments.sectile, package, path, proto, seed, dims, None, tally, label.strip()
-                )
+                    [arguments.sectile, "run", "--quiet"], package, path, proto, seed, dims, None,
+                    tally, label.strip(),
+                )  # fmt: skip
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
     return 1 if tally.failed else 0
 
