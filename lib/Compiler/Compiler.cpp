@@ -119,8 +119,7 @@ public:
     if (failed(applyAliases(module, options.aliases)) || failed(compileDevices()))
       return failure();
     if (!options.hasCpu)
-      return options.emit == EmitKind::Package ? finishPackage()
-                                               : writing(writeText(output, printText, loc));
+      return options.emit == EmitKind::Package ? finishPackage() : printText();
     report("graph");
     if (failed(dump("import", module)) ||
         failed(runPipeline(module,
@@ -137,7 +136,7 @@ public:
       if (failed(compileLevel(*level)))
         return failure();
     if (options.emit != EmitKind::Package && options.emit != EmitKind::Static)
-      return writing(writeText(output, printText, loc));
+      return printText();
     report("host");
     return link();
   }
@@ -150,6 +149,10 @@ private:
   LogicalResult writing(LogicalResult result) {
     isWriting |= failed(result);
     return result;
+  }
+
+  LogicalResult printText() {
+    return writing(writeText(output, [&](raw_ostream &out) { out << text; }, loc));
   }
 
   StringRef getDevice() const {
@@ -412,7 +415,6 @@ private:
   std::vector<std::unique_ptr<TemporaryFile>> images;
   std::vector<std::unique_ptr<TemporaryFile>> objects;
   std::string text;
-  std::function<void(raw_ostream &)> printText = [this](raw_ostream &out) { out << text; };
   unsigned done = 0, numDumps = 0;
 };
 
