@@ -49,7 +49,7 @@ static Value makeKey(const Scalar &s, Value score) {
 namespace {
 /// What may be taken of each class, in the order of the boxes: [batch, classes, most].
 struct Candidates {
-  Tensor *box;  ///< int64; 0 behind the last one
+  Tensor *box;  ///< int32; 0 behind the last one
   Tensor *key;  ///< int32; struck behind the last one
   SymExpr most; ///< candidates of the fullest class
 };
@@ -65,23 +65,23 @@ static Candidates gatherCandidates(Node &n, Tensor *scores, Tensor *threshold) {
   auto isCandidate = [&](const Scalar &s, ValueRange args) {
     return threshold ? s.compare(Compare::Greater, args[0], args[1]) : s.as(DType::Bool).integer(1);
   };
-  Tensor *flags = e.pointwise(inputs, shape, DType::I64, [&](const Scalar &s, ValueRange args) {
-    return s.as(DType::Bool).convert(isCandidate(s, args), DType::I64);
+  Tensor *flags = e.pointwise(inputs, shape, DType::I32, [&](const Scalar &s, ValueRange args) {
+    return s.as(DType::Bool).convert(isCandidate(s, args), DType::I32);
   });
   Tensor *counts = e.reduce(flags, {2}, /*keep=*/true, ReduceKind::Sum);
   Tensor *fullest = e.reduce(counts, {0, 1, 2}, /*keep=*/false, ReduceKind::Max);
   std::string name = n.proto.output(0) + "_candidates";
-  SymExpr most = e.countedSize(fullest, shape[2], name);
+  SymExpr most = e.countedSize(e.cast(fullest, DType::I64), shape[2], name);
   // What is none is written behind the last one.
   Value behind = e.index(most);
   inputs.push_back(cumulate(e, flags, 2, {.isExclusive = true}));
-  Tensor *slots = e.pointwise(inputs, shape, DType::I64, [&](const Scalar &s, ValueRange args) {
-    return s.select(isCandidate(s, args), args.back(), s.as(DType::I64).fromIndex(behind));
+  Tensor *slots = e.pointwise(inputs, shape, DType::I32, [&](const Scalar &s, ValueRange args) {
+    return s.select(isCandidate(s, args), args.back(), s.as(DType::I32).fromIndex(behind));
   });
-  Tensor *boxes = e.generate(shape, DType::I64, [](const Scalar &s, ValueRange at) {
-    return s.as(DType::I64).fromIndex(at[2]);
+  Tensor *boxes = e.generate(shape, DType::I32, [](const Scalar &s, ValueRange at) {
+    return s.as(DType::I32).fromIndex(at[2]);
   });
-  Tensor *none = e.expand(e.scalar(DType::I64, 0), {shape[0], shape[1], most + 1});
+  Tensor *none = e.expand(e.scalar(DType::I32, 0), {shape[0], shape[1], most + 1});
   Tensor *table = scatterInto(n, none, boxes, {slots}, e.b.getMultiDimIdentityMap(3),
                               {e.dim(0), e.dim(1), e.dim(3)}, /*combine=*/nullptr);
   Shape kept{shape[0], shape[1], most};
@@ -91,9 +91,9 @@ static Candidates gatherCandidates(Node &n, Tensor *scores, Tensor *threshold) {
                             /*fromEnd=*/false);
   candidates.key =
       e.pointwise({chosen, counts}, kept, DType::I32, [&](const Scalar &s, ValueRange args) {
-        Scalar at = s.as(DType::I64), bits = s.as(DType::I32);
-        Value slot = at.fromIndex(linalg::IndexOp::create(s.b, s.loc, 2));
-        Value isOne = at.compare(Compare::Less, slot, args[1]);
+        Scalar bits = s.as(DType::I32);
+        Value slot = bits.fromIndex(linalg::IndexOp::create(s.b, s.loc, 2));
+        Value isOne = bits.compare(Compare::Less, slot, args[1]);
         return bits.select(isOne, makeKey(s, args[0]), bits.integer(kStruck));
       });
   return candidates;
@@ -141,45 +141,40 @@ static IterationResults takeBest(Node &n, const Iteration &at, Tensor *corners, 
   Emitter &e = n.emit;
   Tensor *keys = at.state[0];
   Shape perBox = keys->shape;
-  // One number for key and place; the first of equal ones has the greatest.
-  Tensor *ranked = e.pointwise({keys}, perBox, DType::I64, [](const Scalar &s, ValueRange args) {
-    Scalar wide = s.as(DType::I64);
-    Value slot = wide.fromIndex(linalg::IndexOp::create(s.b, s.loc, 2));
-    Value high = wide.mul(s.convert(args[0], DType::I64), wide.integer(int64_t(1) << 32));
-    return wide.add(high, wide.sub(wide.integer(INT32_MAX), slot));
-  });
-  Tensor *best = e.reduce(ranked, {2}, /*keep=*/false, ReduceKind::Max); // [batch, classes]
-  Tensor *place = e.pointwise(best, [](const Scalar &s, ValueRange args) -> Value {
-    Value low = arith::AndIOp::create(s.b, s.loc, args[0], s.integer(INT32_MAX));
-    return s.sub(s.integer(INT32_MAX), low);
-  });
-  auto isLeft = [](const Scalar &s, Value best) {
-    return s.compare(Compare::GreaterEqual, best, s.integer(kLeast * (int64_t(1) << 32)));
+  // The greatest key, and the first place that has it: two reductions of 32 bits take less than one
+  // of both together.
+  Tensor *best = e.reduce(keys, {2}, /*keep=*/true, ReduceKind::Max);
+  Tensor *places =
+      e.pointwise({keys, best}, perBox, DType::I32, [](const Scalar &s, ValueRange args) {
+        Value slot = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, 2));
+        return s.select(s.compare(Compare::Equal, args[0], args[1]), slot, s.highest());
+      });
+  Tensor *place = e.reduce(places, {2}, /*keep=*/true, ReduceKind::Min);
+  auto isLeft = [](const Scalar &s, Value key) {
+    return s.compare(Compare::GreaterEqual, key, s.integer(kLeast));
   };
   Tensor *chosen = gatherAt(n, corners, {4, perBox[0], perBox[1]},
                             {Coordinate{nullptr, 0},
                              Coordinate{nullptr, 1},
                              Coordinate{nullptr, 2},
-                             {e.unsqueeze(place, {0}), 0}},
+                             {e.reshape(place, {1, perBox[0], perBox[1]}), 0}},
                             /*fromEnd=*/false);
-  SmallVector<Tensor *> inputs{keys, e.unsqueeze(best, {2}), e.unsqueeze(place, {2}), overlap};
+  SmallVector<Tensor *> inputs{keys, best, place, overlap};
   for (int64_t i = 0; i < 4; ++i)
     inputs.push_back(e.unsqueeze(takePart(e, chosen, 0, i), {2}));
   for (int64_t i = 0; i < 4; ++i)
     inputs.push_back(takePart(e, corners, 0, i));
   Value now = e.index(at.number);
   Tensor *next = e.pointwise(inputs, perBox, DType::I32, [&](const Scalar &s, ValueRange args) {
-    Scalar real = s.as(DType::F32), wide = s.as(DType::I64);
-    Value isScore = s.compare(Compare::GreaterEqual, args[0], s.integer(kLeast));
-    Value isGone = covers(real, args.slice(4, 4), args.slice(8, 4), args[3]);
     // Taken ones stay that; where none is left, nothing is done.
-    isGone = both(s, both(s, isGone, isScore), isLeft(wide, args[1]));
-    Value slot = wide.fromIndex(linalg::IndexOp::create(s.b, s.loc, 2));
-    Value isIt = both(s, wide.compare(Compare::Equal, slot, args[2]), isLeft(wide, args[1]));
+    Value isGone = both(s, covers(s.as(DType::F32), args.slice(4, 4), args.slice(8, 4), args[3]),
+                        both(s, isLeft(s, args[0]), isLeft(s, args[1])));
+    Value slot = s.fromIndex(linalg::IndexOp::create(s.b, s.loc, 2));
+    Value isIt = both(s, s.compare(Compare::Equal, slot, args[2]), isLeft(s, args[1]));
     Value taken = s.add(s.fromIndex(now), s.integer(kStruck + 1));
     return s.select(isIt, taken, s.select(isGone, s.integer(kStruck), args[0]));
   });
-  Tensor *greatest = e.reduce(best, {0, 1}, /*keep=*/false, ReduceKind::Max);
+  Tensor *greatest = e.reduce(best, {0, 1, 2}, /*keep=*/false, ReduceKind::Max);
   Tensor *goesOn = e.pointwise({greatest}, {}, DType::Bool, [&](const Scalar &s, ValueRange args) {
     return isLeft(s, args[0]);
   });
@@ -275,7 +270,7 @@ LogicalResult sectile::frontend::importNonMaxSuppression(Node &n) {
   if (failed(places))
     return failure();
   SmallVector<Tensor *> columns = coordinatesOf(e, *places, perBox);
-  columns.back() = gatherAlong(e, e.reshape(candidates.box, {all}), *places, 0);
+  columns.back() = e.cast(gatherAlong(e, e.reshape(candidates.box, {all}), *places, 0), DType::I64);
   for (Tensor *&column : columns)
     column = e.unsqueeze(column, {1});
   n.result(0, e.concat(columns, 1));
