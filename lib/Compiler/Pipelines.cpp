@@ -60,6 +60,17 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, Str
   passes.addPass(createGraphPlaceTensorsPass());
 }
 
+/// Graph to tile kernels, and what every target does with them then.
+static void addGraphToTile(OpPassManager &passes, const GraphToTilePassOptions &options) {
+  passes.addPass(createGraphToTilePass(options));
+  OpPassManager &nested = passes.nest<ModuleOp>();
+  // Single-trip loops and constant coordinates disappear here.
+  nested.addPass(createCanonicalizerPass());
+  nested.addPass(createCSEPass());
+  nested.addPass(createLoopInvariantCodeMotionPass());
+  passes.addPass(createTileCheckInPlacePass());
+}
+
 void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode,
                                 StringRef device) {
   GraphToTilePassOptions options;
@@ -68,13 +79,7 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, Fl
   options.registers = level.vectorRegisters;
   options.strict = floatMode == FloatMode::Strict;
   options.device = device.str();
-  passes.addPass(createGraphToTilePass(options));
-  OpPassManager &nested = passes.nest<ModuleOp>();
-  // Single-trip loops and constant coordinates disappear here.
-  nested.addPass(createCanonicalizerPass());
-  nested.addPass(createCSEPass());
-  nested.addPass(createLoopInvariantCodeMotionPass());
-  passes.addPass(createTileCheckInPlacePass());
+  addGraphToTile(passes, options);
   passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTilePrefetchPass());
   // Behind what looks at loops as they were written.
   if (floatMode != FloatMode::Strict)
@@ -89,12 +94,7 @@ void sectile::buildGpuTilePipeline(OpPassManager &passes, const target::GpuTarge
   options.level = std::string(target.name);
   options.target = std::string(target.name);
   options.strict = floatMode == FloatMode::Strict;
-  passes.addPass(createGraphToTilePass(options));
-  OpPassManager &nested = passes.nest<ModuleOp>();
-  nested.addPass(createCanonicalizerPass());
-  nested.addPass(createCSEPass());
-  nested.addPass(createLoopInvariantCodeMotionPass());
-  passes.addPass(createTileCheckInPlacePass());
+  addGraphToTile(passes, options);
 }
 
 void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget &target,

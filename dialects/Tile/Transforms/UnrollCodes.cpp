@@ -61,6 +61,15 @@ static int64_t chooseFactor(scf::ForOp loop) {
   return factor;
 }
 
+static LogicalResult unroll(scf::ForOp loop, int64_t factor) {
+  if (loop.getStaticTripCount()->getSExtValue() <= factor)
+    return loopUnrollFull(loop);
+  FailureOr<UnrolledLoopInfo> unrolled = loopUnrollByFactor(loop, factor);
+  if (failed(unrolled))
+    return failure();
+  return unrolled->epilogueLoopOp ? loopUnrollFull(*unrolled->epilogueLoopOp) : success();
+}
+
 namespace {
 struct TileUnrollCodesPass : tile::impl::TileUnrollCodesPassBase<TileUnrollCodesPass> {
   using TileUnrollCodesPassBase::TileUnrollCodesPassBase;
@@ -71,18 +80,11 @@ struct TileUnrollCodesPass : tile::impl::TileUnrollCodesPassBase<TileUnrollCodes
       if (int64_t factor = chooseFactor(loop); factor > 1)
         loops.push_back({loop, factor});
     });
-    for (auto [loop, factor] : loops) {
-      if (loop.getStaticTripCount()->getSExtValue() <= factor) {
-        if (failed(loopUnrollFull(loop)))
-          return signalPassFailure();
-        continue;
+    for (auto [loop, factor] : loops)
+      if (failed(unroll(loop, factor))) {
+        loop.emitError("over packed codes cannot be unrolled by ") << factor;
+        return signalPassFailure();
       }
-      FailureOr<UnrolledLoopInfo> unrolled = loopUnrollByFactor(loop, factor);
-      if (failed(unrolled))
-        return signalPassFailure();
-      if (unrolled->epilogueLoopOp && failed(loopUnrollFull(*unrolled->epilogueLoopOp)))
-        return signalPassFailure();
-    }
   }
 };
 } // namespace

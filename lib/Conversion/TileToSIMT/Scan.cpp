@@ -22,15 +22,15 @@ using layout::Axis;
 
 LogicalResult ThreadEmitter::emitScan(ScanOp op) {
   auto dim = static_cast<unsigned>(op.getDim());
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getInputs()[0].getType()).getShape();
+  auto type = cast<RankedTensorType>(op.getInputs()[0].getType());
+  ArrayRef<int64_t> shape = type.getShape();
   llvm::SmallBitVector dims(shape.size());
   dims.set(dim);
-  DistributedLayout rows = makeSerial(shape, dims, target.threadsPerWarp, warps);
+  FailureOr<DistributedLayout> serial = layOutSerially(op, type, dims, "elements");
+  if (failed(serial))
+    return failure();
+  const DistributedLayout &rows = *serial;
   int64_t steps = shape[dim], count = rows.extent(Axis::Register);
-  if (count > kMostTurns)
-    return refuse(op) << "expects at most " << kMostTurns
-                      << " elements of a tile for each thread, but got " << count << " in "
-                      << op.getInputs()[0].getType();
   DistributedLayout states = rows.withoutDim(dim).withoutRegisterCopies();
   SmallVector<Value> inputs, state;
   for (Value input : op.getInputs())

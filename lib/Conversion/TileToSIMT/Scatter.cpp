@@ -20,19 +20,17 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::simt;
 using namespace sectile::tile;
-using layout::Axis;
 
 LogicalResult ThreadEmitter::emitScatter(ScatterOp op) {
   auto type = dyn_cast<RankedTensorType>(op.getValue().getType());
   // One thread changes what a scalar changes.
   std::optional<DistributedLayout> layout;
   if (type) {
-    layout = makeSerial(type.getShape(), findMeetingDims(op.getMap(), type.getRank()),
-                        target.threadsPerWarp, warps);
-    if (layout->extent(Axis::Register) > kMostTurns)
-      return refuse(op) << "expects at most " << kMostTurns
-                        << " changes in order for each thread, but got "
-                        << layout->extent(Axis::Register) << " in " << type;
+    FailureOr<DistributedLayout> serial =
+        layOutSerially(op, type, findMeetingDims(op.getMap(), type.getRank()), "changes");
+    if (failed(serial))
+      return failure();
+    layout = std::move(*serial);
   }
   // Converted once: indices decide on the address of each register.
   SmallVector<std::pair<Value, std::unique_ptr<Registers>>> before;

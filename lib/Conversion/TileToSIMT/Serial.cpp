@@ -14,6 +14,8 @@
 
 #include "Serial.h"
 
+#include "ThreadEmitter.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -22,7 +24,6 @@ using namespace sectile;
 using namespace sectile::simt;
 using layout::Axis;
 using layout::DistributedLayout;
-using layout::Place;
 using layout::TileDigit;
 
 DistributedLayout simt::makeSerial(ArrayRef<int64_t> shape, const llvm::SmallBitVector &dims,
@@ -30,7 +31,7 @@ DistributedLayout simt::makeSerial(ArrayRef<int64_t> shape, const llvm::SmallBit
   std::array<std::vector<TileDigit>, layout::kNumAxes> digits;
   SmallVector<int64_t> covered(shape.size(), 1);
   auto add = [&](Axis axis, int64_t extent, unsigned along) {
-    digits[static_cast<size_t>(axis)].push_back({extent, Place{along, covered[along]}});
+    digits[static_cast<size_t>(axis)].push_back({extent, layout::Place{along, covered[along]}});
     covered[along] *= extent;
   };
   for (unsigned dim = shape.size(); dim-- > 0;)
@@ -66,4 +67,15 @@ llvm::SmallBitVector simt::findMeetingDims(AffineMap map, unsigned rank) {
       meeting.reset(dim.getPosition());
   }
   return meeting;
+}
+
+FailureOr<DistributedLayout> ThreadEmitter::layOutSerially(Operation *op, RankedTensorType type,
+                                                           const llvm::SmallBitVector &dims,
+                                                           StringRef what) {
+  DistributedLayout layout = makeSerial(type.getShape(), dims, target.threadsPerWarp, warps);
+  int64_t turns = layout.extent(Axis::Register);
+  if (turns > kMostTurns)
+    return refuse(op) << "expects at most " << kMostTurns << ' ' << what
+                      << " in order for each thread, but got " << turns << " in " << type;
+  return layout;
 }

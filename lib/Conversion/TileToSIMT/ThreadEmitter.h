@@ -226,6 +226,14 @@ private:
   llvm::FailureOr<Partial> combine(tile::ReduceOp op, const Partial &left, const Partial &right);
   llvm::FailureOr<Partial> combineAll(tile::ReduceOp op, llvm::SmallVector<Partial> parts);
 
+  // Serial.cpp
+  /// A layout in which each thread has what lies along `dims`, where `what` is done in order. More
+  /// than kMostTurns for a thread are refused.
+  llvm::FailureOr<layout::DistributedLayout> layOutSerially(mlir::Operation *op,
+                                                            mlir::RankedTensorType type,
+                                                            const llvm::SmallBitVector &dims,
+                                                            llvm::StringRef what);
+
   // Scatter.cpp
   llvm::LogicalResult emitScatter(tile::ScatterOp op);
 

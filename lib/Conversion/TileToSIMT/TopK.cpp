@@ -56,12 +56,11 @@ LogicalResult ThreadEmitter::emitTopK(TopKOp op) {
   auto type = dyn_cast<RankedTensorType>(op.getCandidates().getType());
   std::optional<DistributedLayout> layout;
   if (type) {
-    layout = makeSerial(type.getShape(), findMeetingDims(op.getMap(), type.getRank()),
-                        target.threadsPerWarp, warps);
-    if (layout->extent(Axis::Register) > kMostTurns)
-      return refuse(op) << "expects at most " << kMostTurns
-                        << " elements in order for each thread, but got "
-                        << layout->extent(Axis::Register) << " in " << type;
+    FailureOr<DistributedLayout> serial =
+        layOutSerially(op, type, findMeetingDims(op.getMap(), type.getRank()), "elements");
+    if (failed(serial))
+      return failure();
+    layout = std::move(*serial);
   }
   auto hold = [&](Value value) {
     return layout ? convert(getTile(value), *layout).value : getScalar(value);

@@ -58,7 +58,7 @@ tile.kernel @selection(%x: !tile.view<1000xi32>, %v: !tile.view<4xi32>, %i: !til
 tile.kernel @long(%x: !tile.view<1024xf32>, %y: !tile.view<1024xf32>) {
   %t = tile.load %x at affine_map<(t0) -> (t0)>[] : !tile.view<1024xf32> -> tensor<1024xf32>
   %zero = arith.constant 0.0 : f32
-  // expected-error @+1 {{'tile.scan' op is not supported by tile-to-simt on sm_80: expects at most 512 elements of a tile for each thread, but got 1024}}
+  // expected-error @+1 {{'tile.scan' op is not supported by tile-to-simt on sm_80: expects at most 512 elements in order for each thread, but got 1024}}
   %s, %last = tile.scan %t from %zero dim 0 : tensor<1024xf32> from f32 -> tensor<1024xf32> and f32 {
   ^bb0(%sum: f32, %element: f32):
     %next = arith.addf %sum, %element : f32
