@@ -265,12 +265,26 @@ typedef struct sectile_package_info {
   const void *constants; /* null if there are none */
   uint64_t constants_bytes;
   uint64_t constants_hash;  /* XXH3-64, seed 0; sectile_package_load does not check it */
-  const char *weights_file; /* name of the weights' own file, or null */
+  const char *weights_file; /* name of the weights' own file or, with pieces, folder; or null */
+  uint64_t num_pieces;      /* files that the constants lie in; 0 where they are in one place */
 } sectile_package_info;
 
 /** Fills *info. */
 SECTILE_API sectile_status sectile_package_get_info(const sectile_package *package,
                                                     sectile_package_info *info);
+
+/** A run of constants in a file of its own. */
+typedef struct sectile_piece_info {
+  size_t size;
+  const char *name; /* of the file in the folder weights_file */
+  uint64_t offset;  /* in the constants, in bytes */
+  uint64_t bytes;
+  uint64_t hash; /* XXH3-64, seed 0; sectile_package_load does not check it */
+} sectile_piece_info;
+
+/** SECTILE_INVALID_ARGUMENT for an index out of range. */
+SECTILE_API sectile_status sectile_package_get_piece(const sectile_package *package, uint64_t index,
+                                                     sectile_piece_info *info);
 
 /** What an input or output looks like before its dynamic sizes are known. */
 typedef struct sectile_tensor_info {

@@ -13,16 +13,14 @@
 //===----------------------------------------------------------------------===//
 #include "LateSection.h"
 
+#include "sectile/Codegen/Hashing.h"
+
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
-
-// In the file itself: the library would be one more to install.
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 using namespace mlir;
 using namespace sectile;
@@ -31,29 +29,6 @@ namespace {
 
 using Elf = llvm::object::ELF64LEFile;
 using ElfType = llvm::object::ELF64LE;
-
-/// Passes bytes on, counts and hashes them.
-class HashingStream : public llvm::raw_ostream {
-public:
-  explicit HashingStream(llvm::raw_ostream &out) : out(out) {
-    XXH3_64bits_reset(&state);
-    SetBufferSize(1 << 18);
-  }
-  ~HashingStream() override { flush(); }
-  uint64_t hash() const { return XXH3_64bits_digest(&state); }
-
-private:
-  void write_impl(const char *data, size_t size) override {
-    XXH3_64bits_update(&state, data, size);
-    out.write(data, size);
-    position += size;
-  }
-  uint64_t current_pos() const override { return position; }
-
-  llvm::raw_ostream &out;
-  uint64_t position = 0;
-  XXH3_state_t state;
-};
 
 /// The place in the file of what is at `address` in memory.
 llvm::Expected<uint64_t> offsetOf(const Elf &elf, uint64_t address) {

@@ -234,7 +234,11 @@ private:
   }
 
   LogicalResult addHost() {
-    if (failed(runPipeline(module, buildPlanPipeline)) || failed(dump("host-" + name, module)))
+    if (failed(runPipeline(module,
+                           [&](OpPassManager &passes) {
+                             buildPlanPipeline(passes, !options.weightsFolder.empty());
+                           })) ||
+        failed(dump("host-" + name, module)))
       return failure();
     code.constants = getPlannedConstants(module);
     code.interface = getPlannedInterface(module);

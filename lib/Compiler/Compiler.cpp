@@ -9,6 +9,8 @@
 
 #include "CompileDevice.h"
 #include "Package.h"
+#include "Pieces.h"
+#include "TemporaryFile.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
@@ -20,7 +22,6 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -31,50 +32,6 @@ namespace {
 /// What code can reach relative to its own place on every host, with room for the rest of a
 /// program.
 constexpr uint64_t kMostStaticConstants = uint64_t(1) << 30;
-
-/// A file that is gone when this is, unless it was moved.
-class TemporaryFile {
-public:
-  ~TemporaryFile() {
-    if (!path.empty())
-      (void)llvm::sys::fs::remove(path); // a temporary that stays harms nobody
-  }
-  LogicalResult create(StringRef output, StringRef stem, Location loc) {
-    if (std::error_code code =
-            llvm::sys::fs::createUniqueFile(output + "." + stem + "-%%%%%%", path))
-      return emitError(loc, "cannot write '") << output << "': " << code.message();
-    return success();
-  }
-  /// Writes its contents; errors name `shownName`.
-  LogicalResult fill(function_ref<void(raw_ostream &)> write, StringRef shownName, Location loc) {
-    std::error_code code;
-    llvm::raw_fd_ostream out(path, code);
-    if (!code) {
-      write(out);
-      out.close();
-      code = out.error();
-      out.clear_error();
-    }
-    if (code)
-      return emitError(loc, "cannot write '") << shownName << "': " << code.message();
-    return success();
-  }
-  /// Gives it its final name, and the permissions that any output has.
-  LogicalResult moveTo(StringRef name, Location loc) {
-    auto permissions = static_cast<llvm::sys::fs::perms>(0666 & ~llvm::sys::fs::getUmask());
-    std::error_code code = llvm::sys::fs::setPermissions(path, permissions);
-    if (!code)
-      code = llvm::sys::fs::rename(path, name);
-    if (code)
-      return emitError(loc, "cannot write '") << name << "': " << code.message();
-    path.clear();
-    return success();
-  }
-  StringRef getPath() const { return path; }
-
-private:
-  SmallString<128> path;
-};
 
 LogicalResult writeText(StringRef path, function_ref<void(raw_ostream &)> write, Location loc) {
   if (path == "-") {
@@ -263,7 +220,11 @@ private:
   }
 
   LogicalResult link() {
-    if (failed(runPipeline(module, buildPlanPipeline)) || failed(dump("host", module)))
+    if (failed(runPipeline(module,
+                           [&](OpPassManager &passes) {
+                             buildPlanPipeline(passes, !options.weightsFolder.empty());
+                           })) ||
+        failed(dump("host", module)))
       return failure();
     if (options.emit == EmitKind::Package)
       return finishPackage();
@@ -298,7 +259,8 @@ private:
   }
 
   LogicalResult finishPackage() {
-    constexpr int64_t kPage = 4096; // packages map their constants
+    // Packages map their constants.
+    const int64_t kPage = options.weightsFolder.empty() ? 4096 : SECTILE_PIECE_ALIGNMENT;
     const CpuLevel &baseline = *levels.front();
     PlannedInterface interface;
     std::vector<CompiledTarget> targets;
@@ -326,8 +288,18 @@ private:
       constantsBytes = getEnd(constants, kPage);
       targets.push_back(std::move(device.target));
     }
+    PackageConstants described = {
+        .bytes = constantsBytes, .folder = options.weightsFolder, .pieces = {}};
+    if (!options.weightsFolder.empty() && constantsBytes != 0) {
+      SmallString<128> folder(llvm::sys::path::parent_path(output));
+      llvm::sys::path::append(folder, options.weightsFolder);
+      FailureOr<std::vector<Piece>> pieces = writePieces(constants, folder, loc);
+      if (failed(pieces))
+        return writing(failure());
+      described.pieces = std::move(*pieces);
+    }
     std::string descriptor =
-        writeDescriptor(interface, targets, options.modelName, options.optionsText, constantsBytes);
+        writeDescriptor(interface, targets, options.modelName, options.optionsText, described);
     FailureOr<std::string> object = assemble(descriptor, baseline, loc);
     if (failed(object) || failed(addObject(*object)))
       return failure();
@@ -340,7 +312,7 @@ private:
                            .hashOffset = offsetof(sectile_package_descriptor, constants_hash)};
     return writing(linkShared(
         getObjectPaths(), output, [&] { return emitError(loc); },
-        constantsBytes != 0 ? &section : nullptr));
+        constantsBytes != 0 && described.pieces.empty() ? &section : nullptr));
   }
 
   LogicalResult finishStatic(uint64_t constantsBytes,

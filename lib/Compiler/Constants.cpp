@@ -16,9 +16,7 @@
 using namespace mlir;
 using namespace sectile;
 
-/// The elements of a constant in row-major order, as memory holds them. `storage` keeps them where
-/// the attribute's own bytes differ.
-static ArrayRef<char> getRawBytes(ElementsAttr value, std::string &storage) {
+ArrayRef<char> sectile::getRawBytes(ElementsAttr value, std::string &storage) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
     if (AsmResourceBlob *blob = resource.getRawHandle().getBlob();
         blob && !value.getElementType().isInteger(1))
@@ -166,7 +164,7 @@ static void packBits(ArrayRef<char> source, ShapedType type, tile::MemoryAttr pa
 
 void sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes,
                              llvm::raw_ostream &out) {
-  uint64_t position = 0;
+  uint64_t begin = constants.empty() ? 0 : constants.front().offset, position = begin;
   for (const PlannedConstant &constant : constants) {
     out.write_zeros(constant.offset - position);
     std::string storage;
@@ -180,5 +178,5 @@ void sectile::writeConstants(ArrayRef<PlannedConstant> constants, uint64_t bytes
       out.write(raw.data(), raw.size());
     position = constant.offset + constant.bytes;
   }
-  out.write_zeros(bytes - position);
+  out.write_zeros(begin + bytes - position);
 }

@@ -13,11 +13,13 @@
 
 #include "Package.h"
 
+#include "sectile/Codegen/Hashing.h"
 #include "sectile/Package/Abi.h"
 
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/Endian.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
@@ -26,9 +28,9 @@ using namespace sectile;
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
                   sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 &&
-                  sizeof(sectile_package_descriptor) == 160 && sizeof(sectile_abi_loop) == 8 &&
+                  sizeof(sectile_package_descriptor) == 176 && sizeof(sectile_abi_loop) == 8 &&
                   sizeof(sectile_abi_image) == 24 && sizeof(sectile_abi_device_kernel) == 24 &&
-                  sizeof(sectile_abi_device) == 32,
+                  sizeof(sectile_abi_device) == 32 && sizeof(sectile_abi_piece) == 32,
               "the directives below follow the structures member by member");
 
 namespace {
@@ -233,6 +235,17 @@ TargetTables writeTables(Writer &writer, const CompiledTarget &target) {
   return tables;
 }
 
+/// XXH3-64 of the hashes of all pieces; 0 where there are none.
+uint64_t hashOf(ArrayRef<Piece> pieces) {
+  Hasher hasher;
+  for (const Piece &piece : pieces) {
+    char bytes[8];
+    llvm::support::endian::write64le(bytes, piece.hash);
+    hasher.update(bytes, sizeof bytes);
+  }
+  return pieces.empty() ? 0 : hasher.digest();
+}
+
 } // namespace
 
 std::string sectile::includeBytes(StringRef path) {
@@ -247,7 +260,8 @@ std::string sectile::includeBytes(StringRef path) {
 
 std::string sectile::writeDescriptor(const PlannedInterface &interface,
                                      ArrayRef<CompiledTarget> targets, StringRef modelName,
-                                     StringRef options, uint64_t constantsBytes) {
+                                     StringRef options, const PackageConstants &constants) {
+  bool isInside = constants.bytes != 0 && constants.pieces.empty();
   Writer writer;
   writer.directive("\t.section .data.rel.ro,\"aw\",%progbits\n\t.p2align 4");
   std::string inputs = writeTensors(writer, interface.inputs);
@@ -288,6 +302,14 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
     writer.quad(target.constantsOffset);
   }
 
+  std::string pieces = writer.begin();
+  for (const Piece &piece : constants.pieces) {
+    writer.quad(piece.offset);
+    writer.quad(piece.bytes);
+    writer.quad(piece.hash);
+    writer.string(piece.name);
+  }
+
   writer.directive("\t.globl " SECTILE_PACKAGE_SYMBOL "\n\t.type " SECTILE_PACKAGE_SYMBOL
                    ",%object\n" SECTILE_PACKAGE_SYMBOL ":");
   writer.word(SECTILE_PACKAGE_MAGIC);
@@ -305,22 +327,27 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.quad(symbols);
   writer.quad(targetTable);
   writer.quad(aliases);
-  if (constantsBytes != 0)
+  if (isInside)
     writer.quad(".Lconstants");
   else
     writer.quad(uint64_t(0));
-  writer.quad(constantsBytes);
-  writer.quad(uint64_t(0)); // constants_hash
-  writer.quad(uint64_t(0)); // weights_file
+  writer.quad(constants.bytes);
+  writer.quad(hashOf(constants.pieces));
+  if (constants.pieces.empty())
+    writer.quad(uint64_t(0));
+  else
+    writer.string(constants.folder);
   writer.quad(loops);
   writer.quad(loopEnds);
   writer.quad(deviceTable);
+  writer.quad(pieces);
+  writer.quad(constants.pieces.size());
   writer.directive("\t.size " SECTILE_PACKAGE_SYMBOL ", . - " SECTILE_PACKAGE_SYMBOL);
   writer.flush();
   std::string text = writer.finish();
-  if (constantsBytes != 0) {
+  if (isInside) {
     text += "\t.section " + kConstantsSection.str() + ",\"a\",%nobits\n\t.p2align 12\n";
-    text += ".Lconstants:\n\t.skip " + std::to_string(constantsBytes) + "\n";
+    text += ".Lconstants:\n\t.skip " + std::to_string(constants.bytes) + "\n";
     // The place that the section is put behind exists only if something lies there.
     text += "\t.section .bss.end,\"awR\",%nobits\n\t.skip 1\n";
   }

@@ -57,14 +57,28 @@ struct CompiledTarget {
   uint64_t constantsOffset = 0;
 };
 
+/// A run of constants in a file of its own, see sectile_abi_piece.
+struct Piece {
+  uint64_t offset = 0, bytes = 0, hash = 0;
+  std::string name;
+};
+
+/// The constants of a package.
+struct PackageConstants {
+  uint64_t bytes = 0;
+  /// The folder beside the package that holds them in pieces; empty: they are in the package, and
+  /// their hash is left 0.
+  std::string folder;
+  std::vector<Piece> pieces;
+};
+
 /// The section of constants: the descriptor's object declares it, linkShared fills it.
 inline constexpr llvm::StringLiteral kConstantsSection = ".sectile.constants";
 
-/// The descriptor as assembly text; see sectile/Package/Abi.h for what it lays out. There are
-/// `constantsBytes` bytes of constants, whose hash is left 0.
+/// The descriptor as assembly text; see sectile/Package/Abi.h for what it lays out.
 std::string writeDescriptor(const PlannedInterface &interface,
                             llvm::ArrayRef<CompiledTarget> targets, llvm::StringRef modelName,
-                            llvm::StringRef options, uint64_t constantsBytes);
+                            llvm::StringRef options, const PackageConstants &constants);
 
 /// What the names of static output begin with, as the file that it is written to is called.
 std::string getStaticName(llvm::StringRef output);
@@ -86,7 +100,11 @@ std::string includeBytes(llvm::StringRef path);
 llvm::FailureOr<std::string> assemble(llvm::StringRef text, const CpuLevel &level,
                                       mlir::Location loc);
 
-/// Writes the section of constants, packed as planned and padded to `bytes`.
+/// The elements of a constant in row-major order, as memory holds them. `storage` keeps them where
+/// the attribute's own bytes differ.
+llvm::ArrayRef<char> getRawBytes(mlir::ElementsAttr value, std::string &storage);
+
+/// Writes constants, packed as planned, from the first one's offset, and pads them to `bytes`.
 void writeConstants(llvm::ArrayRef<PlannedConstant> constants, uint64_t bytes,
                     llvm::raw_ostream &out);
 

@@ -112,8 +112,8 @@ void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget
   passes.addPass(simt::createSIMTToNVVMPass());
 }
 
-void sectile::buildPlanPipeline(OpPassManager &passes) {
-  passes.addPass(createGraphPlanMemoryPass());
+void sectile::buildPlanPipeline(OpPassManager &passes, bool pieces) {
+  passes.addPass(createGraphPlanMemoryPass({.pieces = pieces}));
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createCSEPass());
 }

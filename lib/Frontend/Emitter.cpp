@@ -18,6 +18,8 @@
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/xxhash.h"
 
+#include <sys/mman.h>
+
 #include <cstring>
 
 using namespace mlir;
@@ -194,17 +196,42 @@ std::optional<double> Emitter::constantScalar(const Tensor *tensor) {
   return constantElement(tensor, 0);
 }
 
+static uint64_t hashOf(ArrayRef<char> bytes) {
+  return llvm::xxh3_64bits(
+      ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+/// A copy of bytes that a file holds at no alignment. Large ones lie in large pages where there are
+/// such: a model's weights would be a fault for every 4 KiB.
+static AsmResourceBlob copyAligned(ArrayRef<char> bytes) {
+  constexpr size_t kLargePage = size_t(2) << 20;
+  bool isLarge = bytes.size() >= 2 * kLargePage;
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(bytes.size(), isLarge ? kLargePage : 64);
+  char *place = blob.getMutableData().data();
+  if (isLarge)
+    (void)madvise(place, llvm::alignDown(bytes.size(), kLargePage), MADV_HUGEPAGE); // a hint
+  std::memcpy(place, bytes.data(), bytes.size());
+  return blob;
+}
+
 DenseResourceElementsHandle Emitter::store(const Tensor *tensor, ArrayRef<char> bytes,
                                            size_t alignment, std::shared_ptr<const void> owner) {
-  uint64_t hash = llvm::xxh3_64bits(
-      ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
-  SmallVector<StoredConstant, 1> &candidates = stored[hash];
-  for (const StoredConstant &candidate : candidates)
-    if (candidate.bytes == bytes)
+  // Most constants differ from all others in what they begin with: the rest of gigabytes is not
+  // read.
+  constexpr size_t kBegin = 4096;
+  SmallVector<StoredConstant, 1> &candidates = stored[hashOf(bytes.take_front(kBegin))];
+  std::optional<uint64_t> hash;
+  if (!candidates.empty())
+    hash = hashOf(bytes);
+  for (StoredConstant &candidate : candidates) {
+    if (!candidate.hash)
+      candidate.hash = hashOf(candidate.bytes);
+    if (candidate.hash == hash && candidate.bytes == bytes)
       return candidate.handle;
+  }
   AsmResourceBlob blob = [&] {
     if (reinterpret_cast<uintptr_t>(bytes.data()) % alignment != 0)
-      return HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64, /*dataIsMutable=*/false);
+      return copyAligned(bytes);
     return UnmanagedAsmResourceBlob::allocateWithAlign(
         bytes, alignment, [owner](void *, size_t, size_t) mutable { owner.reset(); });
   }();
@@ -212,7 +239,7 @@ DenseResourceElementsHandle Emitter::store(const Tensor *tensor, ArrayRef<char> 
   auto &manager = DenseResourceElementsHandle::getManagerInterface(b.getContext());
   DenseResourceElementsHandle handle =
       manager.insert(tensor->name.empty() ? "constant" : tensor->name, std::move(blob));
-  candidates.push_back({kept, handle});
+  candidates.push_back({kept, handle, hash});
   return handle;
 }
 

@@ -220,10 +220,11 @@ private:
   std::map<std::string, SymExpr> namedSizes, namedValues;
   std::set<std::string> checked; ///< conditions that a check has made sure of
   std::function<mlir::Value(const SymAtom *)> capture;
-  /// Large constants are stored once: a hash of their bytes -> those that have it.
+  /// Large constants are stored once: a hash of their first bytes -> those that have it.
   struct StoredConstant {
     llvm::ArrayRef<char> bytes;
     mlir::DenseResourceElementsHandle handle;
+    std::optional<uint64_t> hash; ///< of all of the bytes, once it was needed
   };
   mlir::DenseResourceElementsHandle store(const Tensor *tensor, llvm::ArrayRef<char> bytes,
                                           size_t alignment, std::shared_ptr<const void> owner);

@@ -199,6 +199,20 @@ static double getProductBound(const Element &a, const Element &b) {
   return std::fabs(a.real) * b.bound + std::fabs(b.real) * a.bound + a.bound * b.bound;
 }
 
+// What computing in doubles loses, of finite results: f64 is no wider than they are, so that a
+// rounded result looks exact, though a contraction with the next op rounds otherwise.
+
+static double getLoss(double loss) { return std::isfinite(loss) ? std::fabs(loss) : 0; }
+
+static double getSumLoss(double a, double b) { // Knuth's TwoSum
+  double sum = a + b, part = sum - a;
+  return getLoss((a - (sum - part)) + (b - part));
+}
+
+static double getProductLoss(double a, double b) { return getLoss(std::fma(a, b, -(a * b))); }
+
+static double getQuotientLoss(double a, double b) { return getLoss(std::fma(-(a / b), b, a) / b); }
+
 static double getQuotientBound(const Element &a, const Element &b) {
   if (a.isExact() && b.isExact())
     return 0;
@@ -258,13 +272,15 @@ Element Arithmetic::evaluateFloat(const ScalarOp &op, const Element *operands) {
   }
   switch (op.kind) {
   case ScalarOp::AddF:
-    return round(*op.out, a.real + b.real, a.bound + b.bound, 1);
+    return round(*op.out, a.real + b.real, a.bound + b.bound + getSumLoss(a.real, b.real), 1);
   case ScalarOp::SubF:
-    return round(*op.out, a.real - b.real, a.bound + b.bound, 1);
+    return round(*op.out, a.real - b.real, a.bound + b.bound + getSumLoss(a.real, -b.real), 1);
   case ScalarOp::MulF:
-    return round(*op.out, a.real * b.real, getProductBound(a, b), 1);
+    return round(*op.out, a.real * b.real, getProductBound(a, b) + getProductLoss(a.real, b.real),
+                 1);
   case ScalarOp::DivF:
-    return round(*op.out, a.real / b.real, getQuotientBound(a, b), 1);
+    return round(*op.out, a.real / b.real, getQuotientBound(a, b) + getQuotientLoss(a.real, b.real),
+                 1);
   case ScalarOp::RemF:
     return round(*op.out, std::fmod(a.real, b.real), getRemainderBound(a, b), 1);
   case ScalarOp::NegF:
@@ -289,10 +305,13 @@ Element Arithmetic::evaluateFloat(const ScalarOp &op, const Element *operands) {
                   /*larger=*/false, /*skipsNaN=*/false);
   case ScalarOp::Fma: {
     // Rounded once or twice: the bound covers both.
-    Element product = round(*op.out, a.real * b.real, getProductBound(a, b), 1);
+    Element product =
+        round(*op.out, a.real * b.real, getProductBound(a, b) + getProductLoss(a.real, b.real), 1);
     if (rounds)
       return round(*op.out, std::fma(a.real, b.real, operands[2].real), 0, 1);
-    return round(*op.out, product.real + operands[2].real, product.bound + operands[2].bound, 1);
+    double bound = product.bound + operands[2].bound;
+    return round(*op.out, product.real + operands[2].real,
+                 bound + getSumLoss(product.real, operands[2].real), 1);
   }
   case ScalarOp::PowF:
     return applyPower(op, a, b.real, b.bound);

@@ -37,6 +37,7 @@ private:
   bool checkLevel(const sectile_abi_target &target, const sectile_abi_level &level, bool isDevice);
   bool checkDevice(const sectile_abi_target &target, const sectile_abi_device &device);
   bool checkConstants();
+  bool checkPieces();
   bool checkLoops();
 
   const sectile_package_descriptor &package;
@@ -200,6 +201,28 @@ bool Checker::checkConstants() {
     return refuse("expects constants either inside the package or beside it");
   if (reinterpret_cast<uintptr_t>(package.constants) % kConstantsAlignment != 0)
     return refuse("expects constants aligned to %" PRIu64 " bytes", kConstantsAlignment);
+  return checkPieces();
+}
+
+bool Checker::checkPieces() {
+  std::span<const sectile_abi_piece> pieces = piecesOf(package);
+  if (!pieces.empty() && !package.weights_file)
+    return refuse("has pieces of constants, but no folder for them");
+  uint64_t end = 0;
+  for (const sectile_abi_piece &piece : pieces) {
+    if (!piece.name || strlen(piece.name) != SECTILE_PIECE_NAME_BYTES ||
+        strspn(piece.name, "0123456789abcdef") != SECTILE_PIECE_NAME_BYTES)
+      return refuse("expects pieces to be called by %u digits, but got '%s'",
+                    unsigned(SECTILE_PIECE_NAME_BYTES), piece.name ? piece.name : "");
+    // What is mapped for a piece reaches to the end of its last page.
+    if (piece.offset % SECTILE_PIECE_ALIGNMENT != 0 || piece.offset < end || piece.bytes == 0 ||
+        piece.offset > package.constants_bytes ||
+        piece.bytes > package.constants_bytes - piece.offset)
+      return refuse("expects piece '%s' at a place of its own in %" PRIu64
+                    " bytes of constants, but got %" PRIu64 " bytes at %" PRIu64,
+                    piece.name, package.constants_bytes, piece.bytes, piece.offset);
+    end = piece.offset + piece.bytes;
+  }
   return true;
 }
 
@@ -250,6 +273,13 @@ sectile_status Checker::check() {
 const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor) {
   constexpr size_t kSize = offsetof(sectile_package_descriptor, devices) + sizeof(void *);
   return descriptor.size < kSize ? nullptr : descriptor.devices;
+}
+
+std::span<const sectile_abi_piece> piecesOf(const sectile_package_descriptor &descriptor) {
+  constexpr size_t kSize = offsetof(sectile_package_descriptor, num_pieces) + sizeof(uint64_t);
+  if (descriptor.size < kSize || !descriptor.pieces)
+    return {};
+  return {descriptor.pieces, descriptor.num_pieces};
 }
 
 sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Message &message) {

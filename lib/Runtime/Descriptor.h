@@ -12,6 +12,8 @@
 
 #include "sectile/Package/Abi.h"
 
+#include <span>
+
 namespace sectile::runtime {
 
 /// Checks everything in `descriptor` that later code relies on: magic, ABI, size,
@@ -19,6 +21,9 @@ namespace sectile::runtime {
 /// SECTILE_INVALID_PACKAGE, or SECTILE_UNSUPPORTED for another ABI; the message
 /// names what was expected and found.
 sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Message &message);
+
+/// The files of a folder that the constants lie in; none where they are in one place.
+std::span<const sectile_abi_piece> piecesOf(const sectile_package_descriptor &descriptor);
 
 /// What the targets have beside code of the CPU; null in packages that do not tell.
 const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor);

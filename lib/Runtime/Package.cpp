@@ -46,8 +46,7 @@ sectile_status sectile_package::load(const char *path, Message &message) {
     return status;
   constants = descriptor->constants;
   if (descriptor->weights_file) {
-    if (sectile_status status = mapFileBeside(object.path(), descriptor->weights_file,
-                                              descriptor->constants_bytes, weights, message))
+    if (sectile_status status = mapWeights(object.path(), *descriptor, weights, message))
       return status;
     constants = weights.data;
   }
@@ -231,6 +230,20 @@ sectile_status sectile_package_get_info(const sectile_package *package,
   result.constants_bytes = descriptor.constants_bytes;
   result.constants_hash = descriptor.constants_hash;
   result.weights_file = descriptor.weights_file;
+  result.num_pieces = piecesOf(descriptor).size();
+  return writeResult(info, result);
+}
+
+sectile_status sectile_package_get_piece(const sectile_package *package, uint64_t index,
+                                         sectile_piece_info *info) {
+  std::span<const sectile_abi_piece> pieces = piecesOf(*package->descriptor);
+  if (index >= pieces.size())
+    return SECTILE_INVALID_ARGUMENT;
+  sectile_piece_info result = {};
+  result.name = pieces[index].name;
+  result.offset = pieces[index].offset;
+  result.bytes = pieces[index].bytes;
+  result.hash = pieces[index].hash;
   return writeResult(info, result);
 }
 

@@ -12,6 +12,7 @@
 #include "Message.h"
 #include "SharedObject.h"
 #include "ThreadPool.h"
+#include "Weights.h"
 
 #include "sectile/Package/Abi.h"
 
@@ -44,7 +45,7 @@ struct sectile_package {
   sectile::runtime::Memory memory;
   std::atomic<uint32_t> references{1};
   sectile::runtime::SharedObject object;
-  sectile::runtime::MappedFile weights;
+  sectile::runtime::Mapping weights;
   const sectile_package_descriptor *descriptor = nullptr;
   const sectile_abi_target *target = nullptr;
   const sectile_abi_device *device = nullptr; // of the target; null for the CPU

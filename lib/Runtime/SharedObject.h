@@ -35,20 +35,6 @@ private:
   char resolvedPath[4096] = {};
 };
 
-/// A read-only mapping of a whole file.
-struct MappedFile {
-  const void *data = nullptr;
-  uint64_t bytes = 0;
-
-  void unmap();
-};
-
-/// Maps the file `name`, which must lie in the folder of `besidePath`, be a
-/// regular file and no symbolic link, and have exactly `bytes` bytes. `name` must
-/// be a bare file name.
-sectile_status mapFileBeside(const char *besidePath, const char *name, uint64_t bytes,
-                             MappedFile &file, Message &message);
-
 } // namespace sectile::runtime
 
 #endif // SECTILE_LIB_RUNTIME_SHAREDOBJECT_H

@@ -93,6 +93,7 @@ def compile(  # noqa: A001  the name that re, torch and others use
     fp: str = "default",
     explain: bool = False,
     dump_dir: Optional[PathLike] = None,
+    weights: str = "inside",
     threads: int = 0,
     cpu_level: Optional[str] = None,
 ) -> Model:
@@ -107,6 +108,8 @@ def compile(  # noqa: A001  the name that re, torch and others use
     * `fp`: "default", "strict" or "fast".
     * `explain`: leaves in the result's `explanation` what each kernel holds, and why.
     * `dump_dir`: where to write the IR of every stage.
+    * `weights`: "inside" the package, or "external": in files beside it, which "external:NAME" lets
+      several packages of a folder share.
     * `threads`, `cpu_level`: as in `load`.
 
     Raises CompileError with the compiler's messages. The compiler runs as a process of its own: the
@@ -131,6 +134,8 @@ def compile(  # noqa: A001  the name that re, torch and others use
     sectile.errors.RunError: input 'x' expects 3 in dimension 1, but got 4
     """
     arguments = [f"--target={target}", f"--fp={fp}", "--quiet", *dims_option(dims)]
+    if weights != "inside":
+        arguments.append(f"--weights={weights}")
     if cpu_levels is not None:
         levels = cpu_levels if isinstance(cpu_levels, str) else ",".join(cpu_levels)
         arguments.append(f"--cpu-levels={levels}")

@@ -43,7 +43,16 @@ class PackageInfo(ctypes.Structure):
         ("num_targets", c_uint32), ("num_kernels", c_uint32), ("num_levels", c_uint32),
         ("level", c_uint32), ("threads", c_uint32), ("reserved", c_uint32),
         ("constants", c_void_p), ("constants_bytes", c_uint64), ("constants_hash", c_uint64),
-        ("weights_file", c_char_p),
+        ("weights_file", c_char_p), ("num_pieces", c_uint64),
+    ]  # fmt: skip
+
+
+class PieceInfo(ctypes.Structure):
+    """sectile_piece_info"""
+
+    _fields_ = [
+        ("size", c_size_t), ("name", c_char_p), ("offset", c_uint64), ("bytes", c_uint64),
+        ("hash", c_uint64),
     ]  # fmt: skip
 
 

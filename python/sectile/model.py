@@ -80,7 +80,14 @@ class Model:
         self.threads = int(info.threads)
         level = api.query(api.LevelInfo, lib.sectile_package_get_level, handle, info.level)
         self.cpu_level = api.text(level.name)
-        self._weights_file = api.text(info.weights_file)
+        # Files beside the package that it needs, relative to its folder.
+        self._weights = [api.text(info.weights_file)] if info.weights_file else []
+        if info.num_pieces:
+            pieces = (
+                api.query(api.PieceInfo, lib.sectile_package_get_piece, handle, i)
+                for i in range(info.num_pieces)
+            )
+            self._weights = [os.path.join(self._weights[0], api.text(p.name)) for p in pieces]
         raw = [
             [api.query(api.TensorInfo, get, handle, i) for i in range(count)]
             for get, count in (
@@ -208,9 +215,9 @@ class Model:
         """Writes the package to `path`, whole or not at all."""
         target = os.path.abspath(os.fsdecode(path))
         folder = os.path.dirname(target)
-        if self._weights_file and folder != os.path.dirname(self.path):
-            source = os.path.join(os.path.dirname(self.path), self._weights_file)
-            shutil.copyfile(source, os.path.join(folder, self._weights_file))
+        if folder != os.path.dirname(self.path):
+            for name in self._weights:
+                _copy_weights(os.path.join(os.path.dirname(self.path), name), os.path.join(folder, name))
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".sectile-")
         try:
             with (
@@ -228,6 +235,19 @@ class Model:
     def __repr__(self) -> str:
         sides = [", ".join(map(str, side)) for side in (self.inputs, self.outputs)]
         return f"<sectile.Model '{self.name}': ({sides[0]}) -> ({sides[1]})>"
+
+
+def _copy_weights(source: str, target: str) -> None:
+    """Copies a file of constants, whole or not at all."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".sectile-")
+    os.close(descriptor)
+    try:
+        shutil.copy(source, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
 
 
 def _describe(info: api.TensorInfo) -> TensorInfo:

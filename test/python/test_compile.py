@@ -19,6 +19,8 @@ import warnings
 
 import numpy as np
 import onnx
+import onnx.helper
+import onnx.numpy_helper
 import onnx.parser
 
 import sectile
@@ -173,6 +175,33 @@ class CompileTest(unittest.TestCase):
         )
         with self.assertRaises(FileNotFoundError):
             model.save(self.place("absent/x.stp"))
+
+    def test_weights_beside_the_package(self) -> None:
+        weight = np.random.default_rng(5).standard_normal((260, 260), np.float32)
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
+            "product",
+            [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [3, 260])],
+            [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [3, 260])],
+            [onnx.numpy_helper.from_array(weight, "w")],
+        )
+        proto = onnx.helper.make_model(
+            graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8
+        )
+        output = self.place("beside.stp")
+        model = sectile.compile(proto, output=output, weights="external:product")
+        self.assertEqual(len(os.listdir(self.place("product"))), 1)
+        self.assertLess(os.path.getsize(output), weight.nbytes)
+        os.mkdir(self.place("elsewhere"))
+        saved = self.place("elsewhere/saved.stp")
+        model.save(saved)
+        x = np.ones((3, 260), np.float32)
+        np.testing.assert_array_equal(sectile.load(saved)(x), model(x))
+        np.testing.assert_allclose(model(x), x @ weight, rtol=1e-4, atol=1e-4)
+        # Without a place of its own it lasts as long as the result.
+        np.testing.assert_array_equal(sectile.compile(proto, weights="external")(x), model(x))
+        with self.assertRaisesRegex(sectile.CompileError, "expects --weights"):
+            sectile.compile(proto, weights="outside")
 
     def test_threads_of_the_caller(self) -> None:
         inputs = [self.draw(50 + i, i) for i in range(4)]
@@ -365,7 +394,8 @@ class CompileTest(unittest.TestCase):
     def test_an_interrupt_ends_the_compiler(self) -> None:
         program = self.place("slow")
         with open(program, "w", encoding="utf-8") as file:
-            file.write(f"#!/bin/sh\necho $$ >{self.place('pid')}\nexec sleep 60\n")
+            # Some time after it began: an interrupt while Python starts a process leaves that alone.
+            file.write(f"#!/bin/sh\nsleep 0.5\necho $$ >{self.place('pid')}\nexec sleep 60\n")
         os.chmod(program, stat.S_IRWXU)
         # A shell's background jobs, which tests may be one of, start with the signal ignored.
         code = (

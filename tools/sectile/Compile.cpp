@@ -56,6 +56,11 @@ constexpr Option kOptions[] = {
      "prints what each kernel holds, why it ends where it does, how constants\n"
      "are laid out and which schedules were chosen (with -o -: on standard\n"
      "error)"},
+    {"weights", Option::Value, "inside|external[:NAME]",
+     "constants are in the package (default) or in files of a folder NAME\n"
+     "beside it (default: the package's name, .weights), called after what\n"
+     "is in them: packages share them, and compiling again writes only what\n"
+     "changed"},
     {"dump-dir", Option::Value, "DIR", "writes the IR of every stage there"},
     {"cache", Option::Value, "DIR",
      "keeps compiled kernels in DIR, so that a changed model recompiles only what\n"
@@ -66,7 +71,6 @@ constexpr Option kOptions[] = {
     {"cost-model", Option::Planned, nullptr, nullptr},
     {"tuning-db", Option::Planned, nullptr, nullptr},
     {"report", Option::Planned, nullptr, nullptr},
-    {"weights", Option::Planned, nullptr, nullptr},
     {"strip-emulation", Option::Planned, nullptr, nullptr},
     {"time-budget", Option::Planned, nullptr, nullptr},
 };
@@ -77,7 +81,7 @@ constexpr Syntax kSyntax = {"compile", "Compiles a model ahead of time to a pack
 /// The options that shape a package, as they were given.
 std::string recordOptions(const Args &args) {
   std::string text;
-  for (const char *name : {"target", "host", "cpu-levels", "dims", "alias", "fp"})
+  for (const char *name : {"target", "host", "cpu-levels", "dims", "alias", "fp", "weights"})
     for (std::string_view value : args.list(name))
       text += (text.empty() ? "--" : " --") + std::string(name) + "=" + std::string(value);
   return text;
@@ -133,6 +137,28 @@ Result<Done> readTargets(const Args &args, CompileOptions &options) {
       options.devices.push_back(name.str());
   }
   return Done{};
+}
+
+/// --weights: the folder of constants beside the package, empty if they are in it.
+Result<std::string> readWeights(const Args &args, EmitKind emit) {
+  llvm::StringRef text = args.value("weights").value_or("inside");
+  if (text == "inside")
+    return std::string();
+  if (emit != EmitKind::Package)
+    return failure(kUsage, "--weights=%s is for packages", text.str().c_str());
+  std::string folder;
+  if (text == "external") {
+    std::string_view output = args.value("output").value_or("");
+    folder = (llvm::sys::path::stem(llvm::StringRef(output)) + ".weights").str();
+  } else if (text.consume_front("external:")) {
+    folder = text.str();
+  }
+  if (folder.empty() || folder.find('/') != std::string::npos || folder == "." || folder == "..")
+    return failure(kUsage,
+                   "expects --weights to be inside, external or external:NAME of a folder beside "
+                   "the package, but got '%s'",
+                   args.value("weights")->data());
+  return folder;
 }
 
 /// What is not there for GPUs, or not for several targets at once.
@@ -197,6 +223,10 @@ Result<CompileOptions> readOptions(const Args &args) {
     return aliases.failure();
   options.aliases = std::move(*aliases);
   options.optionsText = recordOptions(args);
+  Result<std::string> weights = readWeights(args, options.emit);
+  if (!weights)
+    return weights.failure();
+  options.weightsFolder = std::move(*weights);
   options.dumpDir = std::string(args.value("dump-dir").value_or(""));
   if (!args.has("quiet") && isatty(STDERR_FILENO))
     options.progress = [](llvm::StringRef stage, unsigned done, unsigned total) {

@@ -193,6 +193,8 @@ void printTables(const Model &model) {
   if (info.constants_bytes > 0)
     printf(" in %s, XXH3-64 %016" PRIx64, info.weights_file ? info.weights_file : "the package",
            info.constants_hash);
+  if (info.num_pieces > 0)
+    printf(", %" PRIu64 " files", info.num_pieces);
   printf("\n");
   printTensors("inputs", model, model.inputs);
   printTensors("outputs", model, model.outputs);
@@ -330,6 +332,8 @@ void printJson(const Model &model) {
   json.string(hash);
   json.key("weights_file");
   info.weights_file ? json.string(info.weights_file) : json.null();
+  json.key("weights_files");
+  json.unsignedInteger(info.num_pieces);
   json.key("symbols");
   json.beginArray();
   for (const std::string &symbol : model.symbols)
@@ -345,6 +349,29 @@ void printJson(const Model &model) {
   fputs(json.text().c_str(), stdout);
 }
 
+/// The hash of the constants as they are, see sectile_package_descriptor.constants_hash; that of
+/// each piece is checked.
+Result<uint64_t> hashConstants(const Model &model) {
+  const sectile_package_info &info = model.info;
+  if (info.num_pieces == 0)
+    return info.constants_bytes > 0 ? XXH3_64bits(info.constants, info.constants_bytes)
+                                    : info.constants_hash;
+  std::vector<uint64_t> hashes;
+  sectile_piece_info piece = {};
+  piece.size = sizeof piece;
+  for (uint64_t i = 0; sectile_package_get_piece(model.package(), i, &piece) == SECTILE_OK; ++i) {
+    auto *data = static_cast<const char *>(info.constants) + piece.offset;
+    hashes.push_back(XXH3_64bits(data, piece.bytes));
+    if (hashes.back() != piece.hash)
+      return failure(kMismatch,
+                     "weights file '%s/%s' of '%s' is damaged: expected XXH3-64 %016" PRIx64
+                     ", but got %016" PRIx64,
+                     info.weights_file, piece.name, model.path().c_str(), piece.hash,
+                     hashes.back());
+  }
+  return XXH3_64bits(hashes.data(), hashes.size() * sizeof hashes[0]);
+}
+
 Result<Done> inspect(const Args &args) {
   Result<Model> model = Model::load(std::string(args.positional()), 1,
                                     std::string(args.value("target").value_or("")));
@@ -357,8 +384,10 @@ Result<Done> inspect(const Args &args) {
   if (!args.has("verify"))
     return Done{};
   const sectile_package_info &info = model->info;
-  uint64_t hash = info.constants_bytes > 0 ? XXH3_64bits(info.constants, info.constants_bytes)
-                                           : info.constants_hash;
+  Result<uint64_t> computed = hashConstants(*model);
+  if (!computed)
+    return computed.failure();
+  uint64_t hash = *computed;
   if (hash != info.constants_hash)
     return failure(kMismatch,
                    "constants of '%s' are damaged: expected XXH3-64 %016" PRIx64

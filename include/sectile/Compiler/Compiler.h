@@ -37,6 +37,9 @@ struct CompileOptions {
   EmitKind emit = EmitKind::Package;
   /// Writes the IR of every stage here, numbered; nothing if empty.
   std::string dumpDir;
+  /// A folder beside the package (a bare name) for the constants, in files that packages share;
+  /// they are in the package if empty.
+  std::string weightsFolder;
   /// Recorded in the package: what shaped it.
   std::string optionsText;
   std::string modelName;

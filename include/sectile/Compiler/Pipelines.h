@@ -46,8 +46,9 @@ void buildGpuTilePipeline(mlir::OpPassManager &passes, const target::GpuTarget &
 /// From the tile programs of such a module to LLVM and NVVM dialects.
 void buildThreadPipeline(mlir::OpPassManager &passes, const target::GpuTarget &target,
                          FloatMode floatMode = FloatMode::Default);
-/// Up to the memory plan; the second part lowers to the LLVM dialect and drops the kernels.
-void buildPlanPipeline(mlir::OpPassManager &passes);
+/// Up to the memory plan, in which constants lie in `pieces` or one after the other; the second part
+/// lowers to the LLVM dialect and drops the kernels.
+void buildPlanPipeline(mlir::OpPassManager &passes, bool pieces = false);
 void buildHostPipeline(mlir::OpPassManager &passes);
 /// The second part for static output.
 void buildStaticHostPipeline(mlir::OpPassManager &passes, const HostToStaticPassOptions &options);

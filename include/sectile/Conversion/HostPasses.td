@@ -115,7 +115,9 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
     concatenations are views; results marked `graph.in_place` lie where their input does.
 
     Constants are laid out one after the other, 64-byte aligned, in the section of constants; the
-    module attribute `graph.constants` lists them in that order (see `PlannedConstant`).
+    module attribute `graph.constants` lists them in that order (see `PlannedConstant`). With
+    `pieces`, each of 256 KiB or more begins at a multiple of 64 KiB, and smaller ones share runs
+    that do: files of their own can be mapped there.
 
     The body of a `graph.loop` becomes an `scf.while` of the run; its places are one place of the
     function around it. What is carried changes between the memory where the loop begins and a
@@ -145,6 +147,8 @@ def GraphPlanMemoryPass : Pass<"graph-plan-memory", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
                            "::sectile::graph::GraphDialect"];
+  let options = [Option<"pieces", "pieces", "bool", "false",
+                        "place constants so that they can be mapped from several files">];
 }
 
 def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {

@@ -225,6 +225,28 @@ typedef struct sectile_abi_alias {
   int64_t capacity; /* extent of `dim` in memory; -1 if the dimension is static */
 } sectile_abi_alias;
 
+/** What the offsets of pieces are multiples of: pages of every host. */
+#define SECTILE_PIECE_ALIGNMENT 65536u
+#define SECTILE_PIECE_NAME_BYTES 32
+#define SECTILE_PIECE_MAGIC 0x57454c4954434553u /* "SECTILEW", little endian */
+
+/** A run of constants in a file of its own, which other packages may share: its name tells what is
+ * in it. What lies between pieces is never read. */
+typedef struct sectile_abi_piece {
+  uint64_t offset; /* in the constants, a multiple of SECTILE_PIECE_ALIGNMENT */
+  uint64_t bytes;  /* not 0 */
+  uint64_t hash;   /* XXH3-64 of the bytes, seed 0 */
+  /** Of the file: SECTILE_PIECE_NAME_BYTES digits of 0-9, a-f. */
+  const char *name;
+} sectile_abi_piece;
+
+/** What follows a piece's bytes in its file, at whatever alignment, and ends it. */
+typedef struct sectile_abi_piece_end {
+  uint64_t magic; /* SECTILE_PIECE_MAGIC */
+  uint64_t bytes, hash;
+  char name[SECTILE_PIECE_NAME_BYTES]; /* not terminated */
+} sectile_abi_piece_end;
+
 /** State of one inference, owned by the runtime. */
 typedef struct sectile_abi_call {
   uint64_t size; /* sizeof(sectile_abi_call) of the runtime */
@@ -265,13 +287,14 @@ typedef struct sectile_package_descriptor {
   const char *const *symbols; /* C identifiers, unique; the compiler renames others */
   const sectile_abi_target *targets;
   const sectile_abi_alias *aliases;
-  /** Constants: inside the shared object (`constants` set), or in a file beside
-   * the package (`weights_file` set, a bare file name, of exactly
-   * constants_bytes bytes). Aligned to 4096 bytes either way. Both are null
-   * where constants_bytes is 0. */
+  /** Constants: inside the shared object (`constants` set), or beside the package
+   * (`weights_file` set, a bare name): in a file of exactly constants_bytes bytes or,
+   * where there are `pieces`, in files of a folder. Aligned to 4096 bytes either
+   * way. Both are null where constants_bytes is 0. */
   const void *constants;
   uint64_t constants_bytes;
-  uint64_t constants_hash; /* XXH3-64 of the constants, seed 0 */
+  uint64_t constants_hash; /* XXH3-64, seed 0, of the constants or, where they are in pieces, of
+                              the hashes of all pieces in order */
   const char *weights_file;
   /* Not in the first packages, whose descriptors end here. */
   /** Innermost loops of all kernels, kernel by kernel, level by level, target by
@@ -281,6 +304,9 @@ typedef struct sectile_package_descriptor {
   const uint32_t *loop_ends;
   /* Not in packages of CPU code before there were others. */
   const sectile_abi_device *devices; /* num_targets entries; null: all targets are the CPU */
+  /* Not in packages before constants could lie in several files. */
+  const sectile_abi_piece *pieces; /* by offset, apart from each other */
+  uint64_t num_pieces;
 } sectile_package_descriptor;
 
 #ifdef __cplusplus

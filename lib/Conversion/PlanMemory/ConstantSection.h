@@ -18,15 +18,23 @@ inline constexpr int64_t kAlignment = 64;
 /// Gives each constant, in each packing, a place of its own.
 class ConstantSection {
 public:
+  /// With `isInPieces`, large constants and runs of small ones begin where files can be mapped.
+  explicit ConstantSection(bool isInPieces) : isInPieces(isInPieces) {}
   /// The offset of a constant in the given packing (a #tile.memory; null: row-major).
   int64_t place(mlir::ElementsAttr value, mlir::Attribute memory);
-  /// What getPlannedConstants reads, in the order of offsets.
+  /// What getPlannedConstants reads.
   llvm::ArrayRef<mlir::Attribute> getEntries() const { return entries; }
 
 private:
+  /// Takes room for a constant.
+  int64_t allocate(int64_t bytes);
+
+  bool isInPieces;
   llvm::SmallVector<mlir::Attribute> entries;
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Attribute>, int64_t> offsets;
   int64_t nextOffset = 0;
+  /// What is left of the last run of small constants.
+  int64_t smallOffset = 0, smallEnd = 0;
 };
 
 } // namespace sectile

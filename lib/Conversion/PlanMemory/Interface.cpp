@@ -22,6 +22,9 @@ SmallVector<PlannedConstant> sectile::getPlannedConstants(ModuleOp module) {
       constants.push_back({entry.getAs<ElementsAttr>("value"),
                            entry.getAs<IntegerAttr>("offset").getInt(),
                            entry.getAs<IntegerAttr>("bytes").getInt(), entry.get("memory")});
+  llvm::sort(constants, [](const PlannedConstant &left, const PlannedConstant &right) {
+    return left.offset < right.offset;
+  });
   return constants;
 }
 

@@ -273,6 +273,8 @@ void *Planner::getSizeKey(Value tensor, int64_t dim) {
 
 namespace {
 struct GraphPlanMemoryPass : sectile::impl::GraphPlanMemoryPassBase<GraphPlanMemoryPass> {
+  using GraphPlanMemoryPassBase::GraphPlanMemoryPassBase;
+
   /// Of the functions that are left: bodies are private, what was written is not.
   static bool isBody(func::FuncOp func) { return func.isPrivate() && !func.isExternal(); }
 
@@ -285,7 +287,7 @@ struct GraphPlanMemoryPass : sectile::impl::GraphPlanMemoryPassBase<GraphPlanMem
       getOperation().emitError("expects one public function, the model, but got ") << models.size();
       return signalPassFailure();
     }
-    ConstantSection section;
+    ConstantSection section(pieces);
     if (failed(Planner(getOperation(), models.front(), section).run()))
       return signalPassFailure();
     for (auto func : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "TestPackages.h"
 
+#include "sectile/Package/Abi.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
 #include <fstream>
@@ -307,6 +309,83 @@ TEST_F(Weights, MustHaveABareName) {
   for (const char *name : {"weights-parent", "weights-dots", "weights-unnamed"})
     expectFailure(loadFailure(packagePath(name)), SECTILE_INVALID_PACKAGE,
                   "expects the weights file to be a bare file name");
+}
+
+/// A file of a piece: its bytes and what ends it.
+static std::string makePiece(const std::string &bytes, uint64_t hash, const std::string &name,
+                             uint64_t magic = SECTILE_PIECE_MAGIC) {
+  const uint64_t numbers[] = {magic, bytes.size(), hash};
+  return bytes + std::string(reinterpret_cast<const char *>(numbers), sizeof numbers) + name;
+}
+
+class Pieces : public testing::Test {
+protected:
+  void SetUp() override {
+    folder = temporaryFolder();
+    package = folder + "/model.stpk";
+    copyFile(packagePath("pieces"), package);
+    ASSERT_EQ(mkdir((folder + "/weights.d").c_str(), 0700), 0);
+    write(first, makePiece("\1\2\3\4", 1, first));
+    write(second, makePiece("\5\6\7\10", 2, second));
+  }
+  void write(const std::string &name, const std::string &bytes) {
+    writeFile(folder + "/weights.d/" + name, bytes);
+  }
+
+  std::string folder, package;
+  const std::string first = "00000000000000000000000000000001";
+  const std::string second = "00000000000000000000000000000abc";
+};
+
+TEST_F(Pieces, AreMappedSideBySide) {
+  sectile_package *loaded = nullptr;
+  ASSERT_EQ(sectile_package_load(package.c_str(), nullptr, &loaded, nullptr, 0), SECTILE_OK);
+  PackageHandle handle(loaded);
+  auto info = makeOptions<sectile_package_info>();
+  ASSERT_EQ(sectile_package_get_info(loaded, &info), SECTILE_OK);
+  EXPECT_EQ(info.num_pieces, 2u);
+  auto piece = makeOptions<sectile_piece_info>();
+  ASSERT_EQ(sectile_package_get_piece(loaded, 1, &piece), SECTILE_OK);
+  EXPECT_EQ(piece.name, second);
+  EXPECT_EQ(piece.offset, 65536u);
+  EXPECT_EQ(piece.bytes, 4u);
+  EXPECT_EQ(piece.hash, 2u);
+  EXPECT_EQ(sectile_package_get_piece(loaded, 2, &piece), SECTILE_INVALID_ARGUMENT);
+  ContextHandle context = makeContext(handle);
+  sectile_tensor output = {};
+  ASSERT_EQ(sectile_context_run(context.get(), nullptr, 0, &output, 1), SECTILE_OK);
+  EXPECT_EQ(*static_cast<int32_t *>(output.data), 36);
+}
+
+TEST_F(Pieces, AreRefusedWhereTheyAreNotTheFilesMeant) {
+  auto expectDamaged = [&](const std::string &bytes, const char *reason) {
+    write(second, bytes);
+    expectFailure(loadFailure(package), SECTILE_INVALID_PACKAGE, reason);
+  };
+  expectDamaged("", "to have 60 bytes, but it has 0");
+  expectDamaged(makePiece("\5\6\7", 2, second), "to have 60 bytes, but it has 59");
+  const char *other = "to end in what it holds, but it does not";
+  expectDamaged(makePiece("\5\6\7\10", 2, second, SECTILE_PIECE_MAGIC + 1), other);
+  expectDamaged(makePiece("\5\6\7\10", 3, second), other);
+  expectDamaged(makePiece("\5\6\7\10", 2, first), other);
+  std::string path = folder + "/weights.d/" + second;
+  unlink(path.c_str());
+  expectFailure(loadFailure(package), SECTILE_SYSTEM, "cannot open weights file '" + second + "'");
+  ASSERT_EQ(symlink(first.c_str(), path.c_str()), 0);
+  expectFailure(loadFailure(package), SECTILE_INVALID_PACKAGE, "it is a symbolic link");
+  std::string elsewhere = folder + "/elsewhere";
+  ASSERT_EQ(rename((folder + "/weights.d").c_str(), elsewhere.c_str()), 0);
+  expectFailure(loadFailure(package), SECTILE_SYSTEM, "cannot open the folder of weights");
+  ASSERT_EQ(symlink("elsewhere", (folder + "/weights.d").c_str()), 0);
+  expectFailure(loadFailure(package), SECTILE_SYSTEM, "cannot open the folder of weights");
+}
+
+TEST_F(Pieces, HavePlacesAndNamesOfTheirOwn) {
+  for (const char *name : {"pieces-unaligned", "pieces-outside", "pieces-together"})
+    expectFailure(loadFailure(packagePath(name)), SECTILE_INVALID_PACKAGE,
+                  "at a place of its own in 65540 bytes of constants");
+  expectFailure(loadFailure(packagePath("pieces-unnamed")), SECTILE_INVALID_PACKAGE,
+                "expects pieces to be called by 32 digits, but got '../../etc/passwd'");
 }
 
 TEST(Package, LogsWhatItLoaded) {
