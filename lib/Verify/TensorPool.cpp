@@ -80,9 +80,30 @@ static std::vector<size_t> permute(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef
 
 /// The largest distance of elements of tensors that agree at the positions; nothing if they do not,
 /// or if that says nothing.
+/// Whether some elements, spread over the tensors, may be equal where dimensions have this order:
+/// most orders of most tensors fail here, before positions are listed for all of them.
+static bool mayAgree(const TensorObject &a, const TensorObject &b, llvm::ArrayRef<int64_t> shape,
+                     llvm::ArrayRef<unsigned> order) {
+  constexpr size_t kSamples = 61;
+  Shape strides = getRowMajorStrides(shape);
+  size_t count = b.data.size();
+  for (size_t sample = 0; sample < std::min(kSamples, count); ++sample) {
+    size_t index = sample * (count / std::min(kSamples, count)), rest = index, position = 0;
+    for (unsigned dim : llvm::reverse(order)) {
+      position += rest % shape[dim] * strides[dim];
+      rest /= shape[dim];
+    }
+    const Element &x = a.data[position], &y = b.data[index];
+    if (x.isUndefined() || y.isUndefined() || !mayBeEqual(*a.format, x, y))
+      return false;
+  }
+  return true;
+}
+
+/// The largest distance of two elements, if all may be equal; bounds beyond `limit` say nothing.
 static std::optional<double> getDistance(const TensorObject &a, const TensorObject &b,
-                                         llvm::ArrayRef<size_t> positions) {
-  double limit = getScale(a) / 256, distance = 0;
+                                         llvm::ArrayRef<size_t> positions, double limit) {
+  double distance = 0;
   size_t numUnchecked = 0;
   for (size_t i = 0; i < positions.size(); ++i) {
     const Element &x = a.data[positions[i]], &y = b.data[i];
@@ -119,10 +140,15 @@ TensorRef TensorPool::find(const TensorObject &tensor) const {
         shape.push_back(extent);
       }
     if (order.size() > 5)
-      continue; // too many orders to try
+      continue;                  // too many orders to try
+    std::optional<double> limit; // once it is needed: it takes a look at all elements
     do {
+      if (!mayAgree(*entry.tensor, tensor, shape, order))
+        continue;
+      if (!limit)
+        limit = getScale(*entry.tensor) / 256;
       std::vector<size_t> positions = permute(shape, order);
-      std::optional<double> distance = getDistance(*entry.tensor, tensor, positions);
+      std::optional<double> distance = getDistance(*entry.tensor, tensor, positions, *limit);
       if (!distance)
         continue;
       TensorRef exact(new TensorObject(tensor));

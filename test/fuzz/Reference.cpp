@@ -14,6 +14,7 @@
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/PrettyStackTrace.h"
 
 #include <chrono>
 #include <cstdio>
@@ -208,6 +209,8 @@ int sectile::test::checkSeeds(uint64_t first, uint64_t count, double seconds,
   for (uint64_t seed = first; seed - first < count; ++seed) {
     if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > seconds)
       break;
+    llvm::PrettyStackTraceFormat crashed("checking seed %llu",
+                                         static_cast<unsigned long long>(seed));
     TileProgram program = generate(seed);
     Finding finding = check(program, seed);
     passed += finding.kind == Finding::Good;

@@ -19,6 +19,7 @@
 #include "Threads.h"
 
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
 
 #include <cstdio>
 
@@ -39,6 +40,7 @@ static llvm::cl::opt<bool>
     writesPtx("ptx", llvm::cl::desc("write PTX too, and assemble it where ptxas is"));
 
 int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv); // a crash names the seed and the place
   llvm::cl::ParseCommandLineOptions(argc, argv, "tile programs as threads, emulated\n");
   if (printed >= 0) {
     fputs(generate(static_cast<uint64_t>(printed)).print().c_str(), stdout);

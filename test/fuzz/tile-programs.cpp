@@ -20,6 +20,7 @@
 #include "KernelHarness.h"
 
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
 
 #include <cstdio>
 #include <cstring>
@@ -73,6 +74,7 @@ static Finding check(const TileProgram &program, uint64_t seed) {
 }
 
 int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv); // a crash names the seed and the place
   llvm::cl::ParseCommandLineOptions(argc, argv, "random tile programs, interpreted and compiled\n");
   if (printed >= 0) {
     fputs(generate(static_cast<uint64_t>(printed)).print().c_str(), stdout);
