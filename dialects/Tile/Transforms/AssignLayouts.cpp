@@ -143,12 +143,14 @@ LogicalResult LayoutAssigner::chooseWarps() {
       return success();
     }
   // Eight elements of the largest tile for each thread hide latency and leave registers; more than
-  // eight warps only wait for each other at barriers.
+  // 256 threads only wait for each other at barriers.
+  constexpr int64_t kMostThreads = 256;
   int64_t most = 1;
   for (Value value : values)
     most = std::max(most, ShapedType::getNumElements(shapeOf(value)));
   threads.warps = std::clamp<int64_t>(
-      static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(most, threads.lanes * 8))), 1, 8);
+      static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(most, threads.lanes * 8))), 1,
+      kMostThreads / threads.lanes);
   return success();
 }
 
