@@ -7,9 +7,11 @@
 
 #include "Lower.h"
 #include "LowerMatrix.h"
+#include "LowerWavefront.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -58,6 +60,7 @@ public:
 
 private:
   LogicalResult placeGlobals();
+  LogicalResult chooseProcessor(LLVM::LLVMFuncOp kernel);
   LogicalResult checkOp(Operation *op);
   LogicalResult lowerFunction(LLVM::LLVMFuncOp function);
   LogicalResult lowerOp(Operation *op);
@@ -115,6 +118,9 @@ private:
   OpBuilder builder;
   Type i32, i64, pointer;
   std::string kernel;
+  /// Of AMD; empty for NVIDIA.
+  std::string processor;
+  bool hasProcessor = false;
   LoweredKernels result;
   llvm::StringMap<uint64_t> sharedOffsets;
 };
@@ -151,8 +157,9 @@ LogicalResult Lowering::placeGlobals() {
   for (LLVM::GlobalOp global : dynamic)
     sharedOffsets[global.getSymName()] = end;
   machine.staticShared = end;
-  if (end > kMaxShared)
-    return module.emitError() << "expects at most " << kMaxShared
+  uint64_t most = processor.empty() ? kMaxShared : kMaxLds;
+  if (end > most)
+    return module.emitError() << "expects at most " << most
                               << " bytes of static shared memory, but got " << end;
   module.walk([&](LLVM::AddressOfOp op) {
     auto offset = sharedOffsets.find(op.getGlobalName());
@@ -172,6 +179,14 @@ LogicalResult Lowering::placeGlobals() {
 
 /// Whether an op can be lowered; says why not. Nothing is changed before all ops were looked at.
 LogicalResult Lowering::checkOp(Operation *op) {
+  if (isOfWavefront(op)) {
+    if (processor.empty())
+      return refuse(op, "the kernel names no processor of AMD");
+    std::string reason = whyNotExecuted(op, processor);
+    return reason.empty() ? success() : refuse(op, reason);
+  }
+  if (isa_and_nonnull<NVVM::NVVMDialect>(op->getDialect()) && !processor.empty())
+    return refuse(op, "the kernel is for " + processor);
   if (specialRegister(op->getName().getStringRef()))
     return success();
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
@@ -266,8 +281,8 @@ LogicalResult Lowering::lowerCollective(Operation *op) {
   Value zero = constant(loc, i64, 0);
   auto meet = [&](Collective kind, Value mask, uint32_t variant, Value a, Value b = {},
                   Value c = {}) {
-    if (!mask)
-      mask = constant(loc, i32, -1);
+    mask = mask ? LLVM::ZExtOp::create(builder, loc, i64, mask).getResult()
+                : constant(loc, i64, static_cast<int64_t>(machine.allLanes()));
     return call(loc, "sectile_emulator_meet", i64,
                 {constant(loc, i32, int(kind)), mask, constant(loc, i32, addSite(op, variant)), a,
                  b ? b : zero, c ? c : zero});
@@ -386,7 +401,8 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         lowerRange(op, set.getDstMutable(), set.getLen(), true);
         return success();
       })
-      .Case<NVVM::Barrier0Op, NVVM::BarrierOp>([&](auto) { return lowerBarrier(op); })
+      .Case<NVVM::Barrier0Op, NVVM::BarrierOp, ROCDL::BarrierOp>(
+          [&](auto) { return lowerBarrier(op); })
       .Case<NVVM::MmaOp, NVVM::LdMatrixOp>([&](auto) {
         auto [kind, variant] = describeMatrixOp(op, machine.matrices);
         uint32_t id = addSite(op, variant);
@@ -396,8 +412,9 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         site.read = true;
         replaceMatrixOp(builder, op, [&, loc = op->getLoc(), kind = kind](Value in, Value out) {
           call(loc, "sectile_emulator_meet", i64,
-               {constant(loc, i32, int(kind)), constant(loc, i32, -1), constant(loc, i32, id), in,
-                out, constant(loc, i64, 0)});
+               {constant(loc, i32, int(kind)),
+                constant(loc, i64, static_cast<int64_t>(machine.allLanes())),
+                constant(loc, i32, id), in, out, constant(loc, i64, 0)});
         });
         return success();
       })
@@ -406,7 +423,19 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         op->erase();
         return success();
       })
-      .Default([&](Operation *) { return lowerCollective(op); });
+      .Default([&](Operation *) -> LogicalResult {
+        if (!isOfWavefront(op))
+          return lowerCollective(op);
+        replaceWaveOp(
+            builder, op, processor, machine.waveMatrices,
+            [&, loc = op->getLoc()](Collective kind, uint32_t variant, Value a, Value b, Value c) {
+              return call(loc, "sectile_emulator_meet", i64,
+                          {constant(loc, i32, int(kind)),
+                           constant(loc, i64, static_cast<int64_t>(machine.allLanes())),
+                           constant(loc, i32, addSite(op, variant)), a, b, c});
+            });
+        return success();
+      });
 }
 
 LogicalResult Lowering::lowerFunction(LLVM::LLVMFuncOp function) {
@@ -441,6 +470,35 @@ void Lowering::addEntry(LLVM::LLVMFuncOp kernel) {
   result.kernels[kernel.getSymName()] = std::move(info);
 }
 
+/// Which machine it is: that of all kernels, of the first one.
+LogicalResult Lowering::chooseProcessor(LLVM::LLVMFuncOp function) {
+  if (!function->hasAttr("rocdl.kernel") && !function->hasAttr("nvvm.kernel"))
+    return success();
+  std::string name;
+  uint32_t lanes = 32;
+  if (function->hasAttr("rocdl.kernel")) {
+    std::string features;
+    if (LLVM::TargetFeaturesAttr given = function.getTargetFeaturesAttr())
+      features = given.getFeaturesString();
+    name = function.getTargetCpu().value_or("").str();
+    std::optional<uint32_t> known = lanesOf(name, features);
+    if (!known)
+      return function.emitError() << "the emulator cannot execute kernel '" << kernel
+                                  << "': expects 'target_cpu' to be gfx90a, gfx942 or gfx1100 in "
+                                     "wavefronts of 32, but got '"
+                                  << name << "'";
+    lanes = *known;
+  }
+  if (!hasProcessor) {
+    processor = name;
+    machine.warpSize = lanes;
+  } else if (processor != name) {
+    return function.emitError("the emulator expects kernels of one device");
+  }
+  hasProcessor = true;
+  return success();
+}
+
 FailureOr<LoweredKernels> Lowering::run() {
   SmallVector<LLVM::LLVMFuncOp> functions, kernels;
   bool legal = true;
@@ -457,7 +515,9 @@ FailureOr<LoweredKernels> Lowering::run() {
       continue;
     kernel = function.getSymName().str();
     functions.push_back(function);
-    if (function->hasAttr("nvvm.kernel")) {
+    if (failed(chooseProcessor(function)))
+      return failure();
+    if (function->hasAttr("nvvm.kernel") || function->hasAttr("rocdl.kernel")) {
       kernels.push_back(function);
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (function.getArgAttr(i, "llvm.byval")) {
@@ -476,6 +536,8 @@ FailureOr<LoweredKernels> Lowering::run() {
     for (NamedAttribute attr : llvm::to_vector(function->getDiscardableAttrs()))
       function->removeDiscardableAttr(attr.getName());
     function.removeArgAttrsAttr();
+    function.removeTargetCpuAttr();
+    function.removeTargetFeaturesAttr();
     function.setCConv(LLVM::CConv::C);
   }
   if (machine.sites.size() >= 1 << 16) {

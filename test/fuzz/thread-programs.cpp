@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// thread-programs [--first=N] [--count=N] [--seconds=N] [--print=SEED] [--target=NAME] [--ptx]
+// thread-programs [--first=N] [--count=N] [--seconds=N] [--print=SEED] [--target=NAME] [--code]
 //
 // As tile-programs, for GPUs: each seed's program gets layouts, becomes the program of
 // a thread and is executed by the emulator, with 1 to 8 warps. Results must lie within
@@ -36,7 +36,9 @@ static llvm::cl::opt<std::string> device("target", llvm::cl::desc("the device"),
                                          llvm::cl::init("sm_80"));
 
 static llvm::cl::opt<bool>
-    writesPtx("ptx", llvm::cl::desc("write PTX too, and assemble it where ptxas is"));
+    writesCode("code",
+               llvm::cl::desc("write code too: PTX, assembled where ptxas is, or a code object"));
+static llvm::cl::alias writesPtx("ptx", llvm::cl::desc("the same"), llvm::cl::aliasopt(writesCode));
 
 int main(int argc, char **argv) {
   llvm::cl::ParseCommandLineOptions(argc, argv, "tile programs as threads, emulated\n");
@@ -53,6 +55,6 @@ int main(int argc, char **argv) {
       blocks *= extent;
     static constexpr int64_t kWarps[] = {1, 2, 4, 8};
     return runThreads(reference, device, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
-                      writesPtx);
+                      writesCode);
   });
 }

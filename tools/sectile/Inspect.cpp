@@ -157,7 +157,7 @@ std::string countOrDash(int64_t count) { return count < 0 ? "-" : std::to_string
 
 void printDeviceKernels(const Model &model) {
   printf("\nkernels of %s (threads and shared bytes of a block; registers and spilled bytes of a "
-         "thread,\nwhere ptxas told)\n",
+         "thread,\nwhere an assembler told)\n",
          model.info.target);
   size_t width = 6;
   for (const sectile_kernel_info &kernel : model.kernels)

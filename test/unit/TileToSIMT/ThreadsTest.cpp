@@ -32,15 +32,22 @@ ProgramView dynamic(std::vector<int64_t> shape, std::string element) {
 }
 std::string str(int64_t number) { return std::to_string(number); }
 
+/// On NVIDIA's device and on AMD's: on each of these, or in turn.
 void expectSame(const std::string &text, const std::vector<ProgramView> &inputs,
-                const std::vector<ProgramView> &outputs, int64_t warps, int64_t blocks = 1) {
+                const std::vector<ProgramView> &outputs, int64_t warps, int64_t blocks = 1,
+                bool isEverywhere = false) {
   // Lanes run in ascending order, or in any.
   static uint32_t calls = 0;
   uint32_t order = ++calls % 2 ? 0 : calls;
   Reference reference = interpret(text, inputs, outputs, calls);
   ASSERT_EQ(reference.finding.kind, Finding::Good) << reference.finding.text << text;
-  Finding finding = runThreads(reference, "sm_80", warps, blocks, order);
-  EXPECT_EQ(finding.kind, Finding::Good) << finding.text << "\n" << text;
+  std::vector<const char *> devices = {"sm_80", "gfx942", "gfx90a", "gfx1100"};
+  if (!isEverywhere)
+    devices = {devices[0], devices[1 + calls % 3]};
+  for (const char *device : devices) {
+    Finding finding = runThreads(reference, device, warps, blocks, order);
+    EXPECT_EQ(finding.kind, Finding::Good) << device << ": " << finding.text << "\n" << text;
+  }
 }
 
 /// A softmax of rows: a maximum, a sum, and what is made of both.
@@ -121,7 +128,7 @@ void expectProduct(int64_t m, int64_t n, int64_t k, const std::string &element,
   int64_t blocks = (m + 47) / 48 * ((n + 63) / 64);
   expectSame(product(m, n, k, element, sum, attributes),
              {dynamic({m, k}, element), dynamic({k, n}, element)}, {view({m, n}, sum)}, warps,
-             blocks);
+             blocks, /*isEverywhere=*/true);
 }
 
 TEST(Threads, ProductsOfEveryType) {
