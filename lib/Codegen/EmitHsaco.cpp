@@ -71,6 +71,8 @@ static llvm::Expected<std::string> link(ArrayRef<char> object) {
 }
 
 llvm::Expected<std::vector<KernelResources>> sectile::readCodeObject(StringRef bytes) {
+  if (!bytes.starts_with(llvm::ELF::ElfMagic))
+    return llvm::createStringError("expects an ELF file");
   auto elf = llvm::object::ELF64LEFile::create(bytes);
   if (!elf)
     return elf.takeError();
@@ -94,6 +96,8 @@ llvm::Expected<std::vector<KernelResources>> sectile::readCodeObject(StringRef b
       if (list == root.end() || !list->second.isArray())
         continue;
       for (auto &entry : list->second.getArray()) {
+        if (!entry.isMap())
+          return llvm::createStringError("the code object's metadata is damaged");
         auto &facts = entry.getMap();
         auto count = [&](StringRef key) -> int64_t {
           auto fact = facts.find(key);
@@ -103,7 +107,7 @@ llvm::Expected<std::vector<KernelResources>> sectile::readCodeObject(StringRef b
         };
         constexpr int64_t kRegisterBytes = 4;
         KernelResources &kernel = kernels.emplace_back();
-        if (auto name = facts.find(".name"); name != facts.end())
+        if (auto name = facts.find(".name"); name != facts.end() && name->second.isString())
           kernel.kernel = name->second.getString().str();
         kernel.registers = count(".vgpr_count");
         kernel.scalarRegisters = count(".sgpr_count");

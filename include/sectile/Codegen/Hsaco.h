@@ -16,6 +16,7 @@
 #include "sectile/Target/GpuTarget.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
 
 #include <string>
 #include <vector>

@@ -244,12 +244,12 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
     RegisterFile file{lanes, registers};
     if (gpu) {
       // Eight elements for each of 128 threads hide latency and leave registers. A step of a
-      // product takes two whole accesses of each operand's rows.
-      constexpr int64_t kThreads = 128, kElementsPerThread = 8;
+      // product takes whole accesses of each operand's rows, and no more: it is unrolled.
+      constexpr int64_t kThreads = 128, kElementsPerThread = 8, kDotBytes = 64;
       file = {.lanes = gpu->threadsPerWarp,
               .registers = gpu->registersPerThread,
               .blockElements = kThreads * kElementsPerThread,
-              .dotBytes = 2 * gpu->access.sectorBytes};
+              .dotBytes = std::max(kDotBytes, gpu->access.sectorBytes)};
     }
     Writer writer(builder, file, *model, level, strict, gpu);
     for (auto kernel : module.getOps<graph::KernelOp>())
