@@ -59,8 +59,6 @@ public:
   FailureOr<LoweredKernels> run();
 
 private:
-  LogicalResult placeGlobals();
-  LogicalResult chooseProcessor(LLVM::LLVMFuncOp kernel);
   LogicalResult checkOp(Operation *op);
   LogicalResult lowerFunction(LLVM::LLVMFuncOp function);
   LogicalResult lowerOp(Operation *op);
@@ -118,75 +116,21 @@ private:
   OpBuilder builder;
   Type i32, i64, pointer;
   std::string kernel;
-  /// Of AMD; empty for NVIDIA.
-  std::string processor;
-  bool hasProcessor = false;
+  /// That of the kernels.
+  std::optional<Processor> processor;
+  StringRef getProcessor() const { return processor ? StringRef(processor->name) : StringRef(); }
   LoweredKernels result;
-  llvm::StringMap<uint64_t> sharedOffsets;
 };
 } // namespace
-
-LogicalResult Lowering::placeGlobals() {
-  // A gap behind each variable, which PTX allows, so that an overrun is not taken for the next one.
-  constexpr uint64_t kGap = 16;
-  SmallVector<LLVM::GlobalOp> dynamic, placed;
-  uint64_t end = 0;
-  for (auto global : module.getOps<LLVM::GlobalOp>()) {
-    uint64_t bytes = layout.getTypeSize(global.getGlobalType()).getFixedValue();
-    if (global.getAddrSpace() != 3) {
-      if (!global.getValueOrNull() && !global.getInitializerBlock())
-        return global.emitError() << "the emulator cannot place global '" << global.getSymName()
-                                  << "': it has no initial value";
-      global.setLinkage(LLVM::Linkage::External);
-      global.setConstant(false);
-      result.globals.push_back({global.getSymName().str(), bytes});
-      continue;
-    }
-    placed.push_back(global);
-    if (!bytes) {
-      dynamic.push_back(global);
-      continue;
-    }
-    end = llvm::alignTo(end, std::max<uint64_t>(global.getAlignment().value_or(16), 16));
-    sharedOffsets[global.getSymName()] = end;
-    machine.sharedVariables.push_back({"shared @" + global.getSymName().str(), end, bytes});
-    end += bytes + kGap;
-  }
-  for (LLVM::GlobalOp global : dynamic)
-    end = llvm::alignTo(end, std::max<uint64_t>(global.getAlignment().value_or(16), 16));
-  for (LLVM::GlobalOp global : dynamic)
-    sharedOffsets[global.getSymName()] = end;
-  machine.staticShared = end;
-  uint64_t most = processor.empty() ? kMaxShared : kMaxLds;
-  if (end > most)
-    return module.emitError() << "expects at most " << most
-                              << " bytes of static shared memory, but got " << end;
-  module.walk([&](LLVM::AddressOfOp op) {
-    auto offset = sharedOffsets.find(op.getGlobalName());
-    if (offset == sharedOffsets.end())
-      return;
-    builder.setInsertionPoint(op);
-    Value address =
-        constant(op.getLoc(), i64, reinterpret_cast<intptr_t>(machine.shared() + offset->second));
-    op.replaceAllUsesWith(
-        LLVM::IntToPtrOp::create(builder, op.getLoc(), op.getType(), address).getResult());
-    op.erase();
-  });
-  for (LLVM::GlobalOp global : placed)
-    global.erase();
-  return success();
-}
 
 /// Whether an op can be lowered; says why not. Nothing is changed before all ops were looked at.
 LogicalResult Lowering::checkOp(Operation *op) {
   if (isOfWavefront(op)) {
-    if (processor.empty())
-      return refuse(op, "the kernel names no processor of AMD");
-    std::string reason = whyNotExecuted(op, processor);
+    std::string reason = whyNotExecuted(op, getProcessor());
     return reason.empty() ? success() : refuse(op, reason);
   }
-  if (isa_and_nonnull<NVVM::NVVMDialect>(op->getDialect()) && !processor.empty())
-    return refuse(op, "the kernel is for " + processor);
+  if (isa_and_nonnull<NVVM::NVVMDialect>(op->getDialect()) && !getProcessor().empty())
+    return refuse(op, "the kernel is for " + getProcessor());
   if (specialRegister(op->getName().getStringRef()))
     return success();
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
@@ -427,7 +371,7 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         if (!isOfWavefront(op))
           return lowerCollective(op);
         replaceWaveOp(
-            builder, op, processor, machine.waveMatrices,
+            builder, op, getProcessor(), machine.waveMatrices,
             [&, loc = op->getLoc()](Collective kind, uint32_t variant, Value a, Value b, Value c) {
               return call(loc, "sectile_emulator_meet", i64,
                           {constant(loc, i32, int(kind)),
@@ -470,35 +414,6 @@ void Lowering::addEntry(LLVM::LLVMFuncOp kernel) {
   result.kernels[kernel.getSymName()] = std::move(info);
 }
 
-/// Which machine it is: that of all kernels, of the first one.
-LogicalResult Lowering::chooseProcessor(LLVM::LLVMFuncOp function) {
-  if (!function->hasAttr("rocdl.kernel") && !function->hasAttr("nvvm.kernel"))
-    return success();
-  std::string name;
-  uint32_t lanes = 32;
-  if (function->hasAttr("rocdl.kernel")) {
-    std::string features;
-    if (LLVM::TargetFeaturesAttr given = function.getTargetFeaturesAttr())
-      features = given.getFeaturesString();
-    name = function.getTargetCpu().value_or("").str();
-    std::optional<uint32_t> known = lanesOf(name, features);
-    if (!known)
-      return function.emitError() << "the emulator cannot execute kernel '" << kernel
-                                  << "': expects 'target_cpu' to be gfx90a, gfx942 or gfx1100 in "
-                                     "wavefronts of 32, but got '"
-                                  << name << "'";
-    lanes = *known;
-  }
-  if (!hasProcessor) {
-    processor = name;
-    machine.warpSize = lanes;
-  } else if (processor != name) {
-    return function.emitError("the emulator expects kernels of one device");
-  }
-  hasProcessor = true;
-  return success();
-}
-
 FailureOr<LoweredKernels> Lowering::run() {
   SmallVector<LLVM::LLVMFuncOp> functions, kernels;
   bool legal = true;
@@ -515,9 +430,14 @@ FailureOr<LoweredKernels> Lowering::run() {
       continue;
     kernel = function.getSymName().str();
     functions.push_back(function);
-    if (failed(chooseProcessor(function)))
-      return failure();
-    if (function->hasAttr("nvvm.kernel") || function->hasAttr("rocdl.kernel")) {
+    if (isKernel(function)) {
+      FailureOr<Processor> own = processorOf(function);
+      if (failed(own))
+        return failure();
+      if (processor && *processor != *own)
+        return function.emitError("the emulator expects kernels of one device");
+      processor = *own;
+      machine.warpSize = own->lanes;
       kernels.push_back(function);
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (function.getArgAttr(i, "llvm.byval")) {
@@ -528,7 +448,8 @@ FailureOr<LoweredKernels> Lowering::run() {
     }
     function.getBody().walk([&](Operation *op) { legal &= succeeded(checkOp(op)); });
   }
-  if (!legal || failed(placeGlobals()))
+  if (!legal || failed(placeGlobals(module, getProcessor().empty() ? kMaxShared : kMaxLds, machine,
+                                    result.globals)))
     return failure();
   for (LLVM::LLVMFuncOp function : functions) {
     if (failed(lowerFunction(function)))

@@ -17,7 +17,8 @@ bool sectile::emulator::isOfWavefront(Operation *op) {
   return isa_and_nonnull<ROCDL::ROCDLDialect>(op->getDialect());
 }
 
-std::optional<uint32_t> sectile::emulator::lanesOf(StringRef processor, StringRef features) {
+/// Lanes of a wavefront; nothing for any other name, and for what `features` make impossible there.
+static std::optional<uint32_t> lanesOf(StringRef processor, StringRef features) {
   // LLVM, "User Guide for AMDGPU Backend", Processors and Target Features: GFX9 has wavefronts of
   // 64; GFX10 and GFX11 have 32 unless wavefrontsize64 is asked for, in which ds_bpermute reaches
   // half a wavefront only.
@@ -26,6 +27,28 @@ std::optional<uint32_t> sectile::emulator::lanesOf(StringRef processor, StringRe
   if (processor == "gfx1100" && !features.contains("+wavefrontsize64"))
     return 32;
   return std::nullopt;
+}
+
+bool sectile::emulator::isKernel(LLVM::LLVMFuncOp function) {
+  return function->hasAttr("nvvm.kernel") || function->hasAttr("rocdl.kernel");
+}
+
+FailureOr<Processor> sectile::emulator::processorOf(LLVM::LLVMFuncOp kernel) {
+  Processor processor;
+  if (!kernel->hasAttr("rocdl.kernel"))
+    return processor;
+  std::string features;
+  if (LLVM::TargetFeaturesAttr given = kernel.getTargetFeaturesAttr())
+    features = given.getFeaturesString();
+  processor.name = kernel.getTargetCpu().value_or("").str();
+  std::optional<uint32_t> lanes = lanesOf(processor.name, features);
+  if (!lanes)
+    return kernel.emitError() << "the emulator cannot execute kernel '" << kernel.getSymName()
+                              << "': expects 'target_cpu' to be gfx90a, gfx942 or gfx1100 in "
+                                 "wavefronts of 32, but got '"
+                              << processor.name << "'";
+  processor.lanes = *lanes;
+  return processor;
 }
 
 static std::optional<WaveMatrixOp> getMatrixOp(Operation *op, StringRef processor) {
@@ -49,6 +72,8 @@ static std::optional<WaveMatrixOp> getMatrixOp(Operation *op, StringRef processo
 }
 
 std::string sectile::emulator::whyNotExecuted(Operation *op, StringRef processor) {
+  if (processor.empty())
+    return "the kernel names no processor of AMD";
   if (isa<ROCDL::ThreadIdXOp, ROCDL::ThreadIdYOp, ROCDL::ThreadIdZOp, ROCDL::BlockIdXOp,
           ROCDL::BlockIdYOp, ROCDL::BlockIdZOp, ROCDL::WavefrontSizeOp, ROCDL::BarrierOp,
           ROCDL::DsBpermuteOp>(op))

@@ -18,11 +18,18 @@ namespace sectile::emulator {
 /// Whether `op` is of the ROCDL dialect.
 bool isOfWavefront(mlir::Operation *op);
 
-/// Lanes of a wavefront of a processor: 64 for "gfx90a", 32 for "gfx1100"; nothing for any other
-/// name, and for what `features` make impossible there.
-std::optional<uint32_t> lanesOf(llvm::StringRef processor, llvm::StringRef features);
+/// A processor of AMD, "gfx942" in wavefronts of 64 say; without a name one of NVIDIA.
+struct Processor {
+  std::string name;
+  uint32_t lanes = 32;
+  bool operator==(const Processor &) const = default;
+};
 
-/// Why a collective or matrix instruction cannot be executed on `processor`; empty if it can.
+bool isKernel(mlir::LLVM::LLVMFuncOp function);
+/// What a kernel is for; reports processors that are not known.
+mlir::FailureOr<Processor> processorOf(mlir::LLVM::LLVMFuncOp kernel);
+
+/// Why an op of the ROCDL dialect cannot be executed on `processor`; empty if it can.
 std::string whyNotExecuted(mlir::Operation *op, llvm::StringRef processor);
 
 /// Calls the machine: collective, variant and three operands of 64 bits; its result.
