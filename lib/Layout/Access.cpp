@@ -198,9 +198,12 @@ OrReason<MemoryLayout> sectile::layout::chooseSwizzle(const MemoryLayout &memory
   std::vector<Swizzle> best;
   auto fewest = costWith(best);
   int64_t bytes = memory.sizeBits() / 8;
+  // Lower bits are within an element, which stays in one piece and aligned.
+  auto least = static_cast<int64_t>(
+      std::countr_zero(static_cast<uint64_t>(std::max<int64_t>(memory.elementBits() / 8, 1))));
   // Fewer bits first: they change less. A period that does not divide the size would need more.
   for (int64_t bits = 1; int64_t(1) << 2 * bits <= bytes; ++bits)
-    for (int64_t to = 0; int64_t(1) << (to + 2 * bits) <= bytes; ++to)
+    for (int64_t to = least; int64_t(1) << (to + 2 * bits) <= bytes; ++to)
       for (int64_t from = to + bits; bytes % (int64_t(1) << (from + bits)) == 0; ++from)
         if (auto cost = costWith({{bits, from, to}}); cost < fewest) {
           fewest = cost;

@@ -46,6 +46,9 @@ int main(int argc, char **argv) {
     fputs(generate(static_cast<uint64_t>(printed)).print().c_str(), stdout);
     return 0;
   }
+  // lld, which links code objects, forgets what options were given.
+  const std::string target = device;
+  const bool isCompiled = writesCode;
   return checkSeeds(first, count, seconds, [&](const TileProgram &program, uint64_t seed) {
     Reference reference = interpret(program, seed);
     if (reference.finding.kind != Finding::Good)
@@ -54,7 +57,7 @@ int main(int argc, char **argv) {
     for (int64_t extent : program.grid)
       blocks *= extent;
     static constexpr int64_t kWarps[] = {1, 2, 4, 8};
-    return runThreads(reference, device, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
-                      writesCode);
+    return runThreads(reference, target, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
+                      isCompiled);
   });
 }

@@ -34,7 +34,7 @@ struct CodeObject {
 };
 
 /// The code object of what simt-to-rocdl leaves. The module is not changed. Errors are reported at
-/// its location.
+/// its location. lld sets the options of LLVM's command line (llvm::cl) back to their defaults.
 llvm::FailureOr<CodeObject> emitCodeObject(mlir::ModuleOp module, const target::GpuTarget &target);
 
 /// The same as text.

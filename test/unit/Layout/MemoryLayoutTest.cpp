@@ -230,6 +230,24 @@ TEST(Access, LoadsComeInAnOrderOfTheirOwn) {
   EXPECT_EQ(countAccess(crossed, memory, AccessKind::Load, kModel)->conflicts(), 8);
 }
 
+/// A swizzle of bytes within an element would take away its alignment, whatever it saves.
+TEST(Access, SwizzlesMoveWholeElements) {
+  DistributedLayout writer = registers("[5, 2], lane = [2:d1, 8:d0, 4:_], warp = [2:_]");
+  DistributedLayout reader =
+      registers("[5, 2], register = [2:d1], lane = [16:_, 4:d0], warp = [2:d0*4]");
+  AccessModel model = kModel;
+  model.phases.back().loadOrder = {0, 1, 2,  3,  20, 21, 22, 23, 4,  5,  6,  7,  16, 17, 18, 19,
+                                   8, 9, 10, 11, 28, 29, 30, 31, 12, 13, 14, 15, 24, 25, 26, 27};
+  for (int64_t bits : {8, 16, 32, 64}) {
+    MemoryLayout memory = *MemoryLayout::rowMajor({5, 2}, bits);
+    Access accesses[] = {{&writer, AccessKind::Store}, {&reader, AccessKind::Load}};
+    OrReason<MemoryLayout> swizzled = chooseSwizzle(memory, accesses, model);
+    ASSERT_TRUE(swizzled);
+    for (const Swizzle &swizzle : swizzled->swizzles())
+      EXPECT_GE(int64_t(8) << swizzle.to, bits);
+  }
+}
+
 TEST(Access, InvalidPlacesTakeNoPart) {
   DistributedLayout layout = registers("[20], register = [2:d0], lane = [32:d0*2]");
   MemoryLayout memory = *MemoryLayout::rowMajor({20}, 32);
