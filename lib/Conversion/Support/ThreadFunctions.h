@@ -26,8 +26,7 @@ struct ThreadLowering {
   /// Sets what the vendor's dialect wants of a kernel, whose block has `size` threads.
   std::function<void(mlir::LLVM::LLVMFuncOp, mlir::DenseI32ArrayAttr size)> markKernel;
   /// Replaces a register that tells a thread or block its number; the value has 32 bits.
-  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::gpu::Dimension,
-                                 bool isThread)>
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::gpu::Dimension, bool isThread)>
       readRegister;
   std::function<void(mlir::OpBuilder &, mlir::Location)> emitBarrier;
   /// Replaces and erases a shuffle, or reports why not.

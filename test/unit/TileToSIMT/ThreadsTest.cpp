@@ -320,8 +320,10 @@ TEST(Threads, ChecksOfUserData) {
         interpret(text, {view({40}, "i64"), view({10}, "f32")}, {view({40}, "f32")}, 1);
     EXPECT_EQ(reference.refusal,
               limit == "10" ? "" : "node 'gather': index 9 is out of range [0, 9)");
-    Finding finding = runThreads(reference, "sm_80", 2, 1, 0);
-    EXPECT_EQ(finding.kind, Finding::Good) << finding.text;
+    for (const char *device : {"sm_80", "gfx942", "gfx1100"}) {
+      Finding finding = runThreads(reference, device, 2, 1, 0);
+      EXPECT_EQ(finding.kind, Finding::Good) << device << ": " << finding.text;
+    }
   }
 }
 
