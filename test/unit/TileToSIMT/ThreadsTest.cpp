@@ -149,6 +149,24 @@ TEST(Threads, ProductsOfEveryNumberOfWarps) {
   expectProduct(1, 1, 1, "f32", "f32", 4);
 }
 
+/// Elements below 2^-14, which gfx90a's instructions on f16 would take for zero.
+TEST(Threads, ProductsOfSubnormals) {
+  std::string text = substitute(R"(
+    tile.kernel @k(%a: !tile.view<32x32xf16>, %b: !tile.view<32x32xf16>, %c: !tile.view<32x32xf32>) {
+      %x = tile.load %a at MAP[] : !tile.view<32x32xf16> -> tensor<32x32xf16>
+      %y = tile.load %b at MAP[] : !tile.view<32x32xf16> -> tensor<32x32xf16>
+      %small = arith.constant dense<1.0e-05> : tensor<32x32xf16>
+      %s = arith.mulf %x, %small : tensor<32x32xf16>
+      %z = arith.constant dense<0.0> : tensor<32x32xf32>
+      %d = tile.dot %s, %y, %z : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
+      tile.store %d, %c at MAP[] : tensor<32x32xf32>, !tile.view<32x32xf32>
+      tile.return
+    })",
+                                {{"MAP", "affine_map<(t0, t1) -> (t0, t1)>"}});
+  expectSame(text, {view({32, 32}, "f16"), view({32, 32}, "f16")}, {view({32, 32}, "f32")}, 1, 1,
+             /*isEverywhere=*/true);
+}
+
 /// Both sides of a transposition, whole tiles and masked ones.
 TEST(Threads, Transpositions) {
   for (const std::string element : {"i8", "f16", "f32", "f64"})
