@@ -134,8 +134,7 @@ AffineExpr Materializer::getSize(Value tensor, int64_t dim) {
 // Reshapes, slices, run-time broadcasts
 //===----------------------------------------------------------------------===//
 
-FailureOr<TileValue> Materializer::materialiseView(Operation *op, const Coords &coords,
-                                                   const Constraints &valid) {
+Coords Materializer::getSourceCoords(Operation *op, const Coords &coords) {
   Coords from;
   Value input = op->getOperand(0);
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
@@ -197,7 +196,12 @@ FailureOr<TileValue> Materializer::materialiseView(Operation *op, const Coords &
   } else {
     from = coords;
   }
-  return materialise(input, from, valid);
+  return from;
+}
+
+FailureOr<TileValue> Materializer::materialiseView(Operation *op, const Coords &coords,
+                                                   const Constraints &valid) {
+  return materialise(op->getOperand(0), getSourceCoords(op, coords), valid);
 }
 
 //===----------------------------------------------------------------------===//
@@ -228,13 +232,18 @@ FailureOr<TileValue> Materializer::materialisePad(Operation *op, const Coords &c
   if (failed(tile))
     return failure();
   // A masked load of an argument yields zero already; where that is the pad, there is nothing
-  // to select. Through ops that repeat elements the mask may have been dropped on the way.
+  // to select. What the load does not vary along (a reshaped scalar) has no mask, though.
   Value origin = pad.getSource();
   while (origin.getDefiningOp() &&
          isa<tensor::ExtractSliceOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
-             origin.getDefiningOp()))
+             origin.getDefiningOp())) {
+    from = getSourceCoords(origin.getDefiningOp(), from);
     origin = origin.getDefiningOp()->getOperand(0);
-  if (isa<BlockArgument>(origin) && fill == builder.getZeroAttr(fill.getType()))
+  }
+  Constraints masked = inside;
+  prune(from, masked);
+  if (isa<BlockArgument>(origin) && masked.size() == inside.size() &&
+      fill == builder.getZeroAttr(fill.getType()))
     return tile;
   return select(op->getLoc(), inside, *tile, fill);
 }

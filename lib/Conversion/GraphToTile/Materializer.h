@@ -233,6 +233,8 @@ private:
 
   bool runsAlongFirst(mlir::Value view, const Coords &coords, llvm::ArrayRef<unsigned> dims);
 
+  /// Where an element of `op`, which moves or repeats those of its first operand, comes from.
+  Coords getSourceCoords(mlir::Operation *op, const Coords &coords);
   // By kind of defining op; coords and valid are simplified.
   mlir::FailureOr<TileValue> materialiseArgument(mlir::Value value, const Coords &coords,
                                                  const Constraints &valid);
