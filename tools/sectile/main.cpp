@@ -12,6 +12,7 @@
 
 #include "sectile/sectile.h"
 
+#include <cinttypes>
 #include <cstdio>
 #include <string_view>
 
@@ -54,13 +55,12 @@ void printTargets() {
       "        --host=thumbv7em-none-eabi  levels cortex-m4 (no floating-point unit), cortex-m4f,\n"
       "                                    cortex-m7 (double precision too); --emit=static only\n");
   for (const target::GpuTarget &target : target::allGpuTargets())
-    printf("%-7s %s, warps of %lld, %lld threads of %lld registers to a core; %s\n",
+    printf("%-7s %s, warps of %" PRId64 ", %" PRId64 " threads of %" PRId64
+           " registers to a core; %s\n",
            std::string(target.name).c_str(),
-           target.family == target::GpuFamily::Amd ? "AMD" : "NVIDIA",
-           static_cast<long long>(target.threadsPerWarp),
-           static_cast<long long>(target.warpsPerCore * target.threadsPerWarp),
-           static_cast<long long>(target.registersPerCore /
-                                  (target.warpsPerCore * target.threadsPerWarp)),
+           target.family == target::GpuFamily::Amd ? "AMD" : "NVIDIA", target.threadsPerWarp,
+           target.warpsPerCore * target.threadsPerWarp,
+           target.registersPerCore / (target.warpsPerCore * target.threadsPerWarp),
            target.family == target::GpuFamily::Amd ? "a code object"
                                                    : "PTX, a cubin where ptxas is found");
 }

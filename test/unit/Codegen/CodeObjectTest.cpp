@@ -115,7 +115,7 @@ TEST_F(CodeObjects, UndefinedFunctionsAreAnError) {
 }
 
 TEST_F(CodeObjects, OthersCannotBeRead) {
-  for (std::string bytes : {std::string(), std::string("no ELF"), std::string(200, '\0')}) {
+  for (const std::string &bytes : {std::string(), std::string("no ELF"), std::string(200, '\0')}) {
     auto kernels = readCodeObject(bytes);
     EXPECT_FALSE(bool(kernels));
     llvm::consumeError(kernels.takeError());
