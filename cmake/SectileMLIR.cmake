@@ -43,7 +43,7 @@ function(sectile_static_llvm program)
 endfunction()
 
 # LLVM's targets that the compiler writes code for.
-set(SECTILE_CODE_TARGETS AArch64 ARM NVPTX X86)
+set(SECTILE_CODE_TARGETS AArch64 AMDGPU ARM NVPTX X86)
 
 # sectile_mlir_library(NAME sources... [LINK libs...] [DEPENDS targets...])
 function(sectile_mlir_library name)

@@ -317,7 +317,9 @@ SECTILE_API const char *sectile_package_get_target(const sectile_package *packag
 typedef enum sectile_image_kind {
   SECTILE_IMAGE_NVVM = 1, /* MLIR bytecode, for an emulator */
   SECTILE_IMAGE_PTX = 2,
-  SECTILE_IMAGE_CUBIN = 3
+  SECTILE_IMAGE_CUBIN = 3,
+  SECTILE_IMAGE_ROCDL = 4, /* as NVVM, of AMD's devices */
+  SECTILE_IMAGE_HSACO = 5  /* a code object of AMD's */
 } sectile_image_kind;
 
 typedef struct sectile_image_info {

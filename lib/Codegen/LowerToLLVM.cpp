@@ -46,7 +46,7 @@ LogicalResult sectile::lowerToLLVM(ModuleOp module) {
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
   // Instructions of devices stand for themselves.
-  target.addLegalDialect("nvvm");
+  target.addLegalDialect("nvvm", "rocdl");
   RewritePatternSet patterns(context);
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);

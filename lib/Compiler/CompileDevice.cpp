@@ -8,10 +8,11 @@
 // A target has a partition, kernels and a host program of its own:
 //
 //   model -> sectile-graph -> graph.kernels -> tile.kernels -> threads: NVVM, PTX, cubin
+//                         |                              |      or ROCDL, code object
 //                         |                              \-> NAME.info for the host
 //                         \-> memory plan, host program, constants
 //
-// The NVVM form goes into the package as MLIR bytecode: what the emulator executes
+// The NVVM or ROCDL form goes into the package as MLIR bytecode: what the emulator executes
 // is what the back end was given.
 //
 //===----------------------------------------------------------------------===//
@@ -20,8 +21,10 @@
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/Codegen/Hsaco.h"
 #include "sectile/Codegen/Ptx.h"
 #include "sectile/Compiler/Pipelines.h"
+#include "sectile/Conversion/ThreadLowering.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 #include "sectile/Package/Abi.h"
 
@@ -152,10 +155,25 @@ private:
     for (auto function : kernels.getOps<LLVM::LLVMFuncOp>())
       if (auto it = views.find(function.getSymName()); it != views.end())
         function->setAttr(simt::kViewsAttr, TypeAttr::get(it->second));
-    if (failed(dump("nvvm-" + name, kernels)))
+    bool isAmd = device.family == target::GpuFamily::Amd;
+    if (failed(dump((isAmd ? "rocdl-" : "nvvm-") + name, kernels)))
       return failure();
     if (stopsAt(EmitKind::LLVM, kernels))
       return success();
+    return isAmd ? addAmdImages(kernels) : addNvidiaImages(kernels);
+  }
+
+  /// What the emulator executes.
+  LogicalResult addBytecode(ModuleOp kernels, uint32_t kind) {
+    std::string bytecode;
+    llvm::raw_string_ostream out(bytecode);
+    if (failed(writeBytecodeToFile(kernels, out)))
+      return kernels.emitError("cannot be written as bytecode");
+    addImage(kind, std::move(bytecode));
+    return success();
+  }
+
+  LogicalResult addNvidiaImages(ModuleOp kernels) {
     FailureOr<std::string> ptx = emitPtx(kernels, device);
     if (failed(ptx))
       return failure();
@@ -164,11 +182,8 @@ private:
       return success();
     }
     describeKernels(kernels);
-    std::string bytecode;
-    llvm::raw_string_ostream out(bytecode);
-    if (failed(writeBytecodeToFile(kernels, out)))
-      return kernels.emitError("cannot be written as bytecode");
-    addImage(SECTILE_ABI_IMAGE_NVVM, std::move(bytecode));
+    if (failed(addBytecode(kernels, SECTILE_ABI_IMAGE_NVVM)))
+      return failure();
     std::string assembler = findPtxas();
     FailureOr<Cubin> cubin = failure();
     if (!assembler.empty()) {
@@ -186,14 +201,41 @@ private:
           << name << " and no cubin";
       return success();
     }
-    for (const KernelResources &resources : cubin->kernels)
+    addResources(cubin->kernels);
+    addImage(SECTILE_ABI_IMAGE_CUBIN, std::move(cubin->bytes));
+    return success();
+  }
+
+  LogicalResult addAmdImages(ModuleOp kernels) {
+    if (options.emit == EmitKind::Assembly) {
+      FailureOr<std::string> assembly = emitAmdAssembly(kernels, device);
+      if (failed(assembly))
+        return failure();
+      code.text = std::move(*assembly);
+      return success();
+    }
+    FailureOr<CodeObject> object = emitCodeObject(kernels, device);
+    if (failed(object))
+      return failure();
+    if (options.emit == EmitKind::Hsaco) {
+      code.text = std::move(object->bytes);
+      return success();
+    }
+    describeKernels(kernels);
+    if (failed(addBytecode(kernels, SECTILE_ABI_IMAGE_ROCDL)))
+      return failure();
+    addResources(object->kernels);
+    addImage(SECTILE_ABI_IMAGE_HSACO, std::move(object->bytes));
+    return success();
+  }
+
+  void addResources(ArrayRef<KernelResources> all) {
+    for (const KernelResources &resources : all)
       for (auto [summary, kernel] : llvm::zip_equal(code.target.kernels, code.target.deviceKernels))
         if (summary.name == resources.kernel) {
           kernel.registers = static_cast<int32_t>(resources.registers);
           kernel.spillBytes = resources.spillStoreBytes + resources.spillLoadBytes;
         }
-    addImage(SECTILE_ABI_IMAGE_CUBIN, std::move(cubin->bytes));
-    return success();
   }
 
   void addImage(uint32_t kind, std::string bytes) {
@@ -209,7 +251,7 @@ private:
     for (const KernelSummary &summary : code.target.kernels) {
       auto function = kernels.lookupSymbol<LLVM::LLVMFuncOp>(summary.name);
       DeviceKernel &kernel = code.target.deviceKernels.emplace_back();
-      kernel.threads = function->getAttrOfType<DenseI32ArrayAttr>("nvvm.reqntid").asArrayRef()[0];
+      kernel.threads = static_cast<int32_t>(simt::getBlockThreads(function));
       for (auto variable : kernels.getOps<LLVM::GlobalOp>())
         if (variable.getAddrSpace() == 3 && variable.getSymName().starts_with(summary.name + "."))
           kernel.sharedBytes += llvm::alignTo(

@@ -11,7 +11,7 @@
 #include "dialects/Tile/Transforms/Passes.h"
 #include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/Host.h"
-#include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
+#include "sectile/Conversion/ThreadLowering.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -109,7 +109,7 @@ void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget
   passes.addPass(simt::createTileToSIMTPass(threads));
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());
-  passes.addPass(simt::createSIMTToNVVMPass());
+  simt::addThreadLowering(passes, target);
 }
 
 void sectile::buildPlanPipeline(OpPassManager &passes, bool pieces) {

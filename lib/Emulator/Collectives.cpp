@@ -79,10 +79,12 @@ static uint32_t combine(ReduxKind kind, uint32_t a, uint32_t b) {
 
 /// Sets the results of all lanes that arrived.
 void Machine::perform(Warp &warp, const Meeting &meeting) {
-  uint32_t arrived = meeting.arrived, set = 0, reduced = 0;
+  // What PTX has is of 32 lanes.
+  LaneMask arrived = meeting.arrived, set = 0;
+  uint32_t reduced = 0;
   bool first = true;
   auto each = [&](auto &&visit) {
-    for (uint32_t i = 0; i < 32; ++i)
+    for (uint32_t i = 0; i < warpSize; ++i)
       if (arrived >> i & 1)
         visit(warp.lanes[i]);
   };
@@ -90,14 +92,8 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
   case Collective::SyncWarp:
     return;
   case Collective::Matrix: {
-    // All threads of the warp take part (PTX ISA, mma, ".aligned").
-    if (~arrived)
-      return each([&](Lane &lane) {
-        report(FindingKind::InvalidMask, lane.site,
-               "expects all lanes of the warp to take part, but only 0x" +
-                   llvm::utohexstr(arrived) + " do",
-               nullptr, 0, 0, &lane);
-      });
+    if (!needsAll(warp, meeting)) // PTX ISA, mma, ".aligned"
+      return;
     const uint64_t *in[32];
     uint64_t *out[32];
     for (uint32_t i = 0; i < 32; ++i) {
@@ -126,7 +122,7 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
                nullptr, 0, 0, &lane);
     });
   case Collective::Vote:
-    each([&](Lane &lane) { set |= uint32_t(lane.operands[0] != 0) << lane.lane; });
+    each([&](Lane &lane) { set |= LaneMask(lane.operands[0] != 0) << lane.lane; });
     return each([&](Lane &lane) {
       switch (VoteKind(meeting.variant)) {
       case Any:
@@ -163,7 +159,22 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
       first = false;
     });
     return each([&](Lane &lane) { lane.result = reduced; });
+  default:
+    return performOfWave(warp, meeting);
   }
+}
+
+/// Whether all lanes of the warp arrived; reports those that wait for the others in vain.
+bool Machine::needsAll(Warp &warp, const Meeting &meeting) {
+  if (meeting.arrived == allLanes())
+    return true;
+  for (uint32_t i = 0; i < warpSize; ++i)
+    if (meeting.arrived >> i & 1)
+      report(FindingKind::InvalidMask, warp.lanes[i].site,
+             "expects all lanes of the warp to take part, but only 0x" +
+                 llvm::utohexstr(meeting.arrived) + " do",
+             nullptr, 0, 0, &warp.lanes[i]);
+  return false;
 }
 
 /// ldmatrix, of 8 x 8 matrices of 16 bits: lanes 8 j to 8 j + 7 give the addresses of the rows of

@@ -31,7 +31,7 @@ struct sectile::emulator::Program {
 static void *onAccess(char *address, uint64_t bytes, uint32_t site) {
   return activeMachine->access(address, bytes, activeMachine->sites[site], site);
 }
-static uint64_t onMeet(uint32_t op, uint32_t mask, uint32_t site, uint64_t a, uint64_t b,
+static uint64_t onMeet(uint32_t op, LaneMask mask, uint32_t site, uint64_t a, uint64_t b,
                        uint64_t c) {
   return activeMachine->meet(Collective(op), mask, site, a, b, c);
 }

@@ -7,9 +7,11 @@
 
 #include "Lower.h"
 #include "LowerMatrix.h"
+#include "LowerWavefront.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -57,7 +59,6 @@ public:
   FailureOr<LoweredKernels> run();
 
 private:
-  LogicalResult placeGlobals();
   LogicalResult checkOp(Operation *op);
   LogicalResult lowerFunction(LLVM::LLVMFuncOp function);
   LogicalResult lowerOp(Operation *op);
@@ -115,63 +116,21 @@ private:
   OpBuilder builder;
   Type i32, i64, pointer;
   std::string kernel;
+  /// That of the kernels.
+  std::optional<Processor> processor;
+  StringRef getProcessor() const { return processor ? StringRef(processor->name) : StringRef(); }
   LoweredKernels result;
-  llvm::StringMap<uint64_t> sharedOffsets;
 };
 } // namespace
 
-LogicalResult Lowering::placeGlobals() {
-  // A gap behind each variable, which PTX allows, so that an overrun is not taken for the next one.
-  constexpr uint64_t kGap = 16;
-  SmallVector<LLVM::GlobalOp> dynamic, placed;
-  uint64_t end = 0;
-  for (auto global : module.getOps<LLVM::GlobalOp>()) {
-    uint64_t bytes = layout.getTypeSize(global.getGlobalType()).getFixedValue();
-    if (global.getAddrSpace() != 3) {
-      if (!global.getValueOrNull() && !global.getInitializerBlock())
-        return global.emitError() << "the emulator cannot place global '" << global.getSymName()
-                                  << "': it has no initial value";
-      global.setLinkage(LLVM::Linkage::External);
-      global.setConstant(false);
-      result.globals.push_back({global.getSymName().str(), bytes});
-      continue;
-    }
-    placed.push_back(global);
-    if (!bytes) {
-      dynamic.push_back(global);
-      continue;
-    }
-    end = llvm::alignTo(end, std::max<uint64_t>(global.getAlignment().value_or(16), 16));
-    sharedOffsets[global.getSymName()] = end;
-    machine.sharedVariables.push_back({"shared @" + global.getSymName().str(), end, bytes});
-    end += bytes + kGap;
-  }
-  for (LLVM::GlobalOp global : dynamic)
-    end = llvm::alignTo(end, std::max<uint64_t>(global.getAlignment().value_or(16), 16));
-  for (LLVM::GlobalOp global : dynamic)
-    sharedOffsets[global.getSymName()] = end;
-  machine.staticShared = end;
-  if (end > kMaxShared)
-    return module.emitError() << "expects at most " << kMaxShared
-                              << " bytes of static shared memory, but got " << end;
-  module.walk([&](LLVM::AddressOfOp op) {
-    auto offset = sharedOffsets.find(op.getGlobalName());
-    if (offset == sharedOffsets.end())
-      return;
-    builder.setInsertionPoint(op);
-    Value address =
-        constant(op.getLoc(), i64, reinterpret_cast<intptr_t>(machine.shared() + offset->second));
-    op.replaceAllUsesWith(
-        LLVM::IntToPtrOp::create(builder, op.getLoc(), op.getType(), address).getResult());
-    op.erase();
-  });
-  for (LLVM::GlobalOp global : placed)
-    global.erase();
-  return success();
-}
-
 /// Whether an op can be lowered; says why not. Nothing is changed before all ops were looked at.
 LogicalResult Lowering::checkOp(Operation *op) {
+  if (isOfWavefront(op)) {
+    std::string reason = whyNotExecuted(op, getProcessor());
+    return reason.empty() ? success() : refuse(op, reason);
+  }
+  if (isa_and_nonnull<NVVM::NVVMDialect>(op->getDialect()) && !getProcessor().empty())
+    return refuse(op, "the kernel is for " + getProcessor());
   if (specialRegister(op->getName().getStringRef()))
     return success();
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
@@ -266,8 +225,8 @@ LogicalResult Lowering::lowerCollective(Operation *op) {
   Value zero = constant(loc, i64, 0);
   auto meet = [&](Collective kind, Value mask, uint32_t variant, Value a, Value b = {},
                   Value c = {}) {
-    if (!mask)
-      mask = constant(loc, i32, -1);
+    mask = mask ? LLVM::ZExtOp::create(builder, loc, i64, mask).getResult()
+                : constant(loc, i64, static_cast<int64_t>(machine.allLanes()));
     return call(loc, "sectile_emulator_meet", i64,
                 {constant(loc, i32, int(kind)), mask, constant(loc, i32, addSite(op, variant)), a,
                  b ? b : zero, c ? c : zero});
@@ -386,7 +345,8 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         lowerRange(op, set.getDstMutable(), set.getLen(), true);
         return success();
       })
-      .Case<NVVM::Barrier0Op, NVVM::BarrierOp>([&](auto) { return lowerBarrier(op); })
+      .Case<NVVM::Barrier0Op, NVVM::BarrierOp, ROCDL::BarrierOp>(
+          [&](auto) { return lowerBarrier(op); })
       .Case<NVVM::MmaOp, NVVM::LdMatrixOp>([&](auto) {
         auto [kind, variant] = describeMatrixOp(op, machine.matrices);
         uint32_t id = addSite(op, variant);
@@ -396,8 +356,9 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         site.read = true;
         replaceMatrixOp(builder, op, [&, loc = op->getLoc(), kind = kind](Value in, Value out) {
           call(loc, "sectile_emulator_meet", i64,
-               {constant(loc, i32, int(kind)), constant(loc, i32, -1), constant(loc, i32, id), in,
-                out, constant(loc, i64, 0)});
+               {constant(loc, i32, int(kind)),
+                constant(loc, i64, static_cast<int64_t>(machine.allLanes())),
+                constant(loc, i32, id), in, out, constant(loc, i64, 0)});
         });
         return success();
       })
@@ -406,7 +367,19 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         op->erase();
         return success();
       })
-      .Default([&](Operation *) { return lowerCollective(op); });
+      .Default([&](Operation *) -> LogicalResult {
+        if (!isOfWavefront(op))
+          return lowerCollective(op);
+        replaceWaveOp(
+            builder, op, getProcessor(), machine.waveMatrices,
+            [&, loc = op->getLoc()](Collective kind, uint32_t variant, Value a, Value b, Value c) {
+              return call(loc, "sectile_emulator_meet", i64,
+                          {constant(loc, i32, int(kind)),
+                           constant(loc, i64, static_cast<int64_t>(machine.allLanes())),
+                           constant(loc, i32, addSite(op, variant)), a, b, c});
+            });
+        return success();
+      });
 }
 
 LogicalResult Lowering::lowerFunction(LLVM::LLVMFuncOp function) {
@@ -457,7 +430,14 @@ FailureOr<LoweredKernels> Lowering::run() {
       continue;
     kernel = function.getSymName().str();
     functions.push_back(function);
-    if (function->hasAttr("nvvm.kernel")) {
+    if (isKernel(function)) {
+      FailureOr<Processor> own = processorOf(function);
+      if (failed(own))
+        return failure();
+      if (processor && *processor != *own)
+        return function.emitError("the emulator expects kernels of one device");
+      processor = *own;
+      machine.warpSize = own->lanes;
       kernels.push_back(function);
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (function.getArgAttr(i, "llvm.byval")) {
@@ -468,7 +448,8 @@ FailureOr<LoweredKernels> Lowering::run() {
     }
     function.getBody().walk([&](Operation *op) { legal &= succeeded(checkOp(op)); });
   }
-  if (!legal || failed(placeGlobals()))
+  if (!legal || failed(placeGlobals(module, getProcessor().empty() ? kMaxShared : kMaxLds, machine,
+                                    result.globals)))
     return failure();
   for (LLVM::LLVMFuncOp function : functions) {
     if (failed(lowerFunction(function)))
@@ -476,6 +457,8 @@ FailureOr<LoweredKernels> Lowering::run() {
     for (NamedAttribute attr : llvm::to_vector(function->getDiscardableAttrs()))
       function->removeDiscardableAttr(attr.getName());
     function.removeArgAttrsAttr();
+    function.removeTargetCpuAttr();
+    function.removeTargetFeaturesAttr();
     function.setCConv(LLVM::CConv::C);
   }
   if (machine.sites.size() >= 1 << 16) {

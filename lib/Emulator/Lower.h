@@ -34,6 +34,11 @@ struct LoweredKernels {
 /// it reads none.
 std::optional<int> specialRegister(llvm::StringRef name);
 
+/// Gives the module's variables their places: those of shared memory, `most` bytes of it, in the
+/// machine's, all others in `globals`, for the host.
+mlir::LogicalResult placeGlobals(mlir::ModuleOp module, uint64_t most, Machine &machine,
+                                 std::vector<GlobalInfo> &globals);
+
 /// The name of the function `void(void **arguments)` that calls `kernel`.
 std::string entryName(llvm::StringRef kernel);
 

@@ -156,14 +156,14 @@ uint32_t Machine::special(uint32_t which) const {
   const Dim3 dims[4] = {current->thread, options.block, blockId, options.grid};
   if (which < 12)
     return (&dims[which / 3].x)[which % 3];
-  uint32_t lane = current->lane, below = (1u << lane) - 1;
+  uint32_t lane = current->lane, below = (1u << lane % 32) - 1;
   switch (which) {
   case 12:
     return lane;
   case 13:
-    return 32;
+    return warpSize;
   case 14:
-    return current->index / 32;
+    return current->index / warpSize;
   case 15:
     return warps.size();
   case 16:
@@ -216,22 +216,22 @@ void Machine::runBlock(Dim3 block) {
   time = 1;
   uint32_t count = options.block.x * options.block.y * options.block.z;
   lanes.assign(count, Lane());
-  warps.assign((count + 31) / 32, Warp());
+  warps.assign((count + warpSize - 1) / warpSize, Warp());
   for (Barrier &barrier : barriers)
     barrier = {};
   std::fill_n(sharedRegion.initialized.get(), sharedRegion.bytes, 0);
   std::fill_n(sharedRegion.cells.get(), sharedRegion.bytes, Cell());
   for (uint32_t i = 0; i < count; ++i) {
     Lane &lane = lanes[i];
-    lane.warp = &warps[i / 32];
+    lane.warp = &warps[i / warpSize];
     lane.index = i;
-    lane.lane = i % 32;
+    lane.lane = i % warpSize;
     lane.thread = threadOf(i);
     lane.stack = prepareStack(stacks + (i + 1) * kStack - i % 64 * kShift, laneEntry);
-    if (i % 32 == 0)
-      warps[i / 32].lanes = &lane;
-    warps[i / 32].present |= 1u << i % 32;
-    warps[i / 32].runnable |= 1u << i % 32;
+    if (lane.lane == 0)
+      lane.warp->lanes = &lane;
+    lane.warp->present |= laneBit(lane.lane);
+    lane.warp->runnable |= laneBit(lane.lane);
   }
   current = &lanes[0];
   sectile_emulator_switch(&scheduler, current->stack);
@@ -249,12 +249,12 @@ void Machine::laneEntry() {
 
 Lane *Machine::nextLane() {
   auto pick = [&](Warp &warp, uint32_t from) {
-    uint32_t set = warp.runnable;
+    LaneMask set = warp.runnable;
     if (options.orderSeed) {
       random = random * 1664525 + 1013904223;
-      from = random >> 27;
+      from = random >> (32 - llvm::countr_zero(warpSize));
     }
-    uint32_t above = set & ~((2ull << from) - 1);
+    LaneMask above = set & ~((LaneMask(2) << from) - 1);
     return &warp.lanes[llvm::countr_zero(above ? above : set)];
   };
   if (current->warp->runnable)
@@ -262,7 +262,7 @@ Lane *Machine::nextLane() {
   size_t own = current->warp - warps.data();
   for (size_t i = 1; i <= warps.size(); ++i)
     if (Warp &warp = warps[(own + i) % warps.size()]; warp.runnable)
-      return pick(warp, 31);
+      return pick(warp, warpSize - 1);
   return nullptr;
 }
 
@@ -278,8 +278,8 @@ void Machine::leave() {
 
 void Machine::exitLane() {
   Warp &warp = *current->warp;
-  warp.exited |= 1u << current->lane;
-  warp.runnable &= ~(1u << current->lane);
+  warp.exited |= laneBit(current->lane);
+  warp.runnable &= ~laneBit(current->lane);
   tryComplete(warp);
   tryBarriers();
   leave();
@@ -314,7 +314,7 @@ void Machine::order(const Lanes &participants) {
   }
 }
 
-uint64_t Machine::meet(Collective op, uint32_t mask, uint32_t site, uint64_t a, uint64_t b,
+uint64_t Machine::meet(Collective op, LaneMask mask, uint32_t site, uint64_t a, uint64_t b,
                        uint64_t c) {
   Lane &self = *current;
   Warp &warp = *self.warp;
@@ -339,8 +339,8 @@ uint64_t Machine::meet(Collective op, uint32_t mask, uint32_t site, uint64_t a, 
   if (index == warp.meetings.size())
     warp.meetings.push_back({op, variant, mask, 0});
   Meeting &meeting = warp.meetings[index];
-  meeting.arrived |= 1u << self.lane;
-  warp.runnable &= ~(1u << self.lane);
+  meeting.arrived |= laneBit(self.lane);
+  warp.runnable &= ~laneBit(self.lane);
   if (meeting.arrived == (mask & warp.present & ~warp.exited))
     complete(warp, index);
   else
@@ -354,8 +354,8 @@ void Machine::complete(Warp &warp, size_t index) {
   perform(warp, meeting);
   // PTX ISA: of the warp's collectives only bar.warp.sync promises an order of memory.
   if (meeting.op == Collective::SyncWarp) {
-    llvm::SmallVector<Lane *, 32> participants;
-    for (uint32_t i = 0; i < 32; ++i)
+    llvm::SmallVector<Lane *, kMaxWarp> participants;
+    for (uint32_t i = 0; i < warpSize; ++i)
       if (meeting.arrived >> i & 1)
         participants.push_back(&warp.lanes[i]);
     order(participants);
@@ -373,7 +373,7 @@ void Machine::tryComplete(Warp &warp) {
 uint32_t Machine::barrier(uint32_t id, uint32_t count, uint32_t predicate, uint32_t site) {
   Lane &self = *current;
   ++result.counts.barriers;
-  if (id >= kBarriers || count % 32) {
+  if (id >= kBarriers || count % warpSize) {
     report(FindingKind::DivergentBarrier, site,
            "expects a barrier below 16 and whole warps, but got barrier " + std::to_string(id) +
                " of " + std::to_string(count) + " threads");
@@ -390,7 +390,7 @@ uint32_t Machine::barrier(uint32_t id, uint32_t count, uint32_t predicate, uint3
            "barrier " + std::to_string(id) + " is awaited for " + std::to_string(count) +
                " and for " + std::to_string(barrier.expected) + " threads");
   barrier.waiting.push_back(&self);
-  self.warp->runnable &= ~(1u << self.lane);
+  self.warp->runnable &= ~laneBit(self.lane);
   tryBarriers();
   if (!(self.warp->runnable >> self.lane & 1))
     leave();
@@ -416,10 +416,10 @@ void Machine::release(Barrier &barrier) {
   std::vector<Lane *> waiting = std::move(barrier.waiting);
   barrier = {};
   std::vector<Lane *> first(warps.size());
-  std::vector<uint32_t> arrived(warps.size());
+  std::vector<LaneMask> arrived(warps.size());
   for (Lane *lane : waiting) {
     size_t warp = lane->warp - warps.data();
-    arrived[warp] |= 1u << lane->lane;
+    arrived[warp] |= laneBit(lane->lane);
     if (!first[warp])
       first[warp] = lane;
     else if (first[warp]->site != lane->site)
@@ -455,6 +455,6 @@ void Machine::release(Barrier &barrier) {
       lane->result = set != 0;
       break;
     }
-    lane->warp->runnable |= 1u << lane->lane;
+    lane->warp->runnable |= laneBit(lane->lane);
   }
 }

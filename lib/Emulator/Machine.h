@@ -8,6 +8,7 @@
 #define SECTILE_LIB_EMULATOR_MACHINE_H
 
 #include "Matrix.h"
+#include "WaveMatrix.h"
 
 #include "sectile/Emulator/Emulator.h"
 
@@ -37,7 +38,20 @@ enum class Collective : uint8_t {
   Elect,
   Matrix,
   LoadMatrix,
+  // Of AMD.
+  Permute,
+  Swizzle,
+  Dpp,
+  Ballot,
+  WaveMatrix,
 };
+/// The lane that lane `lane` reads by a DPP control, or nothing if that one is not there; and
+/// whether the control is one that all processors have.
+std::optional<uint32_t> dppSource(uint32_t control, uint32_t lane);
+bool isDppControl(uint32_t control);
+/// The lane that ds_swizzle reads by an offset; nothing if the mode is not emulated.
+std::optional<uint32_t> swizzleSource(uint32_t offset, uint32_t lane);
+
 /// Variants of collectives, in the order of the NVVM dialect's attributes.
 enum ShuffleKind : uint32_t { Bfly, Up, Down, Idx };
 enum VoteKind : uint32_t { Any, All, Ballot, Uni };
@@ -46,6 +60,11 @@ enum class BarrierKind : uint32_t { Plain, Popc, And, Or };
 
 /// Who accessed a byte last: [time 20][block 17][lane 10][site 16][atomic 1], never 0.
 using Stamp = uint64_t;
+
+/// One bit for each lane of a warp, which has at most kMaxWarp.
+using LaneMask = uint64_t;
+constexpr uint32_t kMaxWarp = 64;
+constexpr LaneMask laneBit(uint32_t lane) { return LaneMask(1) << lane; }
 
 /// What is known of a byte. Two readers are enough: a third one that nothing orders with either
 /// races with the same writers.
@@ -89,18 +108,21 @@ struct Lane {
   /// The same for single lanes, by their index; empty until a part of the block synchronises.
   std::vector<uint32_t> knowsLane;
   /// The meeting that it waits in.
-  uint32_t site = 0, mask = 0;
+  uint32_t site = 0;
+  /// Of lanes; of a barrier, its number.
+  LaneMask mask = 0;
   uint64_t operands[3] = {}, result = 0;
 };
 
 struct Meeting {
   Collective op;
-  uint32_t variant, mask, arrived;
+  uint32_t variant;
+  LaneMask mask, arrived;
 };
 
 struct Warp {
   Lane *lanes = nullptr;
-  uint32_t present = 0, exited = 0, runnable = 0;
+  LaneMask present = 0, exited = 0, runnable = 0;
   std::vector<Meeting> meetings;
 };
 
@@ -111,6 +133,8 @@ struct Barrier {
 
 constexpr uint64_t kMaxShared = 232448; // sm_90: 227 KiB per block, CUDA C++ Programming Guide,
                                         // "Technical Specifications per Compute Capability"
+constexpr uint64_t kMaxLds =
+    65536; // of a work-group on CDNA 2, CDNA 3 and RDNA 3: the manuals, "LDS"
 constexpr uint64_t kStackBytes = 256 * 1024;
 constexpr uint32_t kMaxBlocks = 1 << 17; // as many as stamps tell apart
 constexpr uint32_t kMaxThreads = 1024, kBarriers = 16;
@@ -132,12 +156,16 @@ public:
   std::vector<SharedVariable> sharedVariables;
   /// What the variants of matrix instructions are.
   std::vector<MatrixOp> matrices;
+  std::vector<WaveMatrixOp> waveMatrices;
+  /// Lanes of a warp.
+  uint32_t warpSize = 32;
+  LaneMask allLanes() const { return ~LaneMask(0) >> (kMaxWarp - warpSize); }
   uint64_t staticShared = 0;
   char *shared() const { return sharedRegion.data; }
 
   // What kernels call, on the fiber of a lane.
   void *access(char *address, uint64_t bytes, const Site &site, uint32_t id);
-  uint64_t meet(Collective op, uint32_t mask, uint32_t site, uint64_t a, uint64_t b, uint64_t c);
+  uint64_t meet(Collective op, LaneMask mask, uint32_t site, uint64_t a, uint64_t b, uint64_t c);
   uint32_t barrier(uint32_t id, uint32_t count, uint32_t predicate, uint32_t site);
   uint32_t special(uint32_t which) const;
 
@@ -152,6 +180,8 @@ private:
   void complete(Warp &warp, size_t meeting);
   void perform(Warp &warp, const Meeting &meeting);
   void loadMatrices(Warp &warp, const Meeting &meeting);
+  void performOfWave(Warp &warp, const Meeting &meeting);
+  bool needsAll(Warp &warp, const Meeting &meeting);
   void tryComplete(Warp &warp);
   void tryBarriers();
   void release(Barrier &barrier);

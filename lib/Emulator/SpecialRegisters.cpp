@@ -10,6 +10,18 @@
 #include "llvm/ADT/StringSwitch.h"
 
 std::optional<int> sectile::emulator::specialRegister(llvm::StringRef name) {
+  if (name.consume_front("rocdl.")) {
+    int code = llvm::StringSwitch<int>(name)
+                   .Case("workitem.id.x", 0)
+                   .Case("workitem.id.y", 1)
+                   .Case("workitem.id.z", 2)
+                   .Case("workgroup.id.x", 6)
+                   .Case("workgroup.id.y", 7)
+                   .Case("workgroup.id.z", 8)
+                   .Case("wavefrontsize", 13)
+                   .Default(-1);
+    return code < 0 ? std::nullopt : std::optional(code);
+  }
   if (!name.consume_front("nvvm.read.ptx.sreg."))
     return std::nullopt;
   int code = llvm::StringSwitch<int>(name)

@@ -128,7 +128,7 @@ static std::optional<Reason> check(const DistributedLayout &registers, const Mem
   return std::nullopt;
 }
 
-static AccessCount count(const AddressTable &table, const AccessModel &model) {
+static AccessCount count(const AddressTable &table, AccessKind kind, const AccessModel &model) {
   // The widest access that all lanes can make; a single element may be narrower than any.
   auto phase = std::ranges::find_if(
       model.phases, [&](const auto &candidate) { return candidate.bytes >= table.elementBytes; });
@@ -142,14 +142,17 @@ static AccessCount count(const AddressTable &table, const AccessModel &model) {
   }
   AccessCount result;
   result.laneBytes = width * table.elementBytes;
+  auto period = std::max<int64_t>(1, static_cast<int64_t>(phase->loadOrder.size()));
+  int64_t positions = (table.lanes + period - 1) / period * period;
   for (int64_t warp = 0; warp < table.warps; ++warp)
     for (int64_t reg = 0; reg < table.registers; reg += width) {
       std::vector<int64_t> all;
-      for (int64_t first = 0; first < table.lanes; first += phase->lanes) {
+      for (int64_t first = 0; first < positions; first += phase->lanes) {
         std::vector<int64_t> served;
-        for (int64_t lane = first; lane < std::min(table.lanes, first + phase->lanes); ++lane)
-          if (int64_t address = table.at(warp, lane, reg); address >= 0)
-            served.push_back(address);
+        for (int64_t i = first; i < first + phase->lanes; ++i)
+          if (int64_t lane = phase->laneAt(i, kind); lane < table.lanes)
+            if (int64_t address = table.at(warp, lane, reg); address >= 0)
+              served.push_back(address);
         result.phases += !served.empty();
         result.wavefronts += countTurns(served, result.laneBytes, model);
         all.insert(all.end(), served.begin(), served.end());
@@ -168,7 +171,7 @@ OrReason<AccessCount> sectile::layout::countAccess(const DistributedLayout &regi
     return *reason;
   AddressTable table(registers, memory, kind);
   table.apply(memory.swizzles());
-  return count(table, model);
+  return count(table, kind, model);
 }
 
 OrReason<MemoryLayout> sectile::layout::chooseSwizzle(const MemoryLayout &memory,
@@ -183,9 +186,10 @@ OrReason<MemoryLayout> sectile::layout::chooseSwizzle(const MemoryLayout &memory
   auto costWith = [&](const std::vector<Swizzle> &swizzles) {
     // Of as many turns fewer instructions: a swizzle may cut wide accesses and still cost no turn.
     std::pair<int64_t, int64_t> cost{0, 0};
-    for (AddressTable table : tables) {
+    for (size_t i = 0; i < tables.size(); ++i) {
+      AddressTable table = tables[i];
       table.apply(swizzles);
-      AccessCount counted = count(table, model);
+      AccessCount counted = count(table, accesses[i].kind, model);
       cost.first += counted.wavefronts;
       cost.second += counted.instructions;
     }
@@ -194,9 +198,12 @@ OrReason<MemoryLayout> sectile::layout::chooseSwizzle(const MemoryLayout &memory
   std::vector<Swizzle> best;
   auto fewest = costWith(best);
   int64_t bytes = memory.sizeBits() / 8;
+  // Lower bits are within an element, which stays in one piece and aligned.
+  auto least = static_cast<int64_t>(
+      std::countr_zero(static_cast<uint64_t>(std::max<int64_t>(memory.elementBits() / 8, 1))));
   // Fewer bits first: they change less. A period that does not divide the size would need more.
   for (int64_t bits = 1; int64_t(1) << 2 * bits <= bytes; ++bits)
-    for (int64_t to = 0; int64_t(1) << (to + 2 * bits) <= bytes; ++to)
+    for (int64_t to = least; int64_t(1) << (to + 2 * bits) <= bytes; ++to)
       for (int64_t from = to + bits; bytes % (int64_t(1) << (from + bits)) == 0; ++from)
         if (auto cost = costWith({{bits, from, to}}); cost < fewest) {
           fewest = cost;

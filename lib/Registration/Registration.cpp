@@ -15,6 +15,7 @@
 #include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/Host.h"
 #include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
+#include "sectile/Conversion/SIMTToROCDL/SIMTToROCDL.h"
 #include "sectile/Conversion/TileToCPU/TileToCPU.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 
@@ -38,4 +39,5 @@ void sectile::registerAllPasses() {
   cpu::registerTileToCPUPasses();
   simt::registerTileToSIMTPasses();
   simt::registerSIMTToNVVMPasses();
+  simt::registerSIMTToROCDLPasses();
 }

@@ -82,8 +82,9 @@ constexpr Fragments kWmma16{"[16, 16], register = [16:d1], lane = [16:d0, 2:_]",
 
 constexpr MatrixInstruction make(std::string_view name, int64_t m, int64_t n, int64_t k,
                                  std::string_view a, std::string_view b, std::string_view c,
-                                 const Fragments &fragments) {
-  return {name, m, n, k, a, b, c, fragments.a, fragments.b, fragments.c, fragments.source};
+                                 const Fragments &fragments, std::string_view intrinsic = {}) {
+  return {name,     m, n, k, a, b, c, fragments.a, fragments.b, fragments.c, fragments.source,
+          intrinsic};
 }
 
 constexpr MatrixInstruction kAll[] = {
@@ -107,26 +108,35 @@ constexpr MatrixInstruction kAll[] = {
     make("mma.m16n8k256.b1.and", 16, 8, 256, "b1", "b1", "s32", kMma1),
     make("mma.m16n8k256.b1.xor", 16, 8, 256, "b1", "b1", "s32", kMma1),
 
-    make("mfma.32x32x2.f32", 32, 32, 2, "f32", "f32", "f32", kMfma32x2),
-    make("mfma.16x16x4.f32", 16, 16, 4, "f32", "f32", "f32", kMfma16x4),
-    make("mfma.16x16x4.f64", 16, 16, 4, "f64", "f64", "f64", kMfma64),
-    make("mfma.32x32x8.f16", 32, 32, 8, "f16", "f16", "f32", kMfma32x8),
-    make("mfma.16x16x16.f16", 16, 16, 16, "f16", "f16", "f32", kMfma16x16),
-    make("mfma.32x32x8.bf16", 32, 32, 8, "bf16", "bf16", "f32", kMfma32x8),
-    make("mfma.16x16x16.bf16", 16, 16, 16, "bf16", "bf16", "f32", kMfma16x16),
-    make("mfma.32x32x8.s8", 32, 32, 8, "s8", "s8", "s32", kMfma32x8),
-    make("mfma.16x16x16.s8", 16, 16, 16, "s8", "s8", "s32", kMfma16x16),
-    make("mfma.32x32x16.s8", 32, 32, 16, "s8", "s8", "s32", kMfma32x16),
-    make("mfma.16x16x32.s8", 16, 16, 32, "s8", "s8", "s32", kMfma16x32),
-    make("mfma.32x32x16.e4m3fnuz", 32, 32, 16, "e4m3fnuz", "e4m3fnuz", "f32", kMfma32x16),
-    make("mfma.16x16x32.e4m3fnuz", 16, 16, 32, "e4m3fnuz", "e4m3fnuz", "f32", kMfma16x32),
-    make("mfma.32x32x16.e5m2fnuz", 32, 32, 16, "e5m2fnuz", "e5m2fnuz", "f32", kMfma32x16),
-    make("mfma.16x16x32.e5m2fnuz", 16, 16, 32, "e5m2fnuz", "e5m2fnuz", "f32", kMfma16x32),
+    make("mfma.32x32x2.f32", 32, 32, 2, "f32", "f32", "f32", kMfma32x2, "mfma.f32.32x32x2f32"),
+    make("mfma.16x16x4.f32", 16, 16, 4, "f32", "f32", "f32", kMfma16x4, "mfma.f32.16x16x4f32"),
+    make("mfma.16x16x4.f64", 16, 16, 4, "f64", "f64", "f64", kMfma64, "mfma.f64.16x16x4f64"),
+    make("mfma.32x32x8.f16", 32, 32, 8, "f16", "f16", "f32", kMfma32x8, "mfma.f32.32x32x8f16"),
+    make("mfma.16x16x16.f16", 16, 16, 16, "f16", "f16", "f32", kMfma16x16, "mfma.f32.16x16x16f16"),
+    make("mfma.32x32x8.bf16", 32, 32, 8, "bf16", "bf16", "f32", kMfma32x8,
+         "mfma.f32.32x32x8bf16.1k"),
+    make("mfma.16x16x16.bf16", 16, 16, 16, "bf16", "bf16", "f32", kMfma16x16,
+         "mfma.f32.16x16x16bf16.1k"),
+    make("mfma.32x32x8.s8", 32, 32, 8, "s8", "s8", "s32", kMfma32x8, "mfma.i32.32x32x8i8"),
+    make("mfma.16x16x16.s8", 16, 16, 16, "s8", "s8", "s32", kMfma16x16, "mfma.i32.16x16x16i8"),
+    make("mfma.32x32x16.s8", 32, 32, 16, "s8", "s8", "s32", kMfma32x16, "mfma.i32.32x32x16.i8"),
+    make("mfma.16x16x32.s8", 16, 16, 32, "s8", "s8", "s32", kMfma16x32, "mfma.i32.16x16x32.i8"),
+    make("mfma.32x32x16.e4m3fnuz", 32, 32, 16, "e4m3fnuz", "e4m3fnuz", "f32", kMfma32x16,
+         "mfma.f32.32x32x16.fp8.fp8"),
+    make("mfma.16x16x32.e4m3fnuz", 16, 16, 32, "e4m3fnuz", "e4m3fnuz", "f32", kMfma16x32,
+         "mfma.f32.16x16x32.fp8.fp8"),
+    make("mfma.32x32x16.e5m2fnuz", 32, 32, 16, "e5m2fnuz", "e5m2fnuz", "f32", kMfma32x16,
+         "mfma.f32.32x32x16.bf8.bf8"),
+    make("mfma.16x16x32.e5m2fnuz", 16, 16, 32, "e5m2fnuz", "e5m2fnuz", "f32", kMfma16x32,
+         "mfma.f32.16x16x32.bf8.bf8"),
 
-    make("wmma.16x16x16.f16", 16, 16, 16, "f16", "f16", "f32", kWmma16),
-    make("wmma.16x16x16.bf16", 16, 16, 16, "bf16", "bf16", "f32", kWmma16),
-    make("wmma.16x16x16.s8", 16, 16, 16, "s8", "s8", "s32", kWmma16),
-    make("wmma.16x16x16.u8", 16, 16, 16, "u8", "u8", "s32", kWmma16),
+    make("wmma.16x16x16.f16", 16, 16, 16, "f16", "f16", "f32", kWmma16, "wmma.f32.16x16x16.f16"),
+    make("wmma.16x16x16.bf16", 16, 16, 16, "bf16", "bf16", "f32", kWmma16,
+         "wmma.f32.16x16x16.bf16"),
+    make("wmma.16x16x16.s8", 16, 16, 16, "s8", "s8", "s32", kWmma16, "wmma.i32.16x16x16.iu8"),
+    make("wmma.16x16x16.u8", 16, 16, 16, "u8", "u8", "s32", kWmma16, "wmma.i32.16x16x16.iu8"),
+    make("wmma.16x16x16.u8.s8", 16, 16, 16, "u8", "s8", "s32", kWmma16, "wmma.i32.16x16x16.iu8"),
+    make("wmma.16x16x16.s8.u8", 16, 16, 16, "s8", "u8", "s32", kWmma16, "wmma.i32.16x16x16.iu8"),
 };
 
 /// Which devices have instructions whose names begin like this. The last row that fits counts.
@@ -151,6 +161,22 @@ const SupportRow kSupport[] = {
 };
 
 } // namespace
+
+int64_t target::getElementBits(const MatrixInstruction &instruction) {
+  // "e4m3" and the like are 8 bits; all others end in how many.
+  if (instruction.a.starts_with("e"))
+    return 8;
+  int64_t bits = 0;
+  for (char digit : instruction.a.substr(instruction.a.find_first_of("0123456789")))
+    bits = bits * 10 + (digit - '0');
+  return bits;
+}
+
+bool target::flushesSubnormals(std::string_view target, const MatrixInstruction &instruction) {
+  // ROCm, MIOpen, "MI200 MFMA behavior specifics": MFMA_F16, MFMA_BF16 and MFMA_BF16_1K do; f32 and
+  // f64 do not (PyTorch, "Numerical accuracy").
+  return target == "gfx90a" && (instruction.a == "f16" || instruction.a == "bf16");
+}
 
 layout::DistributedLayout target::fragment(const MatrixInstruction &instruction, Operand operand) {
   std::string_view text = operand == Operand::A   ? instruction.layoutA

@@ -19,7 +19,7 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 const MatrixInstruction *target::chooseMatrixInstruction(std::string_view target,
                                                          const ProductTypes &types, int64_t m,
-                                                         int64_t n, int64_t k) {
+                                                         int64_t n, int64_t k, bool mayFlush) {
   const MatrixInstruction *best = nullptr;
   auto executed = [&](const MatrixInstruction &i) {
     return ceilDiv(m, i.m) * i.m * ceilDiv(n, i.n) * i.n * ceilDiv(k, i.k) * i.k;
@@ -27,7 +27,8 @@ const MatrixInstruction *target::chooseMatrixInstruction(std::string_view target
   for (const MatrixInstruction &candidate : allMatrixInstructions()) {
     if (candidate.a != types.a || candidate.b != types.b ||
         candidate.accumulator != types.accumulator ||
-        getSupport(target, candidate) != Support::Native)
+        getSupport(target, candidate) != Support::Native ||
+        (!mayFlush && flushesSubnormals(target, candidate)))
       continue;
     if (!best || executed(candidate) < executed(*best) ||
         (executed(candidate) == executed(*best) &&

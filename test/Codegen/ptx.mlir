@@ -1,7 +1,7 @@
 // RUN: sectile-ptx %s --target=sm_80 | FileCheck %s
 // RUN: sectile-ptx %s --target=sm_90a | FileCheck %s --check-prefix=HOPPER
 // RUN: not sectile-ptx %s --target=sm_70 2>&1 | FileCheck %s --check-prefix=UNKNOWN
-// UNKNOWN: expects target to be one of sm_80, sm_86, sm_89, sm_90a, but got 'sm_70'
+// UNKNOWN: expects target to be one of sm_80, sm_86, sm_89, sm_90a, gfx90a, gfx942, gfx1100, but got 'sm_70'
 
 // CHECK: .target sm_80
 // HOPPER: .target sm_90a

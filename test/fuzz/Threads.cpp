@@ -9,8 +9,9 @@
 
 #include "dialects/Tile/IR/Tile.h"
 #include "dialects/Tile/Transforms/Passes.h"
+#include "sectile/Codegen/Hsaco.h"
 #include "sectile/Codegen/Ptx.h"
-#include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
+#include "sectile/Conversion/ThreadLowering.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 #include "sectile/Emulator/Emulator.h"
 
@@ -34,7 +35,7 @@ static void chooseWarps(tile::KernelOp kernel, int64_t warps) {
 }
 
 Finding sectile::test::runThreads(Reference &reference, const std::string &target, int64_t warps,
-                                  int64_t blocks, uint32_t order, bool writesPtx) {
+                                  int64_t blocks, uint32_t order, bool writesCode) {
   OwningOpRef<ModuleOp> module = reference.module->clone();
   MLIRContext *context = module->getContext();
   if (warps)
@@ -52,15 +53,18 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
   passes.addPass(simt::createTileToSIMTPass());
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());
-  passes.addPass(simt::createSIMTToNVVMPass());
+  const target::GpuTarget &device = *target::findGpuTarget(target);
+  simt::addThreadLowering(passes, device);
   if (failed(passes.run(*module))) {
     // What is beyond a limit says so; anything else is a mistake.
     bool isKnown = diagnostics.find("expects at most") != std::string::npos;
     return {isKnown ? Finding::Skipped : Finding::Refused, diagnostics};
   }
   auto function = module->lookupSymbol<LLVM::LLVMFuncOp>("k");
-  if (writesPtx) {
-    const target::GpuTarget &device = *target::findGpuTarget(target);
+  if (writesCode && device.family == target::GpuFamily::Amd) {
+    if (failed(emitCodeObject(*module, device)))
+      return {Finding::Refused, diagnostics};
+  } else if (writesCode) {
     auto ptx = emitPtx(*module, device);
     if (failed(ptx))
       return {Finding::Refused, diagnostics};
@@ -72,7 +76,7 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
   auto emulated = emulator::Emulator::load(*module);
   if (failed(emulated))
     return {Finding::Refused, "the emulator: " + diagnostics};
-  emulator::Emulator &device = **emulated;
+  emulator::Emulator &machine = **emulated;
   std::vector<emulator::Argument> arguments;
   auto size = reference.sizes.begin();
   auto kernel = *reference.module->getOps<tile::KernelOp>().begin();
@@ -81,7 +85,7 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
     std::string name = "argument " + std::to_string(i);
     char *buffer;
     if (i < reference.inputs.size()) {
-      buffer = static_cast<char *>(device.allocate(name, ArrayRef<char>(reference.inputs[i])));
+      buffer = static_cast<char *>(machine.allocate(name, ArrayRef<char>(reference.inputs[i])));
     } else {
       // A program that was refused has no results to make room by.
       size_t number = i - reference.inputs.size();
@@ -92,7 +96,7 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
           number < reference.outputs.size()
               ? bytesOf(*reference.outputs[number])
               : static_cast<size_t>(elements * cast<tile::ViewType>(type).getElementBytes());
-      buffer = static_cast<char *>(device.allocate(name, bytes));
+      buffer = static_cast<char *>(machine.allocate(name, bytes));
       std::memset(buffer, kUntouched, bytes);
       outputs.push_back(buffer);
     }
@@ -103,15 +107,14 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
   auto failures = function->getAttrOfType<ArrayAttr>(simt::kFailuresAttr);
   int64_t *record = nullptr;
   if (failures) {
-    record = device.allocate("failure", std::vector<int64_t>(5, 0));
+    record = machine.allocate("failure", std::vector<int64_t>(5, 0));
     arguments.emplace_back(record);
   }
   emulator::LaunchOptions launch;
   launch.grid.x = static_cast<uint32_t>(blocks);
-  launch.block.x = static_cast<uint32_t>(
-      function->getAttrOfType<DenseI32ArrayAttr>("nvvm.reqntid").asArrayRef()[0]);
+  launch.block.x = static_cast<uint32_t>(simt::getBlockThreads(function));
   launch.orderSeed = order;
-  auto report = device.launch("k", launch, arguments);
+  auto report = machine.launch("k", launch, arguments);
   if (!report)
     return {Finding::Wrong, llvm::toString(report.takeError())};
   if (!report->findings.empty())

@@ -13,10 +13,10 @@ namespace sectile::test {
 
 /// Compiles the kernel of `reference` for `target` with blocks of `warps` warps (0: as many as the
 /// pass chooses), runs it on the emulator and compares. `order` is the seed for the order of lanes.
-/// A program that refuses its input must do so by the same message. With `writesPtx` the kernel is
-/// also compiled to PTX, and assembled where ptxas is found.
+/// A program that refuses its input must do so by the same message. With `writesCode` the kernel is
+/// also compiled to PTX, and assembled where ptxas is found, or to a code object.
 Finding runThreads(Reference &reference, const std::string &target, int64_t warps, int64_t blocks,
-                   uint32_t order, bool writesPtx = false);
+                   uint32_t order, bool writesCode = false);
 
 } // namespace sectile::test
 

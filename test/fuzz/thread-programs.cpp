@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// thread-programs [--first=N] [--count=N] [--seconds=N] [--print=SEED] [--target=NAME] [--ptx]
+// thread-programs [--first=N] [--count=N] [--seconds=N] [--print=SEED] [--target=NAME] [--code]
 //
 // As tile-programs, for GPUs: each seed's program gets layouts, becomes the program of
 // a thread and is executed by the emulator, with 1 to 8 warps. Results must lie within
@@ -37,7 +37,9 @@ static llvm::cl::opt<std::string> device("target", llvm::cl::desc("the device"),
                                          llvm::cl::init("sm_80"));
 
 static llvm::cl::opt<bool>
-    writesPtx("ptx", llvm::cl::desc("write PTX too, and assemble it where ptxas is"));
+    writesCode("code",
+               llvm::cl::desc("write code too: PTX, assembled where ptxas is, or a code object"));
+static llvm::cl::alias writesPtx("ptx", llvm::cl::desc("the same"), llvm::cl::aliasopt(writesCode));
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv); // a crash names the seed and the place
@@ -46,6 +48,9 @@ int main(int argc, char **argv) {
     fputs(generate(static_cast<uint64_t>(printed)).print().c_str(), stdout);
     return 0;
   }
+  // lld, which links code objects, forgets what options were given.
+  const std::string target = device;
+  const bool isCompiled = writesCode;
   return checkSeeds(first, count, seconds, [&](const TileProgram &program, uint64_t seed) {
     Reference reference = interpret(program, seed);
     if (reference.finding.kind != Finding::Good)
@@ -54,7 +59,7 @@ int main(int argc, char **argv) {
     for (int64_t extent : program.grid)
       blocks *= extent;
     static constexpr int64_t kWarps[] = {1, 2, 4, 8};
-    return runThreads(reference, device, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
-                      writesPtx);
+    return runThreads(reference, target, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
+                      isCompiled);
   });
 }

@@ -1,4 +1,4 @@
-//===- sectile-ptx.cpp - tile kernels as PTX --------------------*- C++ -*-===//
+//===- sectile-ptx.cpp - tile kernels as a GPU's assembly -------*- C++ -*-===//
 //
 // Part of the Sectile project, under the Apache License v2.0 with LLVM
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,15 +7,17 @@
 //
 // sectile-ptx FILE.mlir [--target=sm_80] [--fp=default] [--resources] [-o FILE]
 //
-// Compiles the tile.kernels of a file. With --resources, ptxas assembles them and
-// what each one takes is printed instead.
+// Compiles the tile.kernels of a file to PTX, or to assembly of AMD's devices. With
+// --resources they are assembled, by ptxas or LLVM, and what each one takes is printed
+// instead.
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Tile/IR/Tile.h"
 #include "dialects/Tile/Transforms/Passes.h"
+#include "sectile/Codegen/Hsaco.h"
 #include "sectile/Codegen/Ptx.h"
-#include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
+#include "sectile/Conversion/ThreadLowering.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 #include "sectile/Registration/Registration.h"
 
@@ -75,30 +77,41 @@ int main(int argc, char **argv) {
   passes.addPass(simt::createTileToSIMTPass(threads));
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());
-  passes.addPass(simt::createSIMTToNVVMPass());
+  simt::addThreadLowering(passes, *target);
   if (failed(passes.run(*module)))
     return 1;
-  auto ptx = emitPtx(*module, *target);
-  if (failed(ptx))
-    return 1;
+  bool isAmd = target->family == target::GpuFamily::Amd;
   auto out = openOutputFile(output, &error);
   if (!out)
     return fail(4, error);
+  auto print = [&](ArrayRef<KernelResources> kernels) {
+    for (const KernelResources &kernel : kernels)
+      out->os() << kernel.kernel << ": " << kernel.registers << " registers, "
+                << kernel.spillStoreBytes + kernel.spillLoadBytes << " bytes spilled, "
+                << kernel.sharedBytes << " bytes shared\n";
+    out->keep();
+  };
+  if (resources && isAmd) {
+    auto object = emitCodeObject(*module, *target);
+    if (failed(object))
+      return 1;
+    print(object->kernels);
+    return 0;
+  }
+  auto text = isAmd ? emitAmdAssembly(*module, *target) : emitPtx(*module, *target);
+  if (failed(text))
+    return 1;
   if (!resources) {
-    out->os() << *ptx;
+    out->os() << *text;
     out->keep();
     return 0;
   }
   std::string ptxas = findPtxas();
   if (ptxas.empty())
     return fail(4, "expects ptxas at $SECTILE_PTXAS, in $CUDA_HOME/bin or in PATH");
-  auto cubin = assemble(*ptx, *target, ptxas);
+  auto cubin = assemble(*text, *target, ptxas);
   if (!cubin)
     return fail(1, llvm::toString(cubin.takeError()));
-  for (const KernelResources &kernel : cubin->kernels)
-    out->os() << kernel.kernel << ": " << kernel.registers << " registers, "
-              << kernel.spillStoreBytes + kernel.spillLoadBytes << " bytes spilled, "
-              << kernel.sharedBytes << " bytes shared\n";
-  out->keep();
+  print(cubin->kernels);
   return 0;
 }

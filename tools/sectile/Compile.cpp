@@ -49,8 +49,8 @@ constexpr Option kOptions[] = {
     {"emit", Option::Value, "KIND",
      "package (default); static: an object and a header with a C function\n"
      "that needs no runtime; or text: graph, tile, llvm (of a GPU: the NVVM\n"
-     "dialect), asm, or ptx of a GPU; '-' writes text\n"
-     "to standard output"},
+     "or ROCDL dialect), asm, ptx of NVIDIA's GPUs; '-' writes text\n"
+     "to standard output; or hsaco: a code object of AMD's"},
     {"fp", Option::Value, "MODE", "default, strict or fast"},
     {"explain", Option::Flag, nullptr,
      "prints what each kernel holds, why it ends where it does, how constants\n"
@@ -165,15 +165,25 @@ Result<std::string> readWeights(const Args &args, EmitKind emit) {
 Result<Done> checkEmit(const CompileOptions &options, std::string_view emit) {
   if (options.devices.empty() && options.emit == EmitKind::Ptx)
     return failure(kUsage, "--emit=ptx is for GPUs: --target=sm_80, say");
+  if (options.devices.empty() && options.emit == EmitKind::Hsaco)
+    return failure(kUsage, "--emit=hsaco is for GPUs: --target=gfx942, say");
   if (options.devices.empty() || options.emit == EmitKind::Package)
     return Done{};
   if (options.hasCpu || options.devices.size() > 1)
     return failure(kUsage, "--emit=%s is for one target, but got %zu", std::string(emit).c_str(),
                    options.devices.size() + options.hasCpu);
-  if (options.emit == EmitKind::Static || options.emit == EmitKind::Assembly)
-    return failure(kUsage,
-                   "--emit=%s is for the CPU; target %s has package, graph, tile, llvm, ptx",
-                   std::string(emit).c_str(), options.devices[0].c_str());
+  bool isAmd = target::findGpuTarget(options.devices[0])->family == target::GpuFamily::Amd;
+  bool isOfVendor = options.emit == EmitKind::Assembly || options.emit == EmitKind::Hsaco ? isAmd
+                    : options.emit == EmitKind::Ptx ? !isAmd
+                                                    : options.emit != EmitKind::Static;
+  if (!isOfVendor)
+    return failure(kUsage, "--emit=%s is for %s; target %s has package, graph, tile, llvm, %s",
+                   std::string(emit).c_str(),
+                   options.emit == EmitKind::Ptx      ? "NVIDIA"
+                   : options.emit == EmitKind::Hsaco  ? "AMD"
+                   : options.emit == EmitKind::Static ? "the CPU"
+                                                      : "the CPU and AMD",
+                   options.devices[0].c_str(), isAmd ? "asm, hsaco" : "ptx");
   return Done{};
 }
 
@@ -196,11 +206,14 @@ Result<CompileOptions> readOptions(const Args &args) {
     options.emit = EmitKind::Assembly;
   else if (emit == "ptx")
     options.emit = EmitKind::Ptx;
-  else if (emit == "simt" || emit == "cubin" || emit == "hsaco")
+  else if (emit == "hsaco")
+    options.emit = EmitKind::Hsaco;
+  else if (emit == "simt" || emit == "cubin")
     return failure(kUsage, "--emit=%s is not in this version", std::string(emit).c_str());
   else
     return failure(
-        kUsage, "expects --emit to be package, static, graph, tile, llvm, ptx or asm, but got '%s'",
+        kUsage,
+        "expects --emit to be package, static, graph, tile, llvm, asm, ptx or hsaco, but got '%s'",
         std::string(emit).c_str());
   if (Result<Done> checked = checkEmit(options, emit); !checked)
     return checked.failure();

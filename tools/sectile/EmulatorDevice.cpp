@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The package holds the NVVM form of its kernels as MLIR bytecode. A kernel is
+// The package holds the NVVM or ROCDL form of its kernels as MLIR bytecode. A kernel is
 // compiled for the emulator at its first launch, by itself: shared memory is that
 // of one kernel. Its buffers are the host program's; how far each extends, the
 // views of the tile.kernel say.
@@ -15,6 +15,7 @@
 #include "Device.h"
 
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/Conversion/ThreadLowering.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 #include "sectile/Emulator/Emulator.h"
 #include "sectile/Registration/Registration.h"
@@ -51,7 +52,7 @@ public:
     sectile_image_info image = {};
     image.size = sizeof image;
     for (uint32_t i = 0; sectile_package_get_image(package.package(), i, &image) == SECTILE_OK; ++i)
-      if (image.kind == SECTILE_IMAGE_NVVM) {
+      if (image.kind == SECTILE_IMAGE_NVVM || image.kind == SECTILE_IMAGE_ROCDL) {
         ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
           diagnostics += diagnostic.str();
           return success();
@@ -193,8 +194,7 @@ private:
     mapExtents(device, extents);
     emulator::LaunchOptions settings;
     settings.grid.x = static_cast<uint32_t>(launch.blocks);
-    settings.block.x = static_cast<uint32_t>(
-        kernel->function->getAttrOfType<DenseI32ArrayAttr>("nvvm.reqntid").asArrayRef()[0]);
+    settings.block.x = static_cast<uint32_t>(simt::getBlockThreads(kernel->function));
     settings.checkRaces = options.races;
     settings.orderSeed = options.seed;
     auto report = device.launch(names[launch.kernel], settings, arguments);

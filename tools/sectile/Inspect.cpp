@@ -146,6 +146,65 @@ bool isDevice(const Model &model) {
   return sectile_package_get_image(model.package(), 0, &image) == SECTILE_OK;
 }
 
+/// A form of a target's kernels: what it is called, and in which version of its format it is.
+struct Image {
+  const char *kind;
+  const char *description;
+  uint64_t bytes;
+  int version; ///< of a code object; 0 for all others
+};
+
+std::vector<Image> imagesOf(const Model &model) {
+  std::vector<Image> images;
+  sectile_image_info info = {};
+  info.size = sizeof info;
+  for (uint32_t i = 0; sectile_package_get_image(model.package(), i, &info) == SECTILE_OK; ++i)
+    switch (info.kind) {
+    case SECTILE_IMAGE_NVVM:
+      images.push_back({"nvvm", "NVVM dialect, for the emulator", info.bytes, 0});
+      break;
+    case SECTILE_IMAGE_ROCDL:
+      images.push_back({"rocdl", "ROCDL dialect, for the emulator", info.bytes, 0});
+      break;
+    case SECTILE_IMAGE_PTX:
+      images.push_back({"ptx", "PTX", info.bytes, 0});
+      break;
+    case SECTILE_IMAGE_CUBIN:
+      images.push_back({"cubin", "cubin", info.bytes, 0});
+      break;
+    case SECTILE_IMAGE_HSACO: {
+      // An ELF file, whose ABI version says it: 2 is code object version 4 (LLVM, "User Guide for
+      // AMDGPU Backend", ELF Code Object).
+      constexpr size_t kAbiVersion = 8;
+      int version = info.bytes > kAbiVersion
+                        ? static_cast<const unsigned char *>(info.data)[kAbiVersion] + 2
+                        : 0;
+      images.push_back({"hsaco", "code object", info.bytes, version});
+      break;
+    }
+    default:
+      images.push_back({"unknown", "of a kind that this version does not know", info.bytes, 0});
+    }
+  return images;
+}
+
+void writeImages(JsonWriter &json, const Model &model) {
+  json.beginArray();
+  for (const Image &image : imagesOf(model)) {
+    json.beginObject();
+    json.key("kind");
+    json.string(image.kind);
+    json.key("bytes");
+    json.unsignedInteger(image.bytes);
+    if (image.version != 0) {
+      json.key("code_object_version");
+      json.integer(image.version);
+    }
+    json.endObject();
+  }
+  json.endArray();
+}
+
 sectile_device_kernel_info deviceKernelOf(const Model &model, uint32_t kernel) {
   sectile_device_kernel_info info = {};
   info.size = sizeof info;
@@ -156,8 +215,13 @@ sectile_device_kernel_info deviceKernelOf(const Model &model, uint32_t kernel) {
 std::string countOrDash(int64_t count) { return count < 0 ? "-" : std::to_string(count); }
 
 void printDeviceKernels(const Model &model) {
+  printf("\nimages\n");
+  for (const Image &image : imagesOf(model))
+    printf("  %s%s: %" PRIu64 " bytes\n", image.description,
+           image.version != 0 ? (" version " + std::to_string(image.version)).c_str() : "",
+           image.bytes);
   printf("\nkernels of %s (threads and shared bytes of a block; registers and spilled bytes of a "
-         "thread,\nwhere ptxas told)\n",
+         "thread,\nwhere an assembler told)\n",
          model.info.target);
   size_t width = 6;
   for (const sectile_kernel_info &kernel : model.kernels)
@@ -343,6 +407,10 @@ void printJson(const Model &model) {
   writeTensors(json, model, model.inputs);
   json.key("outputs");
   writeTensors(json, model, model.outputs);
+  if (isDevice(model)) {
+    json.key("images");
+    writeImages(json, model);
+  }
   json.key("kernels");
   writeKernels(json, model);
   json.endObject();

@@ -12,6 +12,7 @@
 
 #include "sectile/sectile.h"
 
+#include <cinttypes>
 #include <cstdio>
 #include <string_view>
 
@@ -48,18 +49,20 @@ void printUsage(FILE *out) {
 
 void printTargets() {
   printf(
-      "cpu    --host=x86_64-linux         levels sse4 (x86-64-v2), avx2 (v3), avx512 (v4),\n"
-      "                                   avx512vnni (v4 with VNNI and VBMI)\n"
-      "       --host=aarch64-linux        level neon (Armv8.0-A)\n"
-      "       --host=thumbv7em-none-eabi  levels cortex-m4 (no floating-point unit), cortex-m4f,\n"
-      "                                   cortex-m7 (double precision too); --emit=static only\n");
+      "cpu     --host=x86_64-linux         levels sse4 (x86-64-v2), avx2 (v3), avx512 (v4),\n"
+      "                                    avx512vnni (v4 with VNNI and VBMI)\n"
+      "        --host=aarch64-linux        level neon (Armv8.0-A)\n"
+      "        --host=thumbv7em-none-eabi  levels cortex-m4 (no floating-point unit), cortex-m4f,\n"
+      "                                    cortex-m7 (double precision too); --emit=static only\n");
   for (const target::GpuTarget &target : target::allGpuTargets())
-    printf("%-6s NVIDIA, %lld threads of %lld registers to a core; PTX, a cubin where ptxas is "
-           "found\n",
+    printf("%-7s %s, warps of %" PRId64 ", %" PRId64 " threads of %" PRId64
+           " registers to a core; %s\n",
            std::string(target.name).c_str(),
-           static_cast<long long>(target.warpsPerCore * target.threadsPerWarp),
-           static_cast<long long>(target.registersPerCore /
-                                  (target.warpsPerCore * target.threadsPerWarp)));
+           target.family == target::GpuFamily::Amd ? "AMD" : "NVIDIA", target.threadsPerWarp,
+           target.warpsPerCore * target.threadsPerWarp,
+           target.registersPerCore / (target.warpsPerCore * target.threadsPerWarp),
+           target.family == target::GpuFamily::Amd ? "a code object"
+                                                   : "PTX, a cubin where ptxas is found");
 }
 
 int runCommand(int argc, char **argv) {

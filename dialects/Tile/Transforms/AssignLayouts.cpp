@@ -73,8 +73,9 @@ static DistributedLayout withoutDims(DistributedLayout layout, ArrayRef<int64_t>
 namespace {
 class LayoutAssigner {
 public:
-  LayoutAssigner(KernelOp kernel, const target::GpuTarget &target, bool isStrict)
-      : kernel(kernel), target(target), isStrict(isStrict), threads{target.threadsPerWarp, 1} {}
+  LayoutAssigner(KernelOp kernel, const target::GpuTarget &target, bool isStrict, bool isFast)
+      : kernel(kernel), target(target), isStrict(isStrict), isFast(isFast),
+        threads{target.threadsPerWarp, 1} {}
 
   LogicalResult run();
 
@@ -111,7 +112,7 @@ private:
 
   KernelOp kernel;
   const target::GpuTarget &target;
-  bool isStrict;
+  bool isStrict, isFast;
   Threads threads;
   llvm::EquivalenceClasses<void *> classes;
   SmallVector<Value> values;
@@ -143,12 +144,14 @@ LogicalResult LayoutAssigner::chooseWarps() {
       return success();
     }
   // Eight elements of the largest tile for each thread hide latency and leave registers; more than
-  // eight warps only wait for each other at barriers.
+  // 256 threads only wait for each other at barriers.
+  constexpr int64_t kMostThreads = 256;
   int64_t most = 1;
   for (Value value : values)
     most = std::max(most, ShapedType::getNumElements(shapeOf(value)));
   threads.warps = std::clamp<int64_t>(
-      static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(most, threads.lanes * 8))), 1, 8);
+      static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(most, threads.lanes * 8))), 1,
+      kMostThreads / threads.lanes);
   return success();
 }
 
@@ -245,7 +248,11 @@ const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
   auto nameOf = [](Type element, bool isUnsigned) -> StringRef {
     if (element.isInteger(8))
       return isUnsigned ? "u8" : "s8";
-    return element.isF16() ? "f16" : element.isBF16() ? "bf16" : element.isF64() ? "f64" : "";
+    return element.isF16()    ? "f16"
+           : element.isBF16() ? "bf16"
+           : element.isF32()  ? "f32"
+           : element.isF64()  ? "f64"
+                              : "";
   };
   Type sum = getElementTypeOrSelf(dot.getType());
   // Sums of narrow floats are kept in f32.
@@ -261,10 +268,18 @@ const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
   };
   if (isStrict && isa<FloatType>(sum))
     return missed("matrix instructions round as they like");
+  auto find = [&](StringRef a, StringRef b) {
+    return target::chooseMatrixInstruction(target.name, {a, b, accumulator}, m, n, k, isFast);
+  };
   const target::MatrixInstruction *found =
-      isKnown && !a.empty() && !b.empty()
-          ? target::chooseMatrixInstruction(target.name, {a, b, accumulator}, m, n, k)
-          : nullptr;
+      isKnown && !a.empty() && !b.empty() ? find(a, b) : nullptr;
+  // Narrow floats are f32 in registers: what multiplies those multiplies them, exactly.
+  auto isNarrow = [](Value side) {
+    auto type = dyn_cast<FloatType>(getElementTypeOrSelf(side.getType()));
+    return type && type.getWidth() <= 32;
+  };
+  if (!found && accumulator == "f32" && isNarrow(dot.getLhs()) && isNarrow(dot.getRhs()))
+    found = find("f32", "f32");
   if (!found)
     return missed("there is no matrix instruction of these types");
   // They are 8 times as fast as multiply-adds at least, where both have f16 inputs.
@@ -568,7 +583,8 @@ struct AssignLayoutsPass : tile::impl::TileAssignLayoutsPassBase<AssignLayoutsPa
           << floatMode << "'";
       return signalPassFailure();
     }
-    if (failed(LayoutAssigner(getOperation(), *found, floatMode == "strict").run()))
+    if (failed(LayoutAssigner(getOperation(), *found, floatMode == "strict", floatMode == "fast")
+                   .run()))
       signalPassFailure();
   }
 };

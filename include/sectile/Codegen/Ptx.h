@@ -12,6 +12,7 @@
 #ifndef SECTILE_CODEGEN_PTX_H
 #define SECTILE_CODEGEN_PTX_H
 
+#include "sectile/Codegen/KernelResources.h"
 #include "sectile/Target/GpuTarget.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -25,13 +26,6 @@ namespace sectile {
 /// PTX of what simt-to-nvvm leaves. The module is not changed. Errors are reported at its location.
 llvm::FailureOr<std::string> emitPtx(mlir::ModuleOp module, const target::GpuTarget &target);
 
-/// What a kernel takes, by ptxas.
-struct KernelResources {
-  std::string kernel;
-  int64_t registers = 0;
-  int64_t stackBytes = 0, spillStoreBytes = 0, spillLoadBytes = 0;
-  int64_t sharedBytes = 0;
-};
 struct Cubin {
   std::string bytes;
   std::vector<KernelResources> kernels;

@@ -21,7 +21,7 @@ namespace sectile {
 class KernelCache;
 
 /// What `sectile compile` can stop at.
-enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly, Ptx };
+enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly, Ptx, Hsaco };
 
 struct CompileOptions {
   /// Instruction-set levels to compile for, by name, best last: all of one host. Static output

@@ -43,7 +43,7 @@ void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
 /// The same for a GPU.
 void buildGpuTilePipeline(mlir::OpPassManager &passes, const target::GpuTarget &target,
                           FloatMode floatMode = FloatMode::Default);
-/// From the tile programs of such a module to LLVM and NVVM dialects.
+/// From the tile programs of such a module to the LLVM dialect and NVVM or ROCDL.
 void buildThreadPipeline(mlir::OpPassManager &passes, const target::GpuTarget &target,
                          FloatMode floatMode = FloatMode::Default);
 /// Up to the memory plan, in which constants lie in `pieces` or one after the other; the second part

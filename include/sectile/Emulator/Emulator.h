@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Executes kernels in the form they have right before LLVM IR, the LLVM dialect
-// with NVVM ops, and reports what a GPU would leave undefined. docs/emulator.md
+// with NVVM or ROCDL ops, and reports what a GPU would leave undefined. docs/emulator.md
 // says what is checked and what is not.
 //
 //===----------------------------------------------------------------------===//
@@ -91,9 +91,9 @@ struct Program;
 
 class Emulator {
 public:
-  /// Compiles every kernel of `module` (functions with `nvvm.kernel`, directly in it or in one
-  /// `gpu.module`) for the host. Reports on each op that has no meaning here, with its name, its
-  /// kernel and the reason. `module` is not changed.
+  /// Compiles every kernel of `module` (functions with `nvvm.kernel` or `rocdl.kernel`, directly in
+  /// it or in one `gpu.module`) for the host. Reports on each op that has no meaning here, with its
+  /// name, its kernel and the reason. `module` is not changed.
   static mlir::FailureOr<std::unique_ptr<Emulator>> load(mlir::ModuleOp module);
   ~Emulator();
 

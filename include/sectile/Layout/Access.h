@@ -19,12 +19,26 @@
 
 namespace sectile::layout {
 
+enum class AccessKind : uint8_t {
+  Load, ///< every valid place reads
+  Store ///< of copies only the first one writes
+};
+
 /// How a device serves the accesses of one warp.
 struct AccessModel {
-  /// Bytes that one lane may access at once, in increasing order, and how many neighbouring lanes
-  /// are served together for each.
+  /// Bytes that one lane may access at once, in increasing order, and how many lanes are served
+  /// together for each: neighbours, unless loads come in an order of their own. That order names
+  /// the lanes of a group, and holds for each group of as many.
   struct Phase {
     int64_t bytes, lanes;
+    std::vector<int64_t> loadOrder = {};
+    /// The lane that comes at `position` among all.
+    int64_t laneAt(int64_t position, AccessKind kind) const {
+      auto period = static_cast<int64_t>(loadOrder.size());
+      if (kind == AccessKind::Store || period == 0)
+        return position;
+      return position / period * period + loadOrder[static_cast<size_t>(position % period)];
+    }
   };
   std::vector<Phase> phases;
   int64_t banks;       ///< of shared memory
@@ -42,11 +56,6 @@ struct AccessCount {
   int64_t leastSectors = 0; ///< if the bytes of each instruction were dense
   /// Turns that conflicts cost.
   int64_t conflicts() const { return wavefronts - phases; }
-};
-
-enum class AccessKind : uint8_t {
-  Load, ///< every valid place reads
-  Store ///< of copies only the first one writes
 };
 
 /// Counts the access of the tile `registers` in `memory`, both of one shape. Lanes access as many

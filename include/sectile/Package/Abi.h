@@ -157,7 +157,9 @@ enum sectile_abi_image_kind {
   SECTILE_ABI_IMAGE_NVVM = 1, /* MLIR bytecode: the program of a thread in the LLVM and NVVM
                                  dialects, which an emulator executes */
   SECTILE_ABI_IMAGE_PTX = 2,  /* text, for a driver to assemble */
-  SECTILE_ABI_IMAGE_CUBIN = 3
+  SECTILE_ABI_IMAGE_CUBIN = 3,
+  SECTILE_ABI_IMAGE_ROCDL = 4, /* as NVVM, for AMD */
+  SECTILE_ABI_IMAGE_HSACO = 5  /* a code object */
 };
 
 typedef struct sectile_abi_image {

@@ -21,7 +21,7 @@
 
 namespace sectile::target {
 
-/// The ISA that code for a device is written in.
+/// The vendor, whose dialect (NVVM or ROCDL) and back end write the code for a device.
 enum class GpuFamily : uint8_t { Nvidia, Amd };
 
 struct GpuTarget {
@@ -30,7 +30,7 @@ struct GpuTarget {
   GpuFamily family;
   /// LLVM's triple, processor and features.
   std::string_view triple, processor, features;
-  int64_t threadsPerWarp;
+  int64_t threadsPerWarp;      ///< of a wavefront, in AMD's words
   int64_t threadsPerBlock;     ///< at most
   int64_t warpsPerCore;        ///< resident at most
   int64_t registersPerCore;    ///< of 32 bits
@@ -45,6 +45,9 @@ struct GpuTarget {
   int64_t memoryBytesPerCycle;
   /// How loads and stores of a warp are served; the last phase is the widest access of a lane.
   layout::AccessModel access;
+  /// Whether a warp reads matrices of 8 x 8 elements of 16 bits from shared memory at once
+  /// (ldmatrix).
+  bool hasMatrixLoads;
   /// The manual that the figures are published in.
   std::string_view source;
 

@@ -37,7 +37,12 @@ struct MatrixInstruction {
   std::string_view layoutA, layoutB, layoutC;
   /// The manual and the place in it that the fragments are from.
   std::string_view source;
+  /// The op of MLIR's ROCDL dialect, without that name; empty where shape and types say it all.
+  std::string_view intrinsic = {};
 };
+
+/// Bits of an element of A or B.
+int64_t getElementBits(const MatrixInstruction &instruction);
 
 enum class Operand : uint8_t { A, B, Accumulator };
 
@@ -56,6 +61,9 @@ enum class Support : uint8_t { None, Emulated, Native };
 /// `target` is "sm_80", "sm_86", "sm_89", "sm_90a", "gfx90a", "gfx942" or "gfx1100"; any other has
 /// none.
 Support getSupport(std::string_view target, const MatrixInstruction &instruction);
+
+/// Whether the device takes subnormal elements of A and B, and sums, for zero.
+bool flushesSubnormals(std::string_view target, const MatrixInstruction &instruction);
 
 } // namespace sectile::target
 

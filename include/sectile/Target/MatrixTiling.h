@@ -27,9 +27,10 @@ struct ProductTypes {
 
 /// The instruction that `target` executes natively for these types and wastes fewest
 /// multiplications of [m, k] x [k, n] on what lies outside, of those the one of most; null if there
-/// is none.
+/// is none. Instructions that take subnormal elements for zero count only if that `mayFlush`.
 const MatrixInstruction *chooseMatrixInstruction(std::string_view target, const ProductTypes &types,
-                                                 int64_t m, int64_t n, int64_t k);
+                                                 int64_t m, int64_t n, int64_t k,
+                                                 bool mayFlush = false);
 
 /// The accumulator [m, n] over `warps` warps (a power of two), cut so that a warp reads fewest rows
 /// and columns for each k.

@@ -243,13 +243,13 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
     builder.setInsertionPointToStart(nested.getBody());
     RegisterFile file{lanes, registers};
     if (gpu) {
-      // Eight elements for each thread of four warps hide latency and leave registers. A step of a
-      // product takes two whole accesses of each operand's rows.
-      constexpr int64_t kWarps = 4, kElementsPerThread = 8;
+      // Eight elements for each of 128 threads hide latency and leave registers. A step of a
+      // product takes whole accesses of each operand's rows, and no more: it is unrolled.
+      constexpr int64_t kThreads = 128, kElementsPerThread = 8, kDotBytes = 64;
       file = {.lanes = gpu->threadsPerWarp,
               .registers = gpu->registersPerThread,
-              .blockElements = gpu->threadsPerWarp * kWarps * kElementsPerThread,
-              .dotBytes = 2 * gpu->access.sectorBytes};
+              .blockElements = kThreads * kElementsPerThread,
+              .dotBytes = std::max(kDotBytes, gpu->access.sectorBytes)};
     }
     Writer writer(builder, file, *model, level, strict, gpu);
     for (auto kernel : module.getOps<graph::KernelOp>())

@@ -13,13 +13,11 @@
 
 #include "sectile/Conversion/SIMTToNVVM/SIMTToNVVM.h"
 
+#include "lib/Conversion/Support/ThreadFunctions.h"
 #include "sectile/Codegen/Codegen.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 namespace sectile::simt {
 #define GEN_PASS_DEF_SIMTTONVVMPASS
@@ -27,12 +25,13 @@ namespace sectile::simt {
 } // namespace sectile::simt
 
 using namespace mlir;
+using namespace sectile;
 
 static Value constant(OpBuilder &builder, Location loc, int64_t value) {
   return arith::ConstantIntOp::create(builder, loc, value, 32);
 }
 
-static Value readRegister(OpBuilder &builder, Location loc, Type type, gpu::Dimension dimension,
+static Value readRegister(OpBuilder &builder, Location loc, gpu::Dimension dimension,
                           bool isThread) {
   auto read = [&]<typename X, typename Y, typename Z>() -> Value {
     Type i32 = builder.getI32Type();
@@ -46,10 +45,9 @@ static Value readRegister(OpBuilder &builder, Location loc, Type type, gpu::Dime
     }
     llvm_unreachable("not a dimension");
   };
-  Value value =
-      isThread ? read.template operator()<NVVM::ThreadIdXOp, NVVM::ThreadIdYOp, NVVM::ThreadIdZOp>()
-               : read.template operator()<NVVM::BlockIdXOp, NVVM::BlockIdYOp, NVVM::BlockIdZOp>();
-  return arith::IndexCastUIOp::create(builder, loc, type, value);
+  return isThread
+             ? read.template operator()<NVVM::ThreadIdXOp, NVVM::ThreadIdYOp, NVVM::ThreadIdZOp>()
+             : read.template operator()<NVVM::BlockIdXOp, NVVM::BlockIdYOp, NVVM::BlockIdZOp>();
 }
 
 static LogicalResult lowerShuffle(gpu::ShuffleOp op) {
@@ -72,58 +70,11 @@ static LogicalResult lowerShuffle(gpu::ShuffleOp op) {
   return success();
 }
 
-static LogicalResult lowerFunction(gpu::GPUFuncOp func, OpBuilder &outer) {
-  MLIRContext *context = func.getContext();
-  if (func.getNumWorkgroupAttributions() || func.getNumPrivateAttributions())
-    return func.emitOpError("is not supported by simt-to-nvvm: expects no attributions");
-  auto type =
-      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), func.getArgumentTypes());
-  auto lowered = LLVM::LLVMFuncOp::create(outer, func.getLoc(), func.getName(), type);
-  for (NamedAttribute attr : func->getDiscardableAttrs())
-    if (attr.getNameDialect() && !isa<gpu::GPUDialect>(attr.getNameDialect()))
-      lowered->setAttr(attr.getName(), attr.getValue());
-    else if (attr.getName().getValue().starts_with("sectile."))
-      lowered->setAttr(attr.getName(), attr.getValue());
-  if (func.isKernel()) {
-    lowered->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), outer.getUnitAttr());
-    if (DenseI32ArrayAttr size = func.getKnownBlockSizeAttr())
-      lowered->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), size);
-  }
-  lowered.getBody().takeBody(func.getBody());
-  WalkResult result = lowered.walk([&](Operation *op) -> WalkResult {
-    OpBuilder builder(op);
-    return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-        .Case([&](gpu::ReturnOp) {
-          LLVM::ReturnOp::create(builder, op->getLoc(), ValueRange());
-          op->erase();
-          return success();
-        })
-        .Case([&](gpu::BarrierOp) {
-          NVVM::Barrier0Op::create(builder, op->getLoc());
-          op->erase();
-          return success();
-        })
-        .Case([&](gpu::ThreadIdOp id) {
-          id.replaceAllUsesWith(
-              readRegister(builder, op->getLoc(), id.getType(), id.getDimension(), true));
-          op->erase();
-          return success();
-        })
-        .Case([&](gpu::BlockIdOp id) {
-          id.replaceAllUsesWith(
-              readRegister(builder, op->getLoc(), id.getType(), id.getDimension(), false));
-          op->erase();
-          return success();
-        })
-        .Case([&](gpu::ShuffleOp shuffle) { return lowerShuffle(shuffle); })
-        .Default([&](Operation *) -> LogicalResult {
-          if (isa_and_nonnull<gpu::GPUDialect>(op->getDialect()))
-            return op->emitOpError("is not supported by simt-to-nvvm");
-          return success();
-        });
-  });
-  func.erase();
-  return failure(result.wasInterrupted());
+static void markKernel(LLVM::LLVMFuncOp function, DenseI32ArrayAttr size) {
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                    UnitAttr::get(function.getContext()));
+  if (size)
+    function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), size);
 }
 
 namespace {
@@ -136,17 +87,16 @@ struct SIMTToNVVMPass : sectile::simt::impl::SIMTToNVVMPassBase<SIMTToNVVMPass> 
       modules[1].emitOpError("is not supported by simt-to-nvvm: expects kernels of one device");
       return signalPassFailure();
     }
-    for (gpu::GPUModuleOp module : modules) {
-      OpBuilder outer(module);
-      for (Operation &op : llvm::make_early_inc_range(*module.getBody())) {
-        auto func = dyn_cast<gpu::GPUFuncOp>(op);
-        if (!func)
-          op.moveBefore(module);
-        else if (failed(lowerFunction(func, outer)))
-          return signalPassFailure();
-      }
-      module.erase();
-    }
+    lowering::ThreadLowering lowering{
+        .pass = "simt-to-nvvm",
+        .markKernel = markKernel,
+        .readRegister = readRegister,
+        .emitBarrier = [](OpBuilder &builder,
+                          Location loc) { NVVM::Barrier0Op::create(builder, loc); },
+        .lowerShuffle = lowerShuffle};
+    for (gpu::GPUModuleOp module : modules)
+      if (failed(lowering::lowerThreadModule(module, lowering)))
+        return signalPassFailure();
     if (failed(sectile::lowerToLLVM(getOperation())))
       signalPassFailure();
   }

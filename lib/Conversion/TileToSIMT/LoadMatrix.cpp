@@ -41,8 +41,8 @@ getMatrices(const DistributedLayout &layout) {
 
 std::optional<DistributedLayout> ThreadEmitter::getMatrixRows(const DistributedLayout &layout,
                                                               Type element) {
-  if (target.family != target::GpuFamily::Nvidia ||
-      getSharedElement(element).getIntOrFloatBitWidth() != 16 || !getMatrices(layout))
+  if (!target.hasMatrixLoads || getSharedElement(element).getIntOrFloatBitWidth() != 16 ||
+      !getMatrices(layout))
     return std::nullopt;
   // Eight rows one below the other for each matrix; four matrices side by side, or below.
   int64_t rows = layout.shape()[0] / 8, columns = layout.shape()[1] / 8;
@@ -64,8 +64,7 @@ std::optional<Value> ThreadEmitter::loadMatrices(const SharedTile &tile,
                                                  const DistributedLayout &layout) {
   Type element = getSharedElement(tile.element);
   auto matrices = getMatrices(layout);
-  if (target.family != target::GpuFamily::Nvidia || element.getIntOrFloatBitWidth() != 16 ||
-      !matrices)
+  if (!target.hasMatrixLoads || element.getIntOrFloatBitWidth() != 16 || !matrices)
     return std::nullopt;
   for (const layout::Swizzle &swizzle : tile.memory.swizzles())
     if (swizzle.to < 4)

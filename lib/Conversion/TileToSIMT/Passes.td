@@ -43,7 +43,7 @@ def TileToSIMTPass : Pass<"tile-to-simt", "::mlir::ModuleOp"> {
     ```
     becomes
     ```mlir
-    gpu.module @kernels.sm_80 {
+    gpu.module @kernels.sm_80 attributes {tile.target = "sm_80"} {
       gpu.func @copy(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>) kernel
           attributes {known_block_size = array<i32: 32, 1, 1>} {
         %id = gpu.thread_id x
@@ -69,8 +69,8 @@ def TileToSIMTPass : Pass<"tile-to-simt", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
-    "::mlir::math::MathDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"
+    "::mlir::math::MathDialect", "::mlir::NVVM::NVVMDialect", "::mlir::ROCDL::ROCDLDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
 

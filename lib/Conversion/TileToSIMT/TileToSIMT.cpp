@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -55,6 +56,7 @@ struct TileToSIMTPass : simt::impl::TileToSIMTPassBase<TileToSIMTPass> {
       OpBuilder builder(kernel);
       builder.setInsertionPointToEnd(getOperation().getBody());
       module = gpu::GPUModuleOp::create(builder, getOperation().getLoc(), moduleName);
+      module->setAttr(tile::kTargetAttr, name);
     }
     auto builder = OpBuilder::atBlockEnd(module.getBody());
     Options options;

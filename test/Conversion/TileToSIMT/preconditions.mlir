@@ -7,7 +7,7 @@ tile.kernel @nothing() {
 
 // -----
 
-// expected-error @+1 {{expects 'tile.target' to be one of sm_80, sm_86, sm_89, sm_90a, but got "sm_70"}}
+// expected-error @+1 {{expects 'tile.target' to be one of sm_80, sm_86, sm_89, sm_90a, gfx90a, gfx942, gfx1100, but got "sm_70"}}
 tile.kernel @old() attributes {tile.target = "sm_70", tile.warps = 1} {
   tile.return
 }

@@ -209,6 +209,45 @@ TEST(Access, CopiesWriteOnceAndReadTogether) {
   EXPECT_EQ(countAccess(warps, wide, AccessKind::Store, kModel)->instructions, 1);
 }
 
+/// LDS of CDNA serves loads of 16 bytes to lanes 0 to 3 and 20 to 23 first.
+TEST(Access, LoadsComeInAnOrderOfTheirOwn) {
+  AccessModel model = kModel;
+  model.phases.back().loadOrder = {0, 1, 2,  3,  20, 21, 22, 23, 4,  5,  6,  7,  16, 17, 18, 19,
+                                   8, 9, 10, 11, 28, 29, 30, 31, 12, 13, 14, 15, 24, 25, 26, 27};
+  // Rows of 16 bytes, eight to a turn of the banks, as they come: no conflict in either order.
+  DistributedLayout plain = registers("[64, 4], register = [4:d1], lane = [64:d0]");
+  MemoryLayout memory = *MemoryLayout::rowMajor({64, 4}, 32);
+  for (AccessKind kind : {AccessKind::Load, AccessKind::Store}) {
+    AccessCount count = *countAccess(plain, memory, kind, model);
+    EXPECT_EQ(count.phases, 8);
+    EXPECT_EQ(count.conflicts(), 0);
+  }
+  // Lanes 4 to 7 hold rows 8 to 11, in the banks of rows 0 to 3; lanes 20 to 23 rows 12 to 15.
+  DistributedLayout crossed =
+      registers("[64, 4], register = [4:d1], lane = [4:d0, 2:d0*8, 2:d0*16, 2:d0*4, 2:d0*32]");
+  EXPECT_EQ(countAccess(crossed, memory, AccessKind::Load, model)->conflicts(), 0);
+  EXPECT_EQ(countAccess(crossed, memory, AccessKind::Store, model)->conflicts(), 8);
+  EXPECT_EQ(countAccess(crossed, memory, AccessKind::Load, kModel)->conflicts(), 8);
+}
+
+/// A swizzle of bytes within an element would take away its alignment, whatever it saves.
+TEST(Access, SwizzlesMoveWholeElements) {
+  DistributedLayout writer = registers("[5, 2], lane = [2:d1, 8:d0, 4:_], warp = [2:_]");
+  DistributedLayout reader =
+      registers("[5, 2], register = [2:d1], lane = [16:_, 4:d0], warp = [2:d0*4]");
+  AccessModel model = kModel;
+  model.phases.back().loadOrder = {0, 1, 2,  3,  20, 21, 22, 23, 4,  5,  6,  7,  16, 17, 18, 19,
+                                   8, 9, 10, 11, 28, 29, 30, 31, 12, 13, 14, 15, 24, 25, 26, 27};
+  for (int64_t bits : {8, 16, 32, 64}) {
+    MemoryLayout memory = *MemoryLayout::rowMajor({5, 2}, bits);
+    Access accesses[] = {{&writer, AccessKind::Store}, {&reader, AccessKind::Load}};
+    OrReason<MemoryLayout> swizzled = chooseSwizzle(memory, accesses, model);
+    ASSERT_TRUE(swizzled);
+    for (const Swizzle &swizzle : swizzled->swizzles())
+      EXPECT_GE(int64_t(8) << swizzle.to, bits);
+  }
+}
+
 TEST(Access, InvalidPlacesTakeNoPart) {
   DistributedLayout layout = registers("[20], register = [2:d0], lane = [32:d0*2]");
   MemoryLayout memory = *MemoryLayout::rowMajor({20}, 32);

@@ -73,8 +73,10 @@ TEST(MatrixTiling, WarpsHoldWhatTheyMultiply) {
 
 TEST(GpuTargets, LimitsAreThoseOfTheManual) {
   // CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
+  // For AMD: "AMD GPU specifications" of ROCm, "User Guide for AMDGPU Backend" of LLVM.
   for (const GpuTarget &target : allGpuTargets()) {
-    EXPECT_EQ(target.threadsPerWarp, 32);
+    bool isCdna = target.name == "gfx90a" || target.name == "gfx942";
+    EXPECT_EQ(target.threadsPerWarp, isCdna ? 64 : 32);
     EXPECT_LE(target.threadsPerBlock, target.warpsPerCore * target.threadsPerWarp);
     EXPECT_EQ(target.getVectorBytes(), 16);
     EXPECT_FALSE(target.source.empty());
@@ -83,6 +85,13 @@ TEST(GpuTargets, LimitsAreThoseOfTheManual) {
   EXPECT_EQ(findGpuTarget("sm_86")->sharedBytesPerBlock, 101376);
   EXPECT_EQ(findGpuTarget("sm_90a")->sharedBytesPerBlock, 232448);
   EXPECT_EQ(findGpuTarget("sm_70"), nullptr);
+  for (const char *name : {"gfx90a", "gfx942", "gfx1100"}) {
+    EXPECT_EQ(findGpuTarget(name)->sharedBytesPerBlock, 65536);
+    EXPECT_EQ(findGpuTarget(name)->access.banks, 32);
+    EXPECT_FALSE(findGpuTarget(name)->hasMatrixLoads);
+  }
+  EXPECT_EQ(findGpuTarget("gfx942")->registersPerCore, 131072);
+  EXPECT_EQ(findGpuTarget("gfx1100")->registersPerCore, 98304);
 }
 
 } // namespace

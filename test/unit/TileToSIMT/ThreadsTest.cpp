@@ -32,15 +32,22 @@ ProgramView dynamic(std::vector<int64_t> shape, std::string element) {
 }
 std::string str(int64_t number) { return std::to_string(number); }
 
+/// On NVIDIA's device and on AMD's: on each of these, or in turn.
 void expectSame(const std::string &text, const std::vector<ProgramView> &inputs,
-                const std::vector<ProgramView> &outputs, int64_t warps, int64_t blocks = 1) {
+                const std::vector<ProgramView> &outputs, int64_t warps, int64_t blocks = 1,
+                bool isEverywhere = false) {
   // Lanes run in ascending order, or in any.
   static uint32_t calls = 0;
   uint32_t order = ++calls % 2 ? 0 : calls;
   Reference reference = interpret(text, inputs, outputs, calls);
   ASSERT_EQ(reference.finding.kind, Finding::Good) << reference.finding.text << text;
-  Finding finding = runThreads(reference, "sm_80", warps, blocks, order);
-  EXPECT_EQ(finding.kind, Finding::Good) << finding.text << "\n" << text;
+  std::vector<const char *> devices = {"sm_80", "gfx942", "gfx90a", "gfx1100"};
+  if (!isEverywhere)
+    devices = {devices[0], devices[1 + calls % 3]};
+  for (const char *device : devices) {
+    Finding finding = runThreads(reference, device, warps, blocks, order);
+    EXPECT_EQ(finding.kind, Finding::Good) << device << ": " << finding.text << "\n" << text;
+  }
 }
 
 /// A softmax of rows: a maximum, a sum, and what is made of both.
@@ -121,7 +128,7 @@ void expectProduct(int64_t m, int64_t n, int64_t k, const std::string &element,
   int64_t blocks = (m + 47) / 48 * ((n + 63) / 64);
   expectSame(product(m, n, k, element, sum, attributes),
              {dynamic({m, k}, element), dynamic({k, n}, element)}, {view({m, n}, sum)}, warps,
-             blocks);
+             blocks, /*isEverywhere=*/true);
 }
 
 TEST(Threads, ProductsOfEveryType) {
@@ -140,6 +147,24 @@ TEST(Threads, ProductsOfEveryNumberOfWarps) {
   for (int64_t warps : {1, 2, 8, 16})
     expectProduct(96, 64, 48, "f32", "f32", warps);
   expectProduct(1, 1, 1, "f32", "f32", 4);
+}
+
+/// Elements below 2^-14, which gfx90a's instructions on f16 would take for zero.
+TEST(Threads, ProductsOfSubnormals) {
+  std::string text = substitute(R"(
+    tile.kernel @k(%a: !tile.view<32x32xf16>, %b: !tile.view<32x32xf16>, %c: !tile.view<32x32xf32>) {
+      %x = tile.load %a at MAP[] : !tile.view<32x32xf16> -> tensor<32x32xf16>
+      %y = tile.load %b at MAP[] : !tile.view<32x32xf16> -> tensor<32x32xf16>
+      %small = arith.constant dense<1.0e-05> : tensor<32x32xf16>
+      %s = arith.mulf %x, %small : tensor<32x32xf16>
+      %z = arith.constant dense<0.0> : tensor<32x32xf32>
+      %d = tile.dot %s, %y, %z : tensor<32x32xf16>, tensor<32x32xf16> -> tensor<32x32xf32>
+      tile.store %d, %c at MAP[] : tensor<32x32xf32>, !tile.view<32x32xf32>
+      tile.return
+    })",
+                                {{"MAP", "affine_map<(t0, t1) -> (t0, t1)>"}});
+  expectSame(text, {view({32, 32}, "f16"), view({32, 32}, "f16")}, {view({32, 32}, "f32")}, 1, 1,
+             /*isEverywhere=*/true);
 }
 
 /// Both sides of a transposition, whole tiles and masked ones.
@@ -313,8 +338,10 @@ TEST(Threads, ChecksOfUserData) {
         interpret(text, {view({40}, "i64"), view({10}, "f32")}, {view({40}, "f32")}, 1);
     EXPECT_EQ(reference.refusal,
               limit == "10" ? "" : "node 'gather': index 9 is out of range [0, 9)");
-    Finding finding = runThreads(reference, "sm_80", 2, 1, 0);
-    EXPECT_EQ(finding.kind, Finding::Good) << finding.text;
+    for (const char *device : {"sm_80", "gfx942", "gfx1100"}) {
+      Finding finding = runThreads(reference, device, 2, 1, 0);
+      EXPECT_EQ(finding.kind, Finding::Good) << device << ": " << finding.text;
+    }
   }
 }
 
