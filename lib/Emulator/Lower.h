@@ -10,6 +10,7 @@
 #include "Machine.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace sectile::emulator {
@@ -33,6 +34,11 @@ struct LoweredKernels {
 /// The number that Machine::special knows the register by that an op of this name reads; nothing if
 /// it reads none.
 std::optional<int> specialRegister(llvm::StringRef name);
+
+/// File, line and column of a location, or its name.
+std::string describe(mlir::Location location);
+/// The alignment of an access that states none, as LLVM's data layout for NVPTX has it.
+uint64_t naturalAlignment(mlir::Type type, const mlir::DataLayout &layout);
 
 /// The name of the function `void(void **arguments)` that calls `kernel`.
 std::string entryName(llvm::StringRef kernel);
