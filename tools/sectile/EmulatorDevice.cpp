@@ -202,6 +202,8 @@ private:
     settings.grid.x = static_cast<uint32_t>(launch.blocks);
     settings.block.x = static_cast<uint32_t>(
         kernel->function->getAttrOfType<DenseI32ArrayAttr>("nvvm.reqntid").asArrayRef()[0]);
+    if (auto dynamic = kernel->function->getAttrOfType<IntegerAttr>(simt::kDynamicSharedAttr))
+      settings.dynamicSharedBytes = static_cast<uint64_t>(dynamic.getInt());
     settings.checkRaces = options.races;
     settings.countMemory = options.countsMemory;
     settings.orderSeed = options.seed;

@@ -1,0 +1,173 @@
+//===- StagedTest.cpp - operands in shared memory, pipelined ----*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Products whose operands are copied asynchronously, of every type, with edges
+// along all dimensions and all numbers of buffers: the emulator must find
+// nothing, results lie within the interpreter's bounds, and what the main loop
+// takes of memory is counted.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Threads.h"
+
+#include "KernelHarness.h"
+
+#include <gtest/gtest.h>
+
+using namespace sectile::test;
+
+namespace {
+
+std::string str(int64_t number) { return std::to_string(number); }
+
+struct Product {
+  int64_t m, n, k, tileM, tileN, tileK;
+  std::string element, sum;
+  int64_t warps = 0, stages = 0;
+  bool isMasked = true;
+};
+
+/// [m, k] x [k, n] in tiles; masks where there are edges, or everywhere.
+std::string textOf(const Product &p) {
+  std::string text = R"(
+    tile.kernel @k(%a: !tile.view<MxKxELEM>, %b: !tile.view<KxNxELEM>, %c: !tile.view<MxNxSUM>) {
+      %c0 = arith.constant 0 : index
+      %step = arith.constant TK : index
+      %m = arith.constant M : index
+      %n = arith.constant N : index
+      %k = arith.constant K : index
+      %gm = arith.constant GM : index
+      %gn = arith.constant GN : index
+      %i, %j = tile.block_id grid [%gm, %gn]
+      %zero = arith.constant dense<ZERO> : tensor<TMxTNxSUM>
+      %sum = scf.for %s = %c0 to %k step %step iter_args(%acc = %zero) -> tensor<TMxTNxSUM> {
+        %x = tile.load %a at affine_map<(t0, t1)[i, s] -> (i * TM + t0, s + t1)>[%i, %s]
+             #where affine_set<(t0, t1)[i, s, m, k] : (m - i * TM - t0 - 1 >= 0, k - s - t1 - 1 >= 0)>[%i, %s, %m, %k]
+             else FILL : ELEM #end : !tile.view<MxKxELEM> -> tensor<TMxTKxELEM>
+        %y = tile.load %b at affine_map<(t0, t1)[j, s] -> (s + t0, j * TN + t1)>[%j, %s]
+             #where affine_set<(t0, t1)[j, s, n, k] : (n - j * TN - t1 - 1 >= 0, k - s - t0 - 1 >= 0)>[%j, %s, %n, %k]
+             else FILL : ELEM #end : !tile.view<KxNxELEM> -> tensor<TKxTNxELEM>
+        %d = tile.dot %x, %y, %acc : tensor<TMxTKxELEM>, tensor<TKxTNxELEM> -> tensor<TMxTNxSUM>
+        scf.yield %d : tensor<TMxTNxSUM>
+      }
+      tile.store %sum, %c at affine_map<(t0, t1)[i, j] -> (i * TM + t0, j * TN + t1)>[%i, %j]
+           #where affine_set<(t0, t1)[i, j, m, n] : (m - i * TM - t0 - 1 >= 0, n - j * TN - t1 - 1 >= 0)>[%i, %j, %m, %n]
+           #end : tensor<TMxTNxSUM>, !tile.view<MxNxSUM>
+      tile.return
+    })";
+  for (size_t at; (at = text.find("#where")) != std::string::npos;) {
+    size_t end = text.find("#end", at);
+    if (p.isMasked)
+      text.replace(end, 4, "").replace(at, 6, "where");
+    else
+      text.replace(at, end + 4 - at, "");
+  }
+  bool isFloat = p.sum[0] == 'f';
+  return substitute(text, {{"GM", str((p.m + p.tileM - 1) / p.tileM)},
+                           {"GN", str((p.n + p.tileN - 1) / p.tileN)},
+                           {"TMxTNx", str(p.tileM) + "x" + str(p.tileN) + "x"},
+                           {"TMxTKx", str(p.tileM) + "x" + str(p.tileK) + "x"},
+                           {"TKxTNx", str(p.tileK) + "x" + str(p.tileN) + "x"},
+                           {"<MxKx", "<" + str(p.m) + "x" + str(p.k) + "x"},
+                           {"<KxNx", "<" + str(p.k) + "x" + str(p.n) + "x"},
+                           {"<MxNx", "<" + str(p.m) + "x" + str(p.n) + "x"},
+                           {"constant TK ", "constant " + str(p.tileK) + " "},
+                           {"constant M ", "constant " + str(p.m) + " "},
+                           {"constant N ", "constant " + str(p.n) + " "},
+                           {"constant K ", "constant " + str(p.k) + " "},
+                           {"* TM", "* " + str(p.tileM)},
+                           {"* TN", "* " + str(p.tileN)},
+                           {"ELEM", p.element},
+                           {"SUM", p.sum},
+                           {"ZERO", isFloat ? "0.0" : "0"},
+                           {"FILL", isFloat ? "0.0" : "0"}});
+}
+
+ProgramView view(std::vector<int64_t> shape, std::string element) {
+  std::vector<bool> isDynamic(shape.size(), false);
+  return {std::move(shape), std::move(isDynamic), std::move(element)};
+}
+
+Finding run(const Product &p, ThreadOptions options = {}) {
+  static uint32_t calls = 0;
+  uint32_t order = ++calls % 2 ? 0 : calls;
+  std::string text = textOf(p);
+  Reference reference = interpret(text, {view({p.m, p.k}, p.element), view({p.k, p.n}, p.element)},
+                                  {view({p.m, p.n}, p.sum)}, calls);
+  if (reference.finding.kind != Finding::Good)
+    return reference.finding;
+  int64_t blocks = ((p.m + p.tileM - 1) / p.tileM) * ((p.n + p.tileN - 1) / p.tileN);
+  options.stages = p.stages;
+  return runThreads(reference, "sm_80", p.warps, blocks, order, options);
+}
+
+void expectGood(const Product &p) {
+  std::vector<sectile::emulator::MemoryCount> counts;
+  Finding finding = run(p, {.counts = &counts});
+  EXPECT_EQ(finding.kind, Finding::Good) << finding.text << "\n" << textOf(p);
+  // Not by registers instead.
+  bool copies = false;
+  for (const auto &count : counts)
+    copies |= count.op == "cp.async";
+  EXPECT_TRUE(copies) << textOf(p);
+}
+
+TEST(Staged, ProductsOfEveryType) {
+  for (auto [element, sum] : {std::pair<std::string, std::string>{"f16", "f32"},
+                              {"bf16", "f32"},
+                              {"f32", "f32"},
+                              {"f64", "f64"},
+                              {"i8", "i32"}})
+    for (int64_t stages : {0, 1, 2, 3, 4})
+      expectGood({40, 72, 88, 32, 64, 32, element, sum, 4, stages});
+}
+
+/// Extents along which only 4 or 8 bytes are neighbours, edges within those, one iteration or fewer
+/// than there are buffers.
+TEST(Staged, OddExtents) {
+  for (auto [m, n, k] :
+       {std::array<int64_t, 3>{50, 70, 34}, {33, 66, 100}, {1, 2, 2}, {64, 36, 20}, {17, 130, 66}})
+    for (int64_t stages : {2, 3}) {
+      expectGood({m, n, k, 48, 64, 32, "f16", "f32", 4, stages});
+      expectGood({m, n, k, 32, 32, 16, "f32", "f32", 2, stages});
+    }
+  for (int64_t k : {4, 12, 36, 100})
+    expectGood({48, 20, k, 32, 16, 32, "i8", "i32", 2, 3});
+}
+
+TEST(Staged, TilesOfAnyShape) {
+  expectGood({96, 160, 96, 96, 160, 32, "f16", "f32", 8, 3});
+  expectGood({48, 80, 48, 48, 80, 48, "bf16", "f32", 4, 2});
+  expectGood({30, 40, 40, 24, 40, 20, "f16", "f32", 2, 2});
+  for (int64_t warps : {1, 2, 8, 16})
+    expectGood({64, 64, 64, 64, 64, 16, "f32", "f32", warps, 2});
+}
+
+/// What an f16 product of whole tiles takes: every sector full, every turn of shared memory needed,
+/// and no register in memory.
+TEST(Staged, TakesWhatItMust) {
+  for (auto [m, n, k] :
+       {std::array<int64_t, 3>{128, 128, 32}, {64, 256, 64}, {96, 160, 64}, {128, 192, 64}}) {
+    std::vector<sectile::emulator::MemoryCount> counts;
+    Product p{m, n, 3 * k, m, n, k, "f16", "f32", 0, 0, false};
+    Finding finding = run(p, {.writesPtx = true, .counts = &counts});
+    EXPECT_EQ(finding.kind, Finding::Good) << finding.text;
+    uint64_t copied = 0, matrices = 0;
+    for (const auto &count : counts) {
+      EXPECT_EQ(count.conflicts(), 0u) << m << " x " << n << ": " << count.text();
+      EXPECT_EQ(count.sectors, count.leastSectors) << m << " x " << n << ": " << count.text();
+      if (count.op == "cp.async" && !count.isShared)
+        copied += count.sectors * 32;
+      matrices += count.op == "ldmatrix";
+    }
+    // Each element comes once.
+    EXPECT_EQ(copied, static_cast<uint64_t>((m + n) * 3 * k * 2));
+    EXPECT_GT(matrices, 0u);
+  }
+}
+
+} // namespace
