@@ -122,7 +122,7 @@ TEST(Staged, ProductsOfEveryType) {
                               {"f32", "f32"},
                               {"f64", "f64"},
                               {"i8", "i32"}})
-    for (int64_t stages : {0, 1, 2, 3, 4})
+    for (int64_t stages : {0, 1, 3})
       expectGood({40, 72, 88, 32, 64, 32, element, sum, 4, stages});
 }
 
