@@ -54,19 +54,40 @@ tile.kernel @computed(%a: !tile.view<64x128xf16>, %b: !tile.view<128x64xf16>, %c
 
 // -----
 
-// Rows of 129 halves begin at odd multiples of two bytes; the other side is written on the way.
+// Rows of 129 halves begin at odd multiples of two bytes.
 // CHECK-LABEL: tile.kernel @narrow
 // CHECK-NOT: tile.async
 // REMARK: operand 0 is not staged: only 2 bytes can be copied at once, and 4 are the least
+tile.kernel @narrow(%a: !tile.view<64x129xf16>, %b: !tile.view<128x64xf16>, %c: !tile.view<64x64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c32 = arith.constant 32 : index
+  %c128 = arith.constant 128 : index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32>
+  %sum = scf.for %k = %c0 to %c128 step %c32 iter_args(%acc = %zero) -> tensor<64x64xf32> {
+    %x = tile.load %a at affine_map<(t0, t1)[k] -> (t0, t1 + k)>[%k] : !tile.view<64x129xf16> -> tensor<64x32xf16>
+    %y = tile.load %b at affine_map<(t0, t1)[k] -> (t0 + k, t1)>[%k] : !tile.view<128x64xf16> -> tensor<32x64xf16>
+    %d = tile.dot %x, %y, %acc : tensor<64x32xf16>, tensor<32x64xf16> -> tensor<64x64xf32>
+    scf.yield %d : tensor<64x64xf32>
+  }
+  tile.store %sum, %c at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<64x64xf32>, !tile.view<64x64xf32>
+  tile.return
+}
+
+// -----
+
+// Arguments of one element type may be one memory.
+// CHECK-LABEL: tile.kernel @written
+// CHECK-NOT: tile.async
+// REMARK: operand 0 is not staged: the loop writes what it may read
 // REMARK: operand 1 is not staged: the loop writes what it may read
-tile.kernel @narrow(%a: !tile.view<64x129xf16>, %b: !tile.view<128x64xf16>, %c: !tile.view<64x64xf32>, %e: !tile.view<128x64xf16>) {
+tile.kernel @written(%a: !tile.view<64x128xf16>, %b: !tile.view<128x64xf16>, %c: !tile.view<64x64xf32>, %e: !tile.view<128x64xf16>) {
   %c0 = arith.constant 0 : index
   %c32 = arith.constant 32 : index
   %c128 = arith.constant 128 : index
   %zero = arith.constant dense<0.0> : tensor<64x64xf32>
   %h = arith.constant dense<0.0> : tensor<32x64xf16>
   %sum = scf.for %k = %c0 to %c128 step %c32 iter_args(%acc = %zero) -> tensor<64x64xf32> {
-    %x = tile.load %a at affine_map<(t0, t1)[k] -> (t0, t1 + k)>[%k] : !tile.view<64x129xf16> -> tensor<64x32xf16>
+    %x = tile.load %a at affine_map<(t0, t1)[k] -> (t0, t1 + k)>[%k] : !tile.view<64x128xf16> -> tensor<64x32xf16>
     %y = tile.load %b at affine_map<(t0, t1)[k] -> (t0 + k, t1)>[%k] : !tile.view<128x64xf16> -> tensor<32x64xf16>
     %d = tile.dot %x, %y, %acc : tensor<64x32xf16>, tensor<32x64xf16> -> tensor<64x64xf32>
     tile.store %h, %e at affine_map<(t0, t1)[k] -> (t0 + k, t1)>[%k] : tensor<32x64xf16>, !tile.view<128x64xf16>

@@ -68,12 +68,12 @@ std::string sectile::test::textOf(const Product &p) {
                            {"FILL", isFloat ? "0.0" : "0"}});
 }
 
-static ProgramView view(std::vector<int64_t> shape, std::string element) {
+ProgramView sectile::test::viewOf(std::vector<int64_t> shape, std::string element) {
   std::vector<bool> isDynamic(shape.size(), false);
   return {std::move(shape), std::move(isDynamic), std::move(element)};
 }
 
 Reference sectile::test::interpret(const Product &p, uint64_t seed) {
-  return interpret(textOf(p), {view({p.m, p.k}, p.element), view({p.k, p.n}, p.element)},
-                   {view({p.m, p.n}, p.sum)}, seed);
+  return interpret(textOf(p), {viewOf({p.m, p.k}, p.element), viewOf({p.k, p.n}, p.element)},
+                   {viewOf({p.m, p.n}, p.sum)}, seed);
 }

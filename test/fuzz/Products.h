@@ -11,6 +11,9 @@
 
 namespace sectile::test {
 
+/// A view whose type says its extents.
+ProgramView viewOf(std::vector<int64_t> shape, std::string element);
+
 /// [m, k] x [k, n] in tiles, whose loop steps along k.
 struct Product {
   int64_t m, n, k, tileM, tileN, tileK;

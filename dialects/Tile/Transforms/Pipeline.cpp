@@ -15,8 +15,9 @@
 //       copies of i + stages - 1, a group               into what i - 1 read
 //       multiply from buffer i mod stages
 //
-// There is no other prologue and no epilogue: a copy for an iteration that does
-// not exist is masked as a whole, so that every iteration has its group. The
+// There is no other prologue and no epilogue but a wait for all: a copy for an
+// iteration that does not exist is masked as a whole, so that every iteration has
+// its group. The
 // barrier behind a wait, which tile-to-simt places, also ends the reads of i - 1.
 //
 //===----------------------------------------------------------------------===//
@@ -71,10 +72,12 @@ public:
   LoopPipeliner(KernelOp kernel, const target::GpuTarget &target, scf::ForOp loop)
       : kernel(kernel), target(target), loop(loop) {}
 
+  /// Whether the loop's copies can go ahead. Asked before any loop is changed: what others get before
+  /// and behind them may lie in this one.
+  bool collect();
   LogicalResult run();
 
 private:
-  bool collect();
   bool canMove(Value value, unsigned depth = 0);
   FailureOr<int64_t> chooseStages();
   int64_t bytesOf(AllocOp alloc);
@@ -305,8 +308,6 @@ void LoopPipeliner::redirectReads(int64_t stages) {
 }
 
 LogicalResult LoopPipeliner::run() {
-  if (!collect())
-    return success();
   FailureOr<int64_t> chosen = chooseStages();
   if (failed(chosen))
     return failure();
@@ -327,6 +328,10 @@ LogicalResult LoopPipeliner::run() {
     for (const Group &group : groups)
       emitCopies(before, group, counter, stage);
   }
+  // Masked copies write zeroes, to what another run of the loop copies to.
+  OpBuilder after(loop->getContext());
+  after.setInsertionPointAfter(loop);
+  WaitCopiesOp::create(after, loc, 0);
   auto numGroups = static_cast<int64_t>(groups.size());
   for (Group &group : groups) {
     // Behind the wait, so that a barrier stands between what the buffer was read for and the copy.
@@ -361,10 +366,14 @@ struct PipelinePass : tile::impl::TilePipelinePassBase<PipelinePass> {
           << kTargetAttr << "', which tile-assign-layouts leaves";
       return signalPassFailure();
     }
-    SmallVector<scf::ForOp> loops;
-    getOperation()->walk([&](scf::ForOp loop) { loops.push_back(loop); });
-    for (scf::ForOp loop : loops)
-      if (failed(LoopPipeliner(getOperation(), *found, loop).run()))
+    SmallVector<LoopPipeliner> loops;
+    getOperation()->walk([&](scf::ForOp loop) {
+      LoopPipeliner pipeliner(getOperation(), *found, loop);
+      if (pipeliner.collect())
+        loops.push_back(std::move(pipeliner));
+    });
+    for (LoopPipeliner &loop : loops)
+      if (failed(loop.run()))
         return signalPassFailure();
   }
 };

@@ -55,8 +55,7 @@ TEST(Staged, ProductsOfEveryType) {
 /// Extents along which only 4 or 8 bytes are neighbours, edges within those, one iteration or fewer
 /// than there are buffers.
 TEST(Staged, OddExtents) {
-  for (auto [m, n, k] :
-       {std::array<int64_t, 3>{50, 70, 34}, {33, 66, 100}, {1, 2, 2}, {64, 36, 20}, {17, 130, 66}})
+  for (auto [m, n, k] : {std::array<int64_t, 3>{50, 70, 34}, {33, 66, 100}, {1, 2, 2}})
     for (int64_t stages : {2, 3}) {
       expectGood({m, n, k, 48, 64, 32, "f16", "f32", 4, stages});
       expectGood({m, n, k, 32, 32, 16, "f32", "f32", 2, stages});
@@ -71,6 +70,39 @@ TEST(Staged, TilesOfAnyShape) {
   expectGood({30, 40, 40, 24, 40, 20, "f16", "f32", 2, 2});
   for (int64_t warps : {1, 2, 8, 16})
     expectGood({64, 64, 64, 64, 64, 16, "f32", "f32", warps, 2});
+}
+
+/// A block with several tiles of rows: the next run of the loop along k copies to what masked
+/// copies of this one may still write.
+TEST(Staged, LoopsInLoops) {
+  for (int64_t stages : {1, 2, 3, 4}) {
+    const std::string text = R"(
+      tile.kernel @k(%a: !tile.view<48x48xf16>, %b: !tile.view<48x32xf16>, %c: !tile.view<48x32xf32>)
+          schedule #tile.schedule<v1, dims = {}, choices = {}> {
+        %c0 = arith.constant 0 : index
+        %c16 = arith.constant 16 : index
+        %c48 = arith.constant 48 : index
+        scf.for %i = %c0 to %c48 step %c16 {
+          %zero = arith.constant dense<0.0> : tensor<16x32xf32>
+          %sum = scf.for %s = %c0 to %c48 step %c16 iter_args(%acc = %zero) -> tensor<16x32xf32> {
+            %x = tile.load %a at affine_map<(t0, t1)[i, s] -> (i + t0, s + t1)>[%i, %s]
+                 : !tile.view<48x48xf16> -> tensor<16x16xf16>
+            %y = tile.load %b at affine_map<(t0, t1)[s] -> (s + t0, t1)>[%s]
+                 : !tile.view<48x32xf16> -> tensor<16x32xf16>
+            %d = tile.dot %x, %y, %acc : tensor<16x16xf16>, tensor<16x32xf16> -> tensor<16x32xf32>
+            scf.yield %d : tensor<16x32xf32>
+          }
+          tile.store %sum, %c at affine_map<(t0, t1)[i] -> (i + t0, t1)>[%i]
+               : tensor<16x32xf32>, !tile.view<48x32xf32>
+        }
+        tile.return
+      })";
+    Reference reference = interpret(text, {viewOf({48, 48}, "f16"), viewOf({48, 32}, "f16")},
+                                    {viewOf({48, 32}, "f32")}, 3);
+    ASSERT_EQ(reference.finding.kind, Finding::Good) << reference.finding.text;
+    Finding finding = runThreads(reference, "sm_80", 2, 1, 5, {.stages = stages});
+    EXPECT_EQ(finding.kind, Finding::Good) << finding.text;
+  }
 }
 
 /// What an f16 product of whole tiles takes: every sector full, every turn of shared memory needed,
