@@ -256,6 +256,8 @@ private:
         if (variable.getAddrSpace() == 3 && variable.getSymName().starts_with(summary.name + "."))
           kernel.sharedBytes += llvm::alignTo(
               cast<LLVM::LLVMArrayType>(variable.getGlobalType()).getNumElements(), 16);
+      if (auto dynamic = function->getAttrOfType<IntegerAttr>(simt::kDynamicSharedAttr))
+        kernel.sharedBytes = dynamic.getInt();
       KernelFacts &facts = level.facts.emplace_back();
       if (auto messages = function->getAttrOfType<ArrayAttr>(simt::kFailuresAttr))
         for (auto message : messages.getAsRange<StringAttr>())

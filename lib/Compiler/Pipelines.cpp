@@ -106,6 +106,8 @@ void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget
                                           : floatMode == FloatMode::Fast ? "fast"
                                                                          : "default";
   passes.addNestedPass<tile::KernelOp>(tile::createTileAssignLayoutsPass(layouts));
+  passes.addNestedPass<tile::KernelOp>(tile::createTileStageOperandsPass());
+  passes.addNestedPass<tile::KernelOp>(tile::createTilePipelinePass());
   passes.addPass(simt::createTileToSIMTPass(threads));
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());

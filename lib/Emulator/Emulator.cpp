@@ -39,6 +39,11 @@ static uint32_t onBarrier(uint32_t id, uint32_t count, uint32_t predicate, uint3
   return activeMachine->barrier(id, count, predicate, site);
 }
 static uint32_t onSpecial(uint32_t which) { return activeMachine->special(which); }
+static void onCopy(char *to, char *from, uint32_t bytes, uint32_t read, uint32_t site) {
+  activeMachine->copy(to, from, bytes, read, site);
+}
+static void onCommitCopies() { activeMachine->commitCopies(); }
+static void onWaitForCopies(uint32_t pending) { activeMachine->waitForCopies(pending); }
 
 Emulator::Emulator() : machine(std::make_unique<Machine>()), program(std::make_unique<Program>()) {}
 Emulator::~Emulator() = default;
@@ -110,6 +115,9 @@ static llvm::Error compile(ModuleOp module, std::unique_ptr<llvm::orc::LLJIT> &j
   define("sectile_emulator_meet", onMeet);
   define("sectile_emulator_barrier", onBarrier);
   define("sectile_emulator_special", onSpecial);
+  define("sectile_emulator_copy", onCopy);
+  define("sectile_emulator_commit_copies", onCommitCopies);
+  define("sectile_emulator_wait_for_copies", onWaitForCopies);
   define("__truncsfbf2", onTruncate<__bf16, float>);
   define("__truncdfbf2", onTruncate<__bf16, double>);
   define("__truncsfhf2", onTruncate<_Float16, float>);

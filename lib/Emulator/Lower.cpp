@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Lower.h"
+#include "LowerAsync.h"
 #include "LowerMatrix.h"
 #include "LowerWavefront.h"
 
@@ -23,30 +24,6 @@ using namespace mlir;
 using namespace sectile::emulator;
 
 std::string sectile::emulator::entryName(StringRef kernel) { return (kernel + ".entry").str(); }
-
-static std::string describe(Location location) {
-  if (auto file = location->findInstanceOf<FileLineColLoc>())
-    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
-            Twine(file.getColumn()))
-        .str();
-  if (auto name = location->findInstanceOf<NameLoc>())
-    return name.getName().str();
-  return "unknown location";
-}
-
-/// The alignment of an access that states none, as LLVM's data layout for NVPTX has it.
-static uint64_t naturalAlignment(Type type, const DataLayout &layout) {
-  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
-    return naturalAlignment(array.getElementType(), layout);
-  if (auto structure = dyn_cast<LLVM::LLVMStructType>(type)) {
-    uint64_t alignment = 1;
-    if (!structure.isPacked())
-      for (Type element : structure.getBody())
-        alignment = std::max(alignment, naturalAlignment(element, layout));
-    return alignment;
-  }
-  return llvm::PowerOf2Ceil(layout.getTypeSize(type).getFixedValue());
-}
 
 namespace {
 class Lowering {
@@ -73,10 +50,14 @@ private:
                            << kernel << "': " << reason;
   }
 
-  uint32_t addSite(Operation *op, uint32_t variant = 0) {
+  Site describeSite(Operation *op) const {
     Site site;
     site.kernel = kernel;
     site.location = describe(op->getLoc());
+    return site;
+  }
+  uint32_t addSite(Operation *op, uint32_t variant = 0) {
+    Site site = describeSite(op);
     site.variant = variant;
     machine.sites.push_back(std::move(site));
     return machine.sites.size() - 1;
@@ -94,7 +75,8 @@ private:
           builder, module.getLoc(), name,
           LLVM::LLVMFunctionType::get(result, llvm::to_vector(operands.getTypes())));
     }
-    return LLVM::CallOp::create(builder, loc, callee, operands).getResult();
+    auto made = LLVM::CallOp::create(builder, loc, callee, operands);
+    return made->getNumResults() == 0 ? Value() : made.getResult();
   }
   /// 64 bits that hold an integer or float of up to 64.
   Value widen(Location loc, Value value) {
@@ -135,6 +117,8 @@ LogicalResult Lowering::checkOp(Operation *op) {
     return success();
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
           NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::MembarOp>(op))
+    return success();
+  if (isAsyncCopyOp(op))
     return success();
   if (isa<NVVM::MmaOp, NVVM::LdMatrixOp>(op))
     return isMatrixOp(op) ? success() : refuse(op, "its shape and types are not emulated");
@@ -196,6 +180,7 @@ void Lowering::lowerAccess(Operation *op, OpOperand &address, Type type,
   site.read = read;
   site.write = write;
   site.atomic = atomic;
+  site.op = atomic ? "atomic" : write ? "store" : "load";
   Location loc = op->getLoc();
   Value flat = address.get();
   if (flat.getType() != pointer)
@@ -212,6 +197,7 @@ void Lowering::lowerRange(Operation *op, OpOperand &address, Value bytes, bool w
   site.space = cast<LLVM::LLVMPointerType>(address.get().getType()).getAddressSpace();
   site.read = !write;
   site.write = write;
+  site.op = write ? "store" : "load";
   Location loc = op->getLoc();
   Value flat = address.get();
   if (flat.getType() != pointer)
@@ -306,6 +292,15 @@ LogicalResult Lowering::lowerBarrier(Operation *op) {
 
 LogicalResult Lowering::lowerOp(Operation *op) {
   builder.setInsertionPoint(op);
+  if (isAsyncCopyOp(op)) {
+    std::vector<Site> added = describeAsyncCopy(op, describeSite(op));
+    llvm::append_range(machine.sites, added);
+    replaceAsyncCopyOp(builder, op, machine.sites.size() - added.size(),
+                       [&, loc = op->getLoc()](StringRef name, ValueRange operands) {
+                         call(loc, name, LLVM::LLVMVoidType::get(module.getContext()), operands);
+                       });
+    return success();
+  }
   if (auto code = specialRegister(op->getName().getStringRef())) {
     Location loc = op->getLoc();
     op->replaceAllUsesWith(
@@ -354,6 +349,10 @@ LogicalResult Lowering::lowerOp(Operation *op) {
         site.bytes = site.align = 16; // a row of ldmatrix
         site.space = 3;
         site.read = true;
+        if (auto load = dyn_cast<NVVM::LdMatrixOp>(op)) {
+          site.op = "ldmatrix";
+          site.members = ~0u >> (32 - 8 * load.getNum());
+        }
         replaceMatrixOp(builder, op, [&, loc = op->getLoc(), kind = kind](Value in, Value out) {
           call(loc, "sectile_emulator_meet", i64,
                {constant(loc, i32, int(kind)),

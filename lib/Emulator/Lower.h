@@ -10,6 +10,7 @@
 #include "Machine.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace sectile::emulator {
@@ -38,6 +39,11 @@ std::optional<int> specialRegister(llvm::StringRef name);
 /// machine's, all others in `globals`, for the host.
 mlir::LogicalResult placeGlobals(mlir::ModuleOp module, uint64_t most, Machine &machine,
                                  std::vector<GlobalInfo> &globals);
+
+/// File, line and column of a location, or its name.
+std::string describe(mlir::Location location);
+/// The alignment of an access that states none, as LLVM's data layout for NVPTX has it.
+uint64_t naturalAlignment(mlir::Type type, const mlir::DataLayout &layout);
 
 /// The name of the function `void(void **arguments)` that calls `kernel`.
 std::string entryName(llvm::StringRef kernel);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
+#include "MemoryCounter.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/ErrorHandling.h"
@@ -201,6 +202,7 @@ Report Machine::run(const LaunchOptions &launch, llvm::StringRef name, void (*fu
       std::fill_n(region->cells.get(), region->bytes, Cell());
   }
   sharedRegion.bytes = staticShared + options.dynamicSharedBytes;
+  counter = options.countMemory ? std::make_unique<MemoryCounter>(sites) : nullptr;
   Machine *outer = std::exchange(activeMachine, this);
   blockIndex = 0;
   for (uint32_t z = 0; z < options.grid.z; ++z)
@@ -208,6 +210,8 @@ Report Machine::run(const LaunchOptions &launch, llvm::StringRef name, void (*fu
       for (uint32_t x = 0; x < options.grid.x; ++x, ++blockIndex)
         runBlock({x, y, z});
   activeMachine = outer;
+  if (counter)
+    result.memory = counter->finish();
   return std::move(result);
 }
 
@@ -221,6 +225,8 @@ void Machine::runBlock(Dim3 block) {
     barrier = {};
   std::fill_n(sharedRegion.initialized.get(), sharedRegion.bytes, 0);
   std::fill_n(sharedRegion.cells.get(), sharedRegion.bytes, Cell());
+  if (std::exchange(hasCopies, false))
+    std::fill_n(underWay.get(), sharedRegion.bytes, 0);
   for (uint32_t i = 0; i < count; ++i) {
     Lane &lane = lanes[i];
     lane.warp = &warps[i / warpSize];
@@ -235,6 +241,8 @@ void Machine::runBlock(Dim3 block) {
   }
   current = &lanes[0];
   sectile_emulator_switch(&scheduler, current->stack);
+  if (counter)
+    counter->endBlock();
   // Back here when no lane can run.
   for (Warp &warp : warps)
     if (warp.exited != warp.present)

@@ -26,6 +26,9 @@ struct Site {
   bool read = false, write = false, atomic = false;
   /// Which of an op's variants: what lanes must agree on to meet.
   uint32_t variant = 0;
+  /// What the access is called where memory is counted, and the lanes that make it.
+  const char *op = "load";
+  uint32_t members = ~0u;
 };
 
 enum class Collective : uint8_t {
@@ -97,6 +100,15 @@ struct SharedVariable {
 
 struct Warp;
 struct Stacks;
+class MemoryCounter;
+
+/// What a lane has begun to copy and not waited for.
+struct AsyncCopy {
+  char *to;
+  /// Null where nothing may be read.
+  const char *from;
+  uint32_t bytes, read, site, group;
+};
 
 struct Lane {
   void *stack = nullptr;
@@ -112,6 +124,9 @@ struct Lane {
   /// Of lanes; of a barrier, its number.
   LaneMask mask = 0;
   uint64_t operands[3] = {}, result = 0;
+  std::vector<AsyncCopy> copies;
+  /// Groups that it has committed.
+  uint32_t groups = 0;
 };
 
 struct Meeting {
@@ -168,6 +183,12 @@ public:
   uint64_t meet(Collective op, LaneMask mask, uint32_t site, uint64_t a, uint64_t b, uint64_t c);
   uint32_t barrier(uint32_t id, uint32_t count, uint32_t predicate, uint32_t site);
   uint32_t special(uint32_t which) const;
+  /// cp.async: `site` is the write of `bytes` to shared memory, the next one the read of `read`
+  /// bytes of global memory.
+  void copy(char *to, char *from, uint32_t bytes, uint32_t read, uint32_t site);
+  void commitCopies() { ++current->groups; }
+  /// Ends all copies of this lane's groups but the last `pending` ones.
+  void waitForCopies(uint32_t pending);
 
   bool ranOutOfTime() const { return outOfTime; }
 
@@ -190,6 +211,8 @@ private:
   Region *findRegion(const char *address);
   std::string nearestRegion(const char *address) const;
   char *stackOf(const Lane &lane) const { return stacks + lane.index * kStackBytes; }
+  /// Reports an access to what an asynchronous copy is about to write.
+  void checkCopies(uint64_t offset, uint64_t bytes, uint32_t site);
   void report(FindingKind kind, uint32_t site, const std::string &detail = {},
               const Region *region = nullptr, int64_t offset = 0, Stamp other = 0,
               const Lane *who = nullptr);
@@ -204,6 +227,10 @@ private:
   bool outOfTime = false;
   std::vector<std::unique_ptr<Region>> regions;
   Region sharedRegion;
+  /// For each byte of shared memory the copy under way to it, 0 if there is none.
+  std::unique_ptr<Stamp[], decltype(&std::free)> underWay{nullptr, &std::free};
+  bool hasCopies = false;
+  std::unique_ptr<MemoryCounter> counter;
   std::vector<char> scratch;
   std::shared_ptr<Stacks> sharedStacks;
   char *stacks;

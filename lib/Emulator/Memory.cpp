@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
+#include "MemoryCounter.h"
 
 #include <cstdlib>
 
@@ -161,6 +162,11 @@ void *Machine::access(char *address, uint64_t bytes, const Site &site, uint32_t 
            "expects a multiple of " + std::to_string(site.align) + " bytes", region, offset);
     return address;
   }
+  if (counter)
+    counter->add(*current->warp->lanes, current->index, reinterpret_cast<uint64_t>(address), bytes,
+                 id, isShared);
+  if (isShared && hasCopies)
+    checkCopies(offset, bytes, id);
   bool initialized = true;
   bool looksForRaces = options.checkRaces && region->cells;
   if (!region->initialized && !looksForRaces)

@@ -261,11 +261,12 @@ static LogicalResult executeScatter(Machine &machine, Frame &frame, const Step &
   return success();
 }
 
-/// A hint changes nothing.
-static LogicalResult executePrefetch(Machine &, Frame &, const Step &) { return success(); }
+/// Hints change nothing, and copies are made where they are written.
+static LogicalResult executeNothing(Machine &, Frame &, const Step &) { return success(); }
 
 void interp::addTransferHandlers(HandlerTable &table) {
-  table["tile.prefetch"] = {executePrefetch, nullptr};
+  for (const char *name : {"tile.commit_copies", "tile.prefetch", "tile.wait_copies"})
+    table[name] = {executeNothing, nullptr};
   table["tile.load"] = {executeLoad, prepareTransfer<tile::LoadOp>};
   table["tile.scatter"] = {executeScatter, prepareTransfer<tile::ScatterOp>};
   table["tile.store"] = {executeStore, prepareTransfer<tile::StoreOp>};

@@ -44,6 +44,7 @@ std::span<const GpuTarget> target::allGpuTargets() {
                      .memoryBytesPerCycle = memoryBytes,
                      .access = nvidia,
                      .hasMatrixLoads = true,
+                     .hasAsyncCopies = true,
                      .source = source};
   };
   // LDS: 32 banks of 4 bytes, 128 bytes in a cycle; what lanes 0 to 31 and 32 to 63 access in 4
@@ -88,6 +89,7 @@ std::span<const GpuTarget> target::allGpuTargets() {
                      .memoryBytesPerCycle = memoryBytes,
                      .access = access,
                      .hasMatrixLoads = false,
+                     .hasAsyncCopies = false,
                      .source = manual};
   };
   static const GpuTarget all[] = {

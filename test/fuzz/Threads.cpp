@@ -26,20 +26,25 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::test;
 
-static void chooseWarps(tile::KernelOp kernel, int64_t warps) {
+static void choose(tile::KernelOp kernel, int64_t warps, int64_t stages) {
   Builder builder(kernel.getContext());
-  auto choices =
-      builder.getDictionaryAttr(builder.getNamedAttr("warps", builder.getI64IntegerAttr(warps)));
-  kernel.setScheduleAttr(
-      tile::ScheduleAttr::get(kernel.getContext(), 1, builder.getDictionaryAttr({}), choices));
+  NamedAttrList choices;
+  if (stages)
+    choices.set("stages", builder.getI64IntegerAttr(stages));
+  if (warps)
+    choices.set("warps", builder.getI64IntegerAttr(warps));
+  kernel.setScheduleAttr(tile::ScheduleAttr::get(kernel.getContext(), 1,
+                                                 builder.getDictionaryAttr({}),
+                                                 choices.getDictionary(kernel.getContext())));
 }
 
 Finding sectile::test::runThreads(Reference &reference, const std::string &target, int64_t warps,
-                                  int64_t blocks, uint32_t order, bool writesCode) {
+                                  int64_t blocks, uint32_t order,
+                                  const ThreadOptions &threadOptions) {
   OwningOpRef<ModuleOp> module = reference.module->clone();
   MLIRContext *context = module->getContext();
-  if (warps)
-    chooseWarps(*module->getOps<tile::KernelOp>().begin(), warps);
+  if (warps || threadOptions.stages)
+    choose(*module->getOps<tile::KernelOp>().begin(), warps, threadOptions.stages);
   std::string diagnostics;
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
@@ -50,6 +55,8 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
   tile::TileAssignLayoutsPassOptions options;
   options.target = target;
   passes.addNestedPass<tile::KernelOp>(tile::createTileAssignLayoutsPass(options));
+  passes.addNestedPass<tile::KernelOp>(tile::createTileStageOperandsPass());
+  passes.addNestedPass<tile::KernelOp>(tile::createTilePipelinePass());
   passes.addPass(simt::createTileToSIMTPass());
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());
@@ -61,18 +68,27 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
     return {isKnown ? Finding::Skipped : Finding::Refused, diagnostics};
   }
   auto function = module->lookupSymbol<LLVM::LLVMFuncOp>("k");
-  if (writesCode && device.family == target::GpuFamily::Amd) {
+  if (threadOptions.writesCode && device.family == target::GpuFamily::Amd) {
     if (failed(emitCodeObject(*module, device)))
       return {Finding::Refused, diagnostics};
-  } else if (writesCode) {
+  } else if (threadOptions.writesCode) {
     auto ptx = emitPtx(*module, device);
     if (failed(ptx))
       return {Finding::Refused, diagnostics};
     static const std::string ptxas = findPtxas();
-    if (!ptxas.empty())
-      if (auto cubin = assemble(*ptx, device, ptxas); !cubin)
+    if (!ptxas.empty()) {
+      auto cubin = assemble(*ptx, device, ptxas);
+      if (!cubin)
         return {Finding::Refused, llvm::toString(cubin.takeError())};
+      for (const KernelResources &kernel : cubin->kernels)
+        if (kernel.spillStoreBytes + kernel.spillLoadBytes != 0)
+          return {Finding::Wrong, "spills " + std::to_string(kernel.spillStoreBytes) +
+                                      " bytes with " + std::to_string(kernel.registers) +
+                                      " registers"};
+    }
   }
+  if (threadOptions.change)
+    threadOptions.change(*module);
   auto emulated = emulator::Emulator::load(*module);
   if (failed(emulated))
     return {Finding::Refused, "the emulator: " + diagnostics};
@@ -113,10 +129,15 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
   emulator::LaunchOptions launch;
   launch.grid.x = static_cast<uint32_t>(blocks);
   launch.block.x = static_cast<uint32_t>(simt::getBlockThreads(function));
+  if (auto dynamic = function->getAttrOfType<IntegerAttr>(simt::kDynamicSharedAttr))
+    launch.dynamicSharedBytes = static_cast<uint64_t>(dynamic.getInt());
   launch.orderSeed = order;
+  launch.countMemory = threadOptions.counts != nullptr;
   auto report = machine.launch("k", launch, arguments);
   if (!report)
     return {Finding::Wrong, llvm::toString(report.takeError())};
+  if (threadOptions.counts)
+    *threadOptions.counts = std::move(report->memory);
   if (!report->findings.empty())
     return {Finding::Wrong, report->findings[0].text()};
   std::string refusal;

@@ -9,14 +9,29 @@
 
 #include "Reference.h"
 
+#include "sectile/Emulator/Emulator.h"
+
+#include <functional>
+
 namespace sectile::test {
+
+struct ThreadOptions {
+  /// The kernel is also compiled to PTX, and assembled where ptxas is found: it must not spill; or
+  /// to a code object.
+  bool writesCode = false;
+  /// Choice `stages` of the schedule, 0: the pass's.
+  int64_t stages = 0;
+  /// What happens to the kernel's NVVM form before it is executed.
+  std::function<void(mlir::ModuleOp)> change = {};
+  /// Gets what the launch's accesses took.
+  std::vector<emulator::MemoryCount> *counts = nullptr;
+};
 
 /// Compiles the kernel of `reference` for `target` with blocks of `warps` warps (0: as many as the
 /// pass chooses), runs it on the emulator and compares. `order` is the seed for the order of lanes.
-/// A program that refuses its input must do so by the same message. With `writesCode` the kernel is
-/// also compiled to PTX, and assembled where ptxas is found, or to a code object.
+/// A program that refuses its input must do so by the same message.
 Finding runThreads(Reference &reference, const std::string &target, int64_t warps, int64_t blocks,
-                   uint32_t order, bool writesCode = false);
+                   uint32_t order, const ThreadOptions &options = {});
 
 } // namespace sectile::test
 

@@ -60,6 +60,6 @@ int main(int argc, char **argv) {
       blocks *= extent;
     static constexpr int64_t kWarps[] = {1, 2, 4, 8};
     return runThreads(reference, target, kWarps[seed % 4], blocks, static_cast<uint32_t>(seed),
-                      isCompiled);
+                      {.writesCode = isCompiled, .stages = static_cast<int64_t>(seed / 4 % 5)});
   });
 }

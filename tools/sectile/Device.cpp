@@ -29,6 +29,12 @@ static Result<EmulatorOptions> readEmulatorOptions(const Args &args) {
                        int(checks->size()), checks->data());
     }
   }
+  if (auto counted = args.value("count")) {
+    if (*counted != "memory")
+      return failure(kUsage, "option '--count' expects memory, but got '%.*s'",
+                     int(counted->size()), counted->data());
+    options.countsMemory = true;
+  }
   Result<std::optional<int64_t>> seed = args.number("seed", 0, UINT32_MAX);
   if (!seed)
     return seed.failure();
@@ -40,7 +46,7 @@ Result<DeviceChoice> chooseDevice(const Args &args) {
   DeviceChoice choice;
   std::string device(args.value("device").value_or(""));
   bool emulates = device.starts_with(kEmulator);
-  for (const char *option : {"sanitize", "seed"})
+  for (const char *option : {"count", "sanitize", "seed"})
     if (!emulates && args.has(option))
       return failure(kUsage, "option '--%s' is for --device=emulator:ARCH", option);
   if (device.empty())

@@ -14,10 +14,10 @@
 
 namespace sectile::tools {
 
-/// What the emulator looks for beside misaligned accesses, divergent barriers and deadlocks, and in
-/// which order threads run.
+/// What the emulator looks for beside misaligned accesses, divergent barriers and deadlocks, what it
+/// counts, and in which order threads run.
 struct EmulatorOptions {
-  bool races = false, bounds = true;
+  bool races = false, bounds = true, countsMemory = false;
   uint32_t seed = 0;
 };
 
@@ -28,6 +28,8 @@ public:
   virtual sectile_device get() = 0;
   /// Called once the package is loaded, before its first run.
   virtual Result<Done> attach(const Model &model) = 0;
+  /// What was counted so far, as lines of text.
+  virtual std::string getCounts() const { return {}; }
 };
 
 /// Makes the emulator; null in programs that have none.

@@ -68,6 +68,13 @@ public:
                    package.info.target);
   }
 
+  std::string getCounts() const override {
+    std::string text;
+    for (const emulator::MemoryCount &count : counts)
+      text += count.text() + "\n";
+    return text;
+  }
+
 private:
   struct Kernel {
     std::unique_ptr<emulator::Emulator> emulator;
@@ -195,7 +202,10 @@ private:
     emulator::LaunchOptions settings;
     settings.grid.x = static_cast<uint32_t>(launch.blocks);
     settings.block.x = static_cast<uint32_t>(simt::getBlockThreads(kernel->function));
+    if (auto dynamic = kernel->function->getAttrOfType<IntegerAttr>(simt::kDynamicSharedAttr))
+      settings.dynamicSharedBytes = static_cast<uint64_t>(dynamic.getInt());
     settings.checkRaces = options.races;
+    settings.countMemory = options.countsMemory;
     settings.orderSeed = options.seed;
     auto report = device.launch(names[launch.kernel], settings, arguments);
     device.unmapAll();
@@ -203,6 +213,7 @@ private:
       error = llvm::toString(report.takeError());
       return -1;
     }
+    addCounts(report->memory);
     for (const emulator::Finding &finding : report->findings) {
       if (finding.kind == emulator::FindingKind::OutOfBounds && !options.bounds)
         continue;
@@ -211,6 +222,20 @@ private:
     }
     std::copy(record + 1, record + 5, launch.values);
     return static_cast<int32_t>(record[0]);
+  }
+
+  /// Adds what a launch took to what earlier ones did.
+  void addCounts(const std::vector<emulator::MemoryCount> &launch) {
+    for (const emulator::MemoryCount &count : launch) {
+      auto known = llvm::find_if(counts, [&](const emulator::MemoryCount &other) {
+        return other.kernel == count.kernel && other.location == count.location &&
+               other.op == count.op && other.isShared == count.isShared;
+      });
+      if (known == counts.end())
+        counts.push_back(count);
+      else
+        *known += count;
+    }
   }
 
   /// Buffers that overlap, or touch, are one region.
@@ -231,6 +256,7 @@ private:
   OwningOpRef<ModuleOp> module;
   std::vector<std::string> names;
   std::map<uint32_t, Kernel> kernels;
+  std::vector<emulator::MemoryCount> counts;
   std::string diagnostics;
   uint64_t time = 0;
 };

@@ -43,6 +43,9 @@ constexpr Option kOptions[] = {
      "without one; default: cpu, which the package must have code for"},
     {"sanitize", Option::Value, "LIST",
      "what the emulator looks for: races, bounds (the default), or both"},
+    {"count", Option::Value, "memory",
+     "prints, for each access of each kernel, the sectors of global memory and the\n"
+     "turns of shared memory that the emulator counted, and the least possible ones"},
     {"seed", Option::Value, "N",
      "the emulator runs threads in a random order of this seed (0, the default:\n"
      "one after the other)"},
@@ -182,6 +185,9 @@ Result<int> run(const Args &args) {
     return session.failure();
   if (Result<Done> done = session->run(); !done)
     return done.failure();
+
+  if (device)
+    printf("%s", device->getCounts().c_str());
 
   std::vector<Tensor> outputs;
   for (size_t i = 0; i < model->outputs.size(); ++i) {

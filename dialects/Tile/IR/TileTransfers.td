@@ -134,6 +134,49 @@ def Tile_PrefetchOp : Tile_Op<"prefetch", [MemoryEffects<[MemWrite<Tile_CacheRes
   let hasVerifier = 1;
 }
 
+/// What copies that go on beside the program change: where they are.
+def Tile_CommitCopiesOp : Tile_Op<"commit_copies", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "ends a group of copies";
+  let description = [{
+    All stores marked `tile.async` since the last one, or since the beginning, become a group that
+    `tile.wait_copies` can wait for; it may be empty.
+
+    A store with `tile.async` takes the tile of a load that nothing else uses. It may read and write at
+    any time until a wait for its group has ended, so that until then nothing may read or write what it
+    writes, nor write what it reads. Executed at once it does what it means.
+
+    ```mlir
+    tile.kernel @copy(%x: !tile.view<64xf32>) {
+      %m = tile.alloc [] : !tile.view<64xf32>
+      %t = tile.load %x at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32>
+      tile.store %t, %m at affine_map<(t) -> (t)>[] {tile.async} : tensor<64xf32>, !tile.view<64xf32>
+      tile.commit_copies
+      tile.wait_copies 0
+      tile.return
+    }
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_WaitCopiesOp : Tile_Op<"wait_copies", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits for groups of copies";
+  let description = [{
+    All groups of copies but the last `pending` ones have ended (`tile.commit_copies`).
+
+    ```mlir
+    tile.kernel @wait() {
+      tile.commit_copies
+      tile.commit_copies
+      tile.wait_copies 1
+      tile.return
+    }
+    ```
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$pending);
+  let assemblyFormat = "$pending attr-dict";
+}
+
 def Tile_ScatterOp : Tile_TransferOp<"scatter", [
     SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "changes elements of a view, one after the other";

@@ -20,6 +20,13 @@ inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
 /// its tiles are made of.
 inline constexpr llvm::StringLiteral kInstructionAttr = "tile.instruction";
 
+/// Attribute of a `tile.alloc` in shared memory: where its elements lie, the text of a
+/// layout::MemoryLayout. And the byte that it begins at in the block's shared memory.
+inline constexpr llvm::StringLiteral kPlacementAttr = "tile.placement";
+inline constexpr llvm::StringLiteral kOffsetAttr = "tile.offset";
+/// Attribute of a store of what a load read, which may go on beside the program (tile.commit_copies).
+inline constexpr llvm::StringLiteral kAsyncAttr = "tile.async";
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "dialects/Tile/Transforms/Passes.h.inc"

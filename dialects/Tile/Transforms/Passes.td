@@ -130,6 +130,92 @@ def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::Kernel
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 
+def TileStageOperandsPass : Pass<"tile-stage-operands", "::sectile::tile::KernelOp"> {
+  let summary = "keep operands of products in shared memory";
+  let description = [{
+    Runs on kernels that `tile-assign-layouts` has given layouts. Where a loop loads both operands of a
+    product from arguments, each goes to a `tile.alloc` of its own, by stores with `tile.async` in the
+    layout that copies best, and the product is cut along k into steps of one matrix instruction, or
+    of four values for multiply-adds, whose operands every warp loads from there. `tile.placement` of
+    the alloc is the layout of memory, of those with any swizzle and with 16 bytes or none behind each
+    row, that takes fewest turns of shared memory for both, by count.
+
+    An operand stays as it is, with a remark that says why, if it is computed, gathered, used
+    elsewhere, masked with something else than zero, written by the loop, or if no 4 bytes of it are
+    neighbours in memory; then so does the other one. `tile-pipeline` follows.
+
+    Postcondition: the same program; copies are followed by a group of their own and a wait for it.
+
+    ```mlir
+    #a = #tile.layout<[16, 16], register = [8:d1], lane = [2:d1*8, 16:d0]>
+    #b = #tile.layout<[16, 8], register = [4:d1], lane = [2:d1*4, 16:d0]>
+    #c = #tile.layout<[16, 8], register = [2:d1, 2:d0*8], lane = [4:d1*2, 8:d0]>
+    tile.kernel @product(%a: !tile.view<16x64xf16>, %b: !tile.view<64x8xf16>, %c: !tile.view<16x8xf32>)
+        attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
+      %c0 = arith.constant 0 : index
+      %c16 = arith.constant 16 : index
+      %c64 = arith.constant 64 : index
+      %zero = arith.constant dense<0.0> : tensor<16x8xf32, #c>
+      %sum = scf.for %k = %c0 to %c64 step %c16 iter_args(%acc = %zero) -> tensor<16x8xf32, #c> {
+        %x = tile.load %a at affine_map<(t0, t1)[k] -> (t0, t1 + k)>[%k]
+             : !tile.view<16x64xf16> -> tensor<16x16xf16, #a>
+        %y = tile.load %b at affine_map<(t0, t1)[k] -> (t0 + k, t1)>[%k]
+             : !tile.view<64x8xf16> -> tensor<16x8xf16, #b>
+        %d = tile.dot %x, %y, %acc {tile.instruction = "mma.m16n8k16.f16"}
+             : tensor<16x16xf16, #a>, tensor<16x8xf16, #b> -> tensor<16x8xf32, #c>
+        scf.yield %d : tensor<16x8xf32, #c>
+      }
+      tile.store %sum, %c at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<16x8xf32, #c>, !tile.view<16x8xf32>
+      tile.return
+    }
+    ```
+    becomes a loop that stores both tiles, waits and loads them again.
+  }];
+  let dependentDialects = ["::sectile::tile::TileDialect"];
+}
+
+def TilePipelinePass : Pass<"tile-pipeline", "::sectile::tile::KernelOp"> {
+  let summary = "copy operands for later iterations while this one computes";
+  let description = [{
+    A loop whose body copies tiles to shared memory, and waits for each group of copies, gets several
+    buffers for each of these tiles, as a first dimension of its `tile.alloc`, and copies for the
+    iteration that lies `stages` - 1 ahead. The first ones are copied before the loop. Copies for
+    iterations that do not exist are masked, so that each iteration has its groups and each wait lets
+    as many of them pend.
+
+    The choice `stages` of the kernel's schedule, 1 to 4, says how many buffers; else they are as many
+    as hide a copy's latency behind the products of an iteration, by the device's published rates, as
+    fit half of a core's shared memory, and as there are iterations. A loop stays as it is if its step
+    is no constant, or if where it copies from depends on what it computes. Runs after
+    `tile-stage-operands`, before `tile-to-simt`.
+
+    Postcondition: the same program.
+
+    ```mlir
+    #row = #tile.layout<[64], register = [2:d0], lane = [32:d0*2]>
+    tile.kernel @rows(%x: !tile.view<8x64xf32>, %y: !tile.view<8x64xf32>)
+        attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
+      %m = tile.alloc [] {tile.placement = "[64] x 32, d0 = [64:32], bit = [32:1]"} : !tile.view<64xf32>
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c8 = arith.constant 8 : index
+      scf.for %i = %c0 to %c8 step %c1 {
+        %t = tile.load %x at affine_map<(t)[i] -> (i, t)>[%i] : !tile.view<8x64xf32> -> tensor<64xf32, #row>
+        tile.store %t, %m at affine_map<(t) -> (t)>[] {tile.async} : tensor<64xf32, #row>, !tile.view<64xf32>
+        tile.commit_copies
+        tile.wait_copies 0
+        %u = tile.load %m at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+        tile.store %u, %y at affine_map<(t)[i] -> (i, t)>[%i] : tensor<64xf32, #row>, !tile.view<8x64xf32>
+      }
+      tile.return
+    }
+    ```
+    becomes a loop with `tile.wait_copies` of several groups and a memory of several rows.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::sectile::tile::TileDialect"];
+}
+
 def TileFactorScalesPass : Pass<"tile-factor-scales", "::sectile::tile::KernelOp"> {
   let summary = "sum products with codes before their scale is applied";
   let description = [{

@@ -62,9 +62,35 @@ struct Counts {
   uint64_t loads = 0, stores = 0, atomics = 0, collectives = 0, barriers = 0;
 };
 
+/// What the warps' requests of one op at one location took of memory, in all blocks. A request is one
+/// execution of the op by a warp; lanes of a diverged warp are matched by how often each has been
+/// there.
+struct MemoryCount {
+  std::string kernel, location;
+  /// "load", "store", "atomic", "ldmatrix", "cp.async"; the latter has a row for each of its sides.
+  std::string op;
+  bool isShared = false;
+  /// That a lane accesses at most.
+  uint32_t bytes = 0;
+  uint64_t requests = 0;
+  /// Of global memory: sectors of 32 bytes that requests touch, and that they would touch if what
+  /// each one accesses were dense.
+  uint64_t sectors = 0, leastSectors = 0;
+  /// Of shared memory: the groups of lanes that are served together, and the turns that banks take
+  /// for them, at least one for each.
+  uint64_t phases = 0, turns = 0;
+
+  uint64_t conflicts() const { return turns - phases; }
+  /// Adds what the same op took elsewhere.
+  MemoryCount &operator+=(const MemoryCount &other);
+  std::string text() const;
+};
+
 struct Report {
   std::vector<Finding> findings;
   Counts counts;
+  /// Where `LaunchOptions::countMemory` asks for it, in the order of the kernel's text.
+  std::vector<MemoryCount> memory;
 };
 
 /// An argument of a kernel: the bytes of its value.
@@ -82,6 +108,7 @@ struct LaunchOptions {
   Dim3 grid, block;
   uint64_t dynamicSharedBytes = 0;
   bool checkRaces = true;
+  bool countMemory = false;
   /// Lanes run in this order between meeting points: 0 ascending, otherwise by a seeded generator.
   uint32_t orderSeed = 0;
 };

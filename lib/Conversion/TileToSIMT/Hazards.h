@@ -41,6 +41,8 @@ class Hazards {
 public:
   /// Whether a barrier must come first; the access is recorded behind it.
   bool needsBarrier(const MemoryAccess &access);
+  /// The last access that was recorded happens later.
+  void forgetLast() { pending.pop_back(); }
   /// A barrier was emitted for another reason.
   void clear() { pending.clear(); }
   /// What may be pending where a region is entered again, or two meet.

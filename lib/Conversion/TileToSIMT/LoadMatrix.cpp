@@ -13,6 +13,8 @@
 
 #include "ThreadEmitter.h"
 
+#include "sectile/Target/MatrixLoad.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -23,47 +25,15 @@ using namespace sectile::simt;
 using layout::Axis;
 using layout::Digit;
 
-/// PTX ISA, ldmatrix: fragments of .m8n8 without and with .trans.
-static constexpr std::string_view kRows = "[8, 8], register = [2:d1], lane = [4:d1*2, 8:d0]";
-static constexpr std::string_view kColumns = "[8, 8], register = [2:d0], lane = [4:d0*2, 8:d1]";
-
-/// The grid of matrices that a layout is made of, and whether they are read by columns.
-static std::optional<std::pair<DistributedLayout, bool>>
-getMatrices(const DistributedLayout &layout) {
-  if (layout.shape().size() != 2 || !llvm::equal(layout.shape(), layout.box()))
-    return std::nullopt;
-  if (auto grid = layout.dividedBy(*DistributedLayout::parse(kRows)))
-    return std::pair(*grid, false);
-  if (auto grid = layout.dividedBy(*DistributedLayout::parse(kColumns)))
-    return std::pair(*grid, true);
-  return std::nullopt;
-}
-
 std::optional<DistributedLayout> ThreadEmitter::getMatrixRows(const DistributedLayout &layout,
                                                               Type element) {
-  if (!target.hasMatrixLoads || getSharedElement(element).getIntOrFloatBitWidth() != 16 ||
-      !getMatrices(layout))
-    return std::nullopt;
-  // Eight rows one below the other for each matrix; four matrices side by side, or below.
-  int64_t rows = layout.shape()[0] / 8, columns = layout.shape()[1] / 8;
-  int64_t beside = std::min<int64_t>(4, columns & -columns);
-  int64_t below = std::min<int64_t>(4 / beside, rows & -rows);
-  std::array<std::vector<layout::TileDigit>, layout::kNumAxes> digits;
-  digits[static_cast<size_t>(Axis::Lane)] = {{8, layout::Place{0, 1}},
-                                             {beside, layout::Place{1, 8}},
-                                             {below, layout::Place{0, 8}},
-                                             {4 / beside / below, std::nullopt}};
-  digits[static_cast<size_t>(Axis::Register)] = {{8, layout::Place{1, 1}},
-                                                 {columns / beside, layout::Place{1, 8 * beside}},
-                                                 {rows / below, layout::Place{0, 8 * below}}};
-  auto result = DistributedLayout::create({layout.shape().begin(), layout.shape().end()}, digits);
-  return result ? std::optional(*result) : std::nullopt;
+  return target::getMatrixRows(target, layout, getSharedElement(element).getIntOrFloatBitWidth());
 }
 
 std::optional<Value> ThreadEmitter::loadMatrices(const SharedTile &tile,
                                                  const DistributedLayout &layout) {
   Type element = getSharedElement(tile.element);
-  auto matrices = getMatrices(layout);
+  auto matrices = target::getMatrices(layout);
   if (!target.hasMatrixLoads || element.getIntOrFloatBitWidth() != 16 || !matrices)
     return std::nullopt;
   for (const layout::Swizzle &swizzle : tile.memory.swizzles())
@@ -94,13 +64,13 @@ std::optional<Value> ThreadEmitter::loadMatrices(const SharedTile &tile,
   SmallVector<Poly> addresses;
   for (int64_t first = 0; first < count; first += atOnce) {
     SmallVector<Poly> row = rowOf(first);
-    Poly address = addressOf(algebra, tile.memory, row);
+    Poly address = addressIn(tile, row);
     bool isRow = address.constant % 16 == 0;
     for (const auto &term : address.terms)
       isRow &= term.second % 16 == 0;
     for (int64_t i = 1; i < 8 && isRow; ++i) {
       row[1] += Poly(1);
-      isRow = addressOf(algebra, tile.memory, row) == address + Poly(2 * i);
+      isRow = addressIn(tile, row) == address + Poly(2 * i);
     }
     if (!isRow)
       return std::nullopt;

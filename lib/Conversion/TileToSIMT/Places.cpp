@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IntegerSet.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::simt;
@@ -63,13 +65,24 @@ void ThreadEmitter::require(Condition &condition, const Poly &poly, bool isZero)
   condition.terms.emplace(poly, isZero);
 }
 
+/// A polynomial that is not negative where `poly` is not: its constant rounded down to what the others'
+/// common divisor allows, so that neighbours which take part together have one condition.
+static Poly tighten(Poly poly) {
+  int64_t divisor = 0;
+  for (const auto &term : poly.terms)
+    divisor = std::gcd(divisor, term.second);
+  if (divisor > 1)
+    poly.constant = llvm::divideFloorSigned(poly.constant, divisor) * divisor;
+  return poly;
+}
+
 Condition ThreadEmitter::isValid(const DistributedLayout &layout, int64_t reg,
                                  std::optional<ArrayRef<int64_t>> dims) {
   Condition condition;
   SmallVector<Poly> coordinates = coordinatesOf(layout, reg);
   for (auto [dim, coordinate] : llvm::enumerate(coordinates))
     if (!dims || llvm::is_contained(*dims, static_cast<int64_t>(dim)))
-      require(condition, Poly(layout.shape()[dim] - 1) - coordinate);
+      require(condition, tighten(Poly(layout.shape()[dim] - 1) - coordinate));
   return condition;
 }
 

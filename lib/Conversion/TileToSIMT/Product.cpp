@@ -20,6 +20,7 @@
 #include "ThreadEmitter.h"
 
 #include "dialects/Tile/Transforms/Passes.h"
+#include "sectile/Layout/FactorLayout.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -30,9 +31,7 @@ using namespace sectile;
 using namespace sectile::simt;
 using namespace sectile::tile;
 using layout::Axis;
-using layout::Digit;
 using layout::Movement;
-using layout::TileDigit;
 
 /// Values of k whose elements are in registers at once: 16 bytes of f32.
 static constexpr int64_t kStep = 4;
@@ -46,33 +45,11 @@ struct Side {
 };
 } // namespace
 
-/// The side with dimension `kept` of the accumulator; k is its dimension `kDim`. k is fastest on
-/// the left, where it is contiguous in memory, and slowest on the right.
 static Side getSide(const DistributedLayout &accumulator, unsigned kept, unsigned kDim, int64_t k) {
-  std::array<std::vector<TileDigit>, layout::kNumAxes> digits;
-  unsigned keptDim = 1 - kDim;
-  std::vector<TileDigit> registers;
-  int64_t places = 1;
-  for (const Digit &digit : accumulator.map().digits()) {
-    bool isKept = digit.to && digit.to->axis == kept;
-    TileDigit side{digit.extent, std::nullopt};
-    if (isKept)
-      side.tile = layout::Place{keptDim, digit.to->stride};
-    if (digit.from.axis != static_cast<unsigned>(Axis::Register)) {
-      digits[digit.from.axis].push_back(side);
-    } else if (isKept) {
-      registers.push_back(side);
-      places *= digit.extent;
-    }
-  }
-  TileDigit step{k, layout::Place{kDim, 1}};
+  DistributedLayout layout = layout::getFactorLayout(accumulator, kept, kDim, k);
+  int64_t places = layout.extent(Axis::Register) / k;
   bool isFirst = kDim == 1;
-  registers.insert(isFirst ? registers.begin() : registers.end(), step);
-  digits[static_cast<size_t>(Axis::Register)] = registers;
-  std::vector<int64_t> shape(2);
-  shape[kDim] = k;
-  shape[keptDim] = accumulator.shape()[kept];
-  return {*DistributedLayout::create(shape, digits), places, isFirst ? 1 : places, isFirst ? k : 1};
+  return {layout, places, isFirst ? 1 : places, isFirst ? k : 1};
 }
 
 LogicalResult ThreadEmitter::emitDot(DotOp op) {

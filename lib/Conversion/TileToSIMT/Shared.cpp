@@ -40,20 +40,50 @@ MemoryLayout ThreadEmitter::chooseMemory(const DistributedLayout &writer,
 }
 
 Value ThreadEmitter::pointerTo(const SharedTile &tile, const Poly &address) {
-  Value offset = builder.emit(loc, address);
-  for (const layout::Swizzle &swizzle : tile.memory.swizzles()) {
-    int64_t mask = (int64_t(1) << swizzle.count) - 1;
-    Value bits = arith::ShRUIOp::create(builder, loc, offset,
-                                        builder.constant(loc, swizzle.from - swizzle.to));
-    bits = arith::AndIOp::create(builder, loc, bits, builder.constant(loc, mask << swizzle.to));
-    offset = arith::XOrIOp::create(builder, loc, offset, bits);
-  }
-  Value pointer = LLVM::GEPOp::create(builder, loc, scratch.getType(), builder.getI8Type(), scratch,
+  // Multiples of the swizzles' period pass them unchanged: what remains is the same in many places,
+  // and in every iteration of a loop that goes from buffer to buffer.
+  int64_t period = 1;
+  for (const layout::Swizzle &swizzle : tile.memory.swizzles())
+    period = std::max(period, swizzle.period());
+  Poly low, high;
+  for (const auto &[monomial, coefficient] : address.terms)
+    (coefficient % period == 0 ? high : low).terms[monomial] = coefficient;
+  low.constant = llvm::mod(address.constant, period);
+  high.constant = 0;
+  int64_t constant = address.constant - low.constant + tile.offset;
+  std::string key = "swizzled";
+  for (const layout::Swizzle &swizzle : tile.memory.swizzles())
+    key += " " + std::to_string(swizzle.count) + " of " + std::to_string(swizzle.from) + " at " +
+           std::to_string(swizzle.to);
+  Value offset = builder.emitOnce(low, key, 0, [&] {
+    Value swizzled = builder.emit(loc, low);
+    for (const layout::Swizzle &swizzle : tile.memory.swizzles()) {
+      int64_t mask = (int64_t(1) << swizzle.count) - 1;
+      Value bits = arith::ShRUIOp::create(builder, loc, swizzled,
+                                          builder.constant(loc, swizzle.from - swizzle.to));
+      bits = arith::AndIOp::create(builder, loc, bits, builder.constant(loc, mask << swizzle.to));
+      swizzled = arith::XOrIOp::create(builder, loc, swizzled, bits);
+    }
+    return swizzled;
+  });
+  if (!high.isConstant())
+    offset = arith::AddIOp::create(builder, loc, offset, builder.emit(loc, high));
+  Value base = tile.base ? tile.base : scratch;
+  Value pointer = LLVM::GEPOp::create(builder, loc, base.getType(), builder.getI8Type(), base,
                                       ArrayRef<LLVM::GEPArg>{offset});
-  if (tile.offset != 0)
-    pointer = LLVM::GEPOp::create(builder, loc, scratch.getType(), builder.getI8Type(), pointer,
-                                  ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(tile.offset)});
+  if (constant != 0)
+    pointer = LLVM::GEPOp::create(builder, loc, base.getType(), builder.getI8Type(), pointer,
+                                  ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(constant)});
   return pointer;
+}
+
+Poly ThreadEmitter::addressIn(const SharedTile &tile, ArrayRef<Poly> coordinates) {
+  if (tile.origin.empty())
+    return addressOf(algebra, tile.memory, coordinates);
+  SmallVector<Poly> all(tile.origin);
+  for (auto [i, coordinate] : llvm::enumerate(coordinates))
+    all[all.size() - coordinates.size() + i] += coordinate;
+  return addressOf(algebra, tile.memory, all);
 }
 
 Poly sectile::simt::addressOf(IndexAlgebra &algebra, const MemoryLayout &memory,
@@ -83,7 +113,7 @@ void ThreadEmitter::accessShared(
   SmallVector<Condition> conditions;
   for (int64_t reg : regs) {
     SmallVector<Poly> coordinates = coordinatesOf(layout, reg);
-    addresses.push_back(addressOf(algebra, tile.memory, coordinates));
+    addresses.push_back(addressIn(tile, coordinates));
     conditions.push_back(isValid(layout, reg));
   }
   for (int64_t first = 0, count = regs.size(); first < count;) {
@@ -135,7 +165,7 @@ SharedTile ThreadEmitter::writeShared(const Registers &tile, const MemoryLayout 
 
 Value ThreadEmitter::readShared(const SharedTile &tile, const DistributedLayout &layout,
                                 ArrayRef<int64_t> regs) {
-  if (hazards.needsBarrier({.root = {}, .isWrite = false}))
+  if (hazards.needsBarrier({.root = tile.root, .isWrite = false}))
     emitBarrier();
   bool isWhole =
       static_cast<int64_t>(regs.size()) == layout.extent(Axis::Register) && llvm::is_sorted(regs);

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -192,16 +193,51 @@ LogicalResult ThreadEmitter::emit(OpBuilder &outer) {
   }
   if (!failures.empty())
     func->setAttr(kFailuresAttr, outer.getArrayAttr(failures));
-  int64_t sharedBytes = 0;
-  for (auto variable : func->getParentOfType<gpu::GPUModuleOp>().getOps<LLVM::GlobalOp>())
-    if (variable.getAddrSpace() == 3 &&
-        variable.getSymName().starts_with((kernel.getSymName() + ".").str()))
-      sharedBytes +=
-          llvm::alignTo(cast<LLVM::LLVMArrayType>(variable.getGlobalType()).getNumElements(), 16);
-  if (sharedBytes > target.staticSharedBytes)
-    return refuse(kernel) << "expects at most " << target.staticSharedBytes
-                          << " bytes of shared memory, but its tiles need " << sharedBytes
+  return placeShared();
+}
+
+/// Beyond what a kernel may declare itself, its variables lie one behind the other in memory that
+/// the launch gives it.
+LogicalResult ThreadEmitter::placeShared() {
+  auto module = function->getParentOfType<gpu::GPUModuleOp>();
+  SmallVector<LLVM::GlobalOp> variables;
+  llvm::StringMap<int64_t> offsets;
+  int64_t bytes = 0;
+  for (auto variable : module.getOps<LLVM::GlobalOp>()) {
+    if (variable.getAddrSpace() != 3 ||
+        !variable.getSymName().starts_with((kernel.getSymName() + ".").str()))
+      continue;
+    variables.push_back(variable);
+    bytes = static_cast<int64_t>(llvm::alignTo(bytes, variable.getAlignment().value_or(16)));
+    offsets[variable.getSymName()] = bytes;
+    bytes +=
+        static_cast<int64_t>(cast<LLVM::LLVMArrayType>(variable.getGlobalType()).getNumElements());
+  }
+  if (bytes > target.sharedBytesPerBlock)
+    return refuse(kernel) << "expects at most " << target.sharedBytesPerBlock
+                          << " bytes of shared memory, but its tiles need " << bytes
                           << "; a schedule with smaller tiles avoids this";
+  if (bytes <= target.staticSharedBytes)
+    return success();
+  OpBuilder outer(function);
+  std::string name = (kernel.getSymName() + "$dynamic").str(); // a name that PTX takes as it is
+  LLVM::GlobalOp::create(outer, loc, LLVM::LLVMArrayType::get(outer.getI8Type(), 0),
+                         /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(),
+                         /*alignment=*/kSharedAlignment, /*addrSpace=*/3);
+  function->setAttr(kDynamicSharedAttr, outer.getI64IntegerAttr(bytes));
+  function->walk([&](LLVM::AddressOfOp address) {
+    auto offset = offsets.find(address.getGlobalName());
+    if (offset == offsets.end())
+      return;
+    OpBuilder at(address);
+    Value base = LLVM::AddressOfOp::create(at, loc, address.getType(), name);
+    Value place = LLVM::GEPOp::create(at, loc, address.getType(), at.getI8Type(), base,
+                                      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset->second)});
+    address.replaceAllUsesWith(place);
+    address.erase();
+  });
+  for (LLVM::GlobalOp variable : variables)
+    variable.erase();
   return success();
 }
 
@@ -214,7 +250,7 @@ Value ThreadEmitter::makeGlobal(StringRef suffix, Type type, unsigned addressSpa
   bool isShared = addressSpace == 3;
   auto global =
       LLVM::GlobalOp::create(outer, loc, type, /*isConstant=*/!isShared, LLVM::Linkage::Internal,
-                             name, value, /*alignment=*/16, addressSpace);
+                             name, value, isShared ? kSharedAlignment : 16, addressSpace);
   if (isShared) {
     // Shared memory begins undefined.
     Block *block = outer.createBlock(&global.getInitializerRegion());
@@ -269,6 +305,12 @@ LogicalResult ThreadEmitter::emitOp(Operation *op) {
           })
           .Case([&](LoadOp load) { return emitLoad(load); })
           .Case([&](StoreOp store) { return emitStore(store); })
+          .Case([&](CommitCopiesOp) {
+            if (target.hasAsyncCopies)
+              NVVM::CpAsyncCommitGroupOp::create(builder, loc);
+            return success();
+          })
+          .Case([&](WaitCopiesOp wait) { return emitWaitCopies(wait); })
           .Case([&](DotOp dot) { return emitDot(dot); })
           .Case([&](ReduceOp reduce) { return emitReduce(reduce); })
           .Case([&](BroadcastOp broadcast) { return emitBroadcast(broadcast); })

@@ -20,6 +20,7 @@
 //   Hazards.cpp         where barriers must be   MatrixProduct.cpp  dot by matrix instructions
 //   LoadMatrix.cpp      ldmatrix              Serial.cpp      elements that take turns
 //   Scatter.cpp         scatter               TopK.cpp        topk, sort
+//   Staged.cpp          operands of products in shared memory
 //
 // Every thread of a block runs the same loops and branches: their conditions are
 // scalars, which all threads hold alike. Barriers may therefore stand anywhere in
@@ -43,6 +44,7 @@
 #include "sectile/Target/MatrixInstruction.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/ADT/MapVector.h"
 
 #include <set>
 
@@ -61,6 +63,10 @@ struct Registers {
   int64_t count() const { return layout.extent(layout::Axis::Register); }
 };
 
+/// Of variables in shared memory: a turn of all banks, so that conflicts are those that were
+/// counted.
+inline constexpr unsigned kSharedAlignment = 128;
+
 /// When a place takes part: all of these polynomials are not negative (zero, where the flag says
 /// so).
 struct Condition {
@@ -74,6 +80,10 @@ struct SharedTile {
   layout::MemoryLayout memory;
   int64_t offset;
   mlir::Type element;
+  /// Of an alloc: itself, where it is, and what is added to the tile's coordinates, which are the
+  /// last ones of the memory's. Else the scratch.
+  mlir::Value root = {}, base = {};
+  llvm::SmallVector<Poly> origin = {};
 };
 
 /// Where the element at `coordinates` is, in bytes and before swizzles.
@@ -106,6 +116,7 @@ private:
   llvm::LogicalResult checkTypes();
   void bindArguments(mlir::Block *entry);
   llvm::LogicalResult emitIds();
+  llvm::LogicalResult placeShared();
   llvm::LogicalResult emitOp(mlir::Operation *op);
   llvm::LogicalResult emitBlock(mlir::Block &block);
   void emitExtremum(mlir::Operation *op, mlir::AffineMap map, bool isMin);
@@ -209,12 +220,31 @@ private:
   /// Which lane names which row then, as a layout; nothing if ldmatrix cannot read `layout`.
   std::optional<DistributedLayout> getMatrixRows(const DistributedLayout &layout,
                                                  mlir::Type element);
-  /// A pointer to a byte of the scratch, through the tile's swizzles.
+  /// Where the element at `coordinates` of the tile is, in bytes and before swizzles.
+  Poly addressIn(const SharedTile &tile, llvm::ArrayRef<Poly> coordinates);
+  /// A pointer to a byte of the tile's memory, through its swizzles.
   mlir::Value pointerTo(const SharedTile &tile, const Poly &address);
   void accessShared(
       const SharedTile &tile, const DistributedLayout &layout, llvm::ArrayRef<int64_t> regs,
       llvm::function_ref<void(int64_t, int64_t, mlir::Value, int64_t, const Condition &)> access);
   mlir::Type getSharedElement(mlir::Type element) const;
+
+  // Staged.cpp
+  /// Whether a view is memory with a placement of its own.
+  bool isPlaced(mlir::Value view) const { return placements.contains(view); }
+  llvm::LogicalResult placeAlloc(tile::AllocOp op, llvm::StringRef placement);
+  /// The part of a placed alloc that a transfer accesses.
+  template <typename TransferOp>
+  llvm::FailureOr<SharedTile> getStaged(TransferOp op);
+  llvm::LogicalResult emitStagedLoad(tile::LoadOp op);
+  /// A store to a placed alloc of what a load read: by asynchronous copies where those can.
+  llvm::LogicalResult emitStagedStore(tile::StoreOp op);
+  llvm::LogicalResult emitWaitCopies(tile::WaitCopiesOp op);
+  struct CopyPart;
+  std::optional<int64_t> getCopyWidth(llvm::ArrayRef<CopyPart> parts, int64_t bytes,
+                                      int64_t alignment, int64_t sharedAlignment);
+  void emitCopy(llvm::ArrayRef<CopyPart> parts, const SharedTile &to, mlir::Value from,
+                mlir::Type element);
 
   // Reduce.cpp
   llvm::LogicalResult emitReduce(tile::ReduceOp op);
@@ -288,6 +318,7 @@ private:
   int64_t scratchUsed = 0, scratchBytes = 16;
   unsigned numGlobals = 0;
   Hazards hazards;
+  llvm::MapVector<mlir::Value, layout::MemoryLayout> placements;
   llvm::DenseMap<mlir::Value, std::unique_ptr<Registers>> tiles;
   llvm::DenseMap<mlir::Value, mlir::Value> scalars;
   llvm::SmallVector<mlir::Attribute> failures;

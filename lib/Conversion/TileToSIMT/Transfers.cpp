@@ -14,6 +14,7 @@
 
 #include "ThreadEmitter.h"
 
+#include "dialects/Tile/Transforms/Passes.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -29,6 +30,8 @@ LogicalResult ThreadEmitter::emitAlloc(AllocOp op) {
   ViewType type = op.getType();
   if (type.getNumDynamicDims() != 0)
     return refuse(op) << "expects memory of known size, but got " << type;
+  if (auto placement = op->getAttrOfType<StringAttr>(kPlacementAttr))
+    return placeAlloc(op, placement.getValue());
   SmallVector<Poly> extents(type.getShape());
   views.define(op.getResult(), {}, extents, {});
   lowering::Memory &memory = views.resolve(op.getResult());
@@ -177,6 +180,11 @@ static MemoryAccess getAccess(TransferOp op, Value root, bool isWrite,
 }
 
 LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
+  if (isPlaced(op.getView()))
+    return emitStagedLoad(op);
+  // The store reads what it copies itself.
+  if (op->hasOneUse() && op->user_begin()->hasAttr(kAsyncAttr))
+    return success();
   Type element = op.getView().getType().getElementType(), memory = getMemoryElement(element);
   int64_t bytes = op.getView().getType().getElementBytes();
   bool isTile = isa<RankedTensorType>(op.getType());
@@ -209,6 +217,8 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
 }
 
 LogicalResult ThreadEmitter::emitStore(StoreOp op) {
+  if (isPlaced(op.getView()))
+    return emitStagedStore(op);
   Type element = op.getView().getType().getElementType(), memory = getMemoryElement(element);
   int64_t bytes = op.getView().getType().getElementBytes();
   std::optional<DistributedLayout> layout;

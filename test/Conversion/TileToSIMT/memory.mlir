@@ -51,7 +51,7 @@ tile.kernel @in_place(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) {
 // -----
 
 // Memory of the block: written by all threads, then read by all, then written again.
-// CHECK-LABEL: llvm.mlir.global internal @block.alloc0() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<256 x i8>
+// CHECK-LABEL: llvm.mlir.global internal @block.alloc0() {addr_space = 3 : i32, alignment = 128 : i64} : !llvm.array<256 x i8>
 // CHECK: gpu.func @block
 // CHECK: llvm.store %{{.*}} !llvm.ptr<3>
 // CHECK: gpu.barrier

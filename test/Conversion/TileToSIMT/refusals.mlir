@@ -17,9 +17,9 @@ tile.kernel @strip(%n: index) {
 
 // -----
 
-// expected-error @+1 {{'tile.kernel' op is not supported by tile-to-simt on sm_80: expects at most 49152 bytes of shared memory, but its tiles need 65536; a schedule with smaller tiles avoids this}}
+// expected-error @+1 {{'tile.kernel' op is not supported by tile-to-simt on sm_80: expects at most 166912 bytes of shared memory, but its tiles need 262144; a schedule with smaller tiles avoids this}}
 tile.kernel @large() {
-  %a = tile.alloc [] : !tile.view<128x128xf32>
+  %a = tile.alloc [] : !tile.view<512x128xf32>
   tile.return
 }
 

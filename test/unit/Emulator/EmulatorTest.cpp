@@ -437,8 +437,8 @@ TEST(Emulator, RefusesWhatItCannotExecute) {
     message += diagnostic.str() + "\n";
     return success();
   });
-  EXPECT_FALSE(load(kernelOf("nvvm.cp.async.commit.group\nllvm.return")));
-  EXPECT_EQ(message, "the emulator cannot execute 'nvvm.cp.async.commit.group' in kernel 'k': the "
+  EXPECT_FALSE(load(kernelOf("nvvm.cp.async.bulk.commit.group\nllvm.return")));
+  EXPECT_EQ(message, "the emulator cannot execute 'nvvm.cp.async.bulk.commit.group' in kernel 'k': the "
                      "op has no meaning in the "
                      "emulator\n");
   message.clear();

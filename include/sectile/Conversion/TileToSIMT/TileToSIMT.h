@@ -21,6 +21,8 @@ inline constexpr llvm::StringLiteral kFailuresAttr = "sectile.failures";
 /// Attribute of a kernel of a package: the type of the tile.kernel it was made from, whose views
 /// say how far its buffers extend.
 inline constexpr llvm::StringLiteral kViewsAttr = "tile.views";
+/// Attribute of a gpu.func: bytes of shared memory that its launch must give it, behind no others.
+inline constexpr llvm::StringLiteral kDynamicSharedAttr = "sectile.dynamic_shared";
 /// Attribute of a kernel's argument: what its address is a multiple of, in bytes.
 inline constexpr llvm::StringLiteral kAlignmentAttr = "tile.alignment";
 
