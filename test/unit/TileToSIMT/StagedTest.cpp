@@ -43,11 +43,11 @@ void expectGood(const Product &p) {
 }
 
 TEST(Staged, ProductsOfEveryType) {
-  for (auto [element, sum] : {std::pair<std::string, std::string>{"f16", "f32"},
-                              {"bf16", "f32"},
-                              {"f32", "f32"},
-                              {"f64", "f64"},
-                              {"i8", "i32"}})
+  for (const auto &[element, sum] : {std::pair<std::string, std::string>{"f16", "f32"},
+                                     {"bf16", "f32"},
+                                     {"f32", "f32"},
+                                     {"f64", "f64"},
+                                     {"i8", "i32"}})
     for (int64_t stages : {0, 1, 3})
       expectGood({40, 72, 88, 32, 64, 32, element, sum, 4, stages});
 }
