@@ -108,6 +108,7 @@ void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget
   passes.addNestedPass<tile::KernelOp>(tile::createTileAssignLayoutsPass(layouts));
   passes.addNestedPass<tile::KernelOp>(tile::createTileStageOperandsPass());
   passes.addNestedPass<tile::KernelOp>(tile::createTilePipelinePass());
+  passes.addNestedPass<tile::KernelOp>(tile::createTileAllocateSharedPass());
   passes.addPass(simt::createTileToSIMTPass(threads));
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());

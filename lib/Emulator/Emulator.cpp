@@ -201,6 +201,8 @@ llvm::Expected<Report> Emulator::launch(StringRef kernel, const LaunchOptions &o
   if (!threads || threads > kMaxThreads || !blocks)
     return fail("expects 1 to " + Twine(kMaxThreads) + " threads and at least one block, but got " +
                 Twine(threads) + " and " + Twine(blocks));
+  if (options.countMemory && machine->isAmd)
+    return fail("is for a device of AMD's: what memory serves is counted for NVIDIA's only");
   if (options.checkRaces && blocks > kMaxBlocks)
     return fail("expects at most " + Twine(kMaxBlocks) +
                 " blocks where races are checked, but got " + Twine(blocks));

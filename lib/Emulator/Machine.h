@@ -174,6 +174,7 @@ public:
   std::vector<WaveMatrixOp> waveMatrices;
   /// Lanes of a warp.
   uint32_t warpSize = 32;
+  bool isAmd = false;
   LaneMask allLanes() const { return ~LaneMask(0) >> (kMaxWarp - warpSize); }
   uint64_t staticShared = 0;
   char *shared() const { return sharedRegion.data; }

@@ -57,6 +57,7 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
   passes.addNestedPass<tile::KernelOp>(tile::createTileAssignLayoutsPass(options));
   passes.addNestedPass<tile::KernelOp>(tile::createTileStageOperandsPass());
   passes.addNestedPass<tile::KernelOp>(tile::createTilePipelinePass());
+  passes.addNestedPass<tile::KernelOp>(tile::createTileAllocateSharedPass());
   passes.addPass(simt::createTileToSIMTPass());
   passes.addPass(createCSEPass());
   passes.addPass(simt::createSIMTExpandMathPass());

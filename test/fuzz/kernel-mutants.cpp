@@ -64,6 +64,12 @@ static SmallVector<Mutation> mutationsOf(Operation *op) {
   } else if (isa<NVVM::CpAsyncCommitGroupOp>(op)) {
     add("commit removed", erase);
   } else if (isa<NVVM::CpAsyncWaitGroupOp>(op)) {
+    // The wait behind a loop is for another run of it: nothing here reads or writes what it brings.
+    SmallVector<Operation *> waits;
+    op->getParentOfType<LLVM::LLVMFuncOp>().walk(
+        [&](NVVM::CpAsyncWaitGroupOp wait) { waits.push_back(wait); });
+    if (waits.size() > 1 && waits.back() == op)
+      return list;
     add("wait removed", erase);
     add("wait for one group fewer", [](Operation *op) {
       auto wait = cast<NVVM::CpAsyncWaitGroupOp>(op);

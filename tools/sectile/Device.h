@@ -14,8 +14,8 @@
 
 namespace sectile::tools {
 
-/// What the emulator looks for beside misaligned accesses, divergent barriers and deadlocks, what it
-/// counts, and in which order threads run.
+/// What the emulator looks for beside misaligned accesses, divergent barriers and deadlocks, what
+/// it counts, and in which order threads run.
 struct EmulatorOptions {
   bool races = false, bounds = true, countsMemory = false;
   uint32_t seed = 0;

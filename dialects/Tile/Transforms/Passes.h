@@ -24,7 +24,12 @@ inline constexpr llvm::StringLiteral kInstructionAttr = "tile.instruction";
 /// layout::MemoryLayout. And the byte that it begins at in the block's shared memory.
 inline constexpr llvm::StringLiteral kPlacementAttr = "tile.placement";
 inline constexpr llvm::StringLiteral kOffsetAttr = "tile.offset";
-/// Attribute of a store of what a load read, which may go on beside the program (tile.commit_copies).
+/// Where memory begins that is seen as banks: at a turn of all of them.
+inline constexpr int64_t kSharedAlignment = 128;
+/// Bytes of shared memory that an alloc takes, where they are known.
+std::optional<int64_t> getSharedBytes(AllocOp alloc);
+/// Attribute of a store of what a load read, which may go on beside the program
+/// (tile.commit_copies).
 inline constexpr llvm::StringLiteral kAsyncAttr = "tile.async";
 
 #define GEN_PASS_DECL

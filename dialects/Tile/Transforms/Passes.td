@@ -216,6 +216,34 @@ def TilePipelinePass : Pass<"tile-pipeline", "::sectile::tile::KernelOp"> {
                            "::sectile::tile::TileDialect"];
 }
 
+def TileAllocateSharedPass : Pass<"tile-allocate-shared", "::sectile::tile::KernelOp"> {
+  let summary = "say where in shared memory each alloc lies";
+  let description = [{
+    Each `tile.alloc` of known size gets `tile.offset`, the byte of the block's shared memory that it
+    begins at, a multiple of 128. Allocs that are never needed together, where a loop or branch of
+    the kernel's body counts as one op, may have the same bytes. If the device has fewer than are
+    needed, that is an error that names the kernel, the device and the bytes. `tile-to-simt` follows.
+
+    ```mlir
+    #row = #tile.layout<[64], register = [2:d0], lane = [32:d0*2]>
+    tile.kernel @twice(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>)
+        attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
+      %a = tile.alloc [] : !tile.view<64xf32>
+      %b = tile.alloc [] : !tile.view<64xf32>
+      %t = tile.load %x at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+      tile.store %t, %a at affine_map<(t) -> (t)>[] : tensor<64xf32, #row>, !tile.view<64xf32>
+      %u = tile.load %a at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+      tile.store %u, %b at affine_map<(t) -> (t)>[] : tensor<64xf32, #row>, !tile.view<64xf32>
+      %v = tile.load %b at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+      tile.store %v, %y at affine_map<(t) -> (t)>[] : tensor<64xf32, #row>, !tile.view<64xf32>
+      tile.return
+    }
+    ```
+    becomes a kernel whose two allocs begin at one byte.
+  }];
+  let dependentDialects = ["::sectile::tile::TileDialect"];
+}
+
 def TileFactorScalesPass : Pass<"tile-factor-scales", "::sectile::tile::KernelOp"> {
   let summary = "sum products with codes before their scale is applied";
   let description = [{

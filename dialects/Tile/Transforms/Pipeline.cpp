@@ -72,8 +72,8 @@ public:
   LoopPipeliner(KernelOp kernel, const target::GpuTarget &target, scf::ForOp loop)
       : kernel(kernel), target(target), loop(loop) {}
 
-  /// Whether the loop's copies can go ahead. Asked before any loop is changed: what others get before
-  /// and behind them may lie in this one.
+  /// Whether the loop's copies can go ahead. Asked before any loop is changed: what others get
+  /// before and behind them may lie in this one.
   bool collect();
   LogicalResult run();
 

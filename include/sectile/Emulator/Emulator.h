@@ -62,9 +62,9 @@ struct Counts {
   uint64_t loads = 0, stores = 0, atomics = 0, collectives = 0, barriers = 0;
 };
 
-/// What the warps' requests of one op at one location took of memory, in all blocks. A request is one
-/// execution of the op by a warp; lanes of a diverged warp are matched by how often each has been
-/// there.
+/// What the warps' requests of one op at one location took of memory, in all blocks. A request is
+/// one execution of the op by a warp; lanes of a diverged warp are matched by how often each has
+/// been there.
 struct MemoryCount {
   std::string kernel, location;
   /// "load", "store", "atomic", "ldmatrix", "cp.async"; the latter has a row for each of its sides.

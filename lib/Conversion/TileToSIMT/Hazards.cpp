@@ -13,9 +13,16 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::simt;
 
-static bool mayShareMemory(const MemoryAccess &earlier, const MemoryAccess &later) {
+bool Hazards::mayShareMemory(const MemoryAccess &earlier, const MemoryAccess &later) const {
   if (earlier.root == later.root)
     return true;
+  auto one = earlier.root ? places.find(earlier.root) : places.end();
+  auto other = later.root ? places.find(later.root) : places.end();
+  if (one != places.end() && other != places.end()) {
+    auto [begin, bytes] = one->second;
+    auto [otherBegin, otherBytes] = other->second;
+    return begin < otherBegin + otherBytes && otherBegin < begin + bytes;
+  }
   if (!earlier.root || !later.root || !isa<BlockArgument>(earlier.root) ||
       !isa<BlockArgument>(later.root))
     return false;
@@ -27,7 +34,11 @@ static bool mayShareMemory(const MemoryAccess &earlier, const MemoryAccess &late
 
 /// Whether each thread accesses the very places that it accessed before.
 static bool isSamePlaces(const MemoryAccess &a, const MemoryAccess &b) {
-  return !a.layout.empty() && a.layout == b.layout && a.map == b.map && a.operands == b.operands;
+  // Different allocs in one place may have elements of different sizes.
+  bool isOne = a.root == b.root ||
+               (isa_and_nonnull<BlockArgument>(a.root) && isa_and_nonnull<BlockArgument>(b.root));
+  return !a.layout.empty() && isOne && a.layout == b.layout && a.map == b.map &&
+         a.operands == b.operands;
 }
 
 bool Hazards::needsBarrier(const MemoryAccess &access) {

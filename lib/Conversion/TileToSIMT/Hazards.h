@@ -20,6 +20,7 @@
 
 #include "mlir/IR/AffineMap.h"
 #include "mlir/IR/Value.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
 
 #include <string>
@@ -39,6 +40,8 @@ struct MemoryAccess {
 
 class Hazards {
 public:
+  /// Says which bytes of the block's memory an alloc is; others may be the same.
+  void place(mlir::Value alloc, int64_t offset, int64_t bytes) { places[alloc] = {offset, bytes}; }
   /// Whether a barrier must come first; the access is recorded behind it.
   bool needsBarrier(const MemoryAccess &access);
   /// The last access that was recorded happens later.
@@ -52,7 +55,10 @@ public:
   }
 
 private:
+  bool mayShareMemory(const MemoryAccess &earlier, const MemoryAccess &later) const;
+
   llvm::SmallVector<MemoryAccess> pending;
+  llvm::DenseMap<mlir::Value, std::pair<int64_t, int64_t>> places;
 };
 
 } // namespace sectile::simt

@@ -65,8 +65,8 @@ void ThreadEmitter::require(Condition &condition, const Poly &poly, bool isZero)
   condition.terms.emplace(poly, isZero);
 }
 
-/// A polynomial that is not negative where `poly` is not: its constant rounded down to what the others'
-/// common divisor allows, so that neighbours which take part together have one condition.
+/// A polynomial that is not negative where `poly` is not: its constant rounded down to what the
+/// others' common divisor allows, so that neighbours which take part together have one condition.
 static Poly tighten(Poly poly) {
   int64_t divisor = 0;
   for (const auto &term : poly.terms)

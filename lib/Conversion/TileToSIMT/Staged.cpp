@@ -40,6 +40,20 @@ struct ThreadEmitter::CopyPart {
   Condition takesPart, isRead;
 };
 
+Value ThreadEmitter::makeAlloc(AllocOp op, int64_t bytes) {
+  auto offset = op->getAttrOfType<IntegerAttr>(kOffsetAttr);
+  if (!offset)
+    return makeGlobal("alloc" + std::to_string(numGlobals++),
+                      LLVM::LLVMArrayType::get(builder.getI8Type(), bytes), /*addressSpace=*/3, {});
+  if (!memory)
+    memory = makeGlobal("memory", LLVM::LLVMArrayType::get(builder.getI8Type(), 1),
+                        /*addressSpace=*/3, {});
+  memoryBytes = std::max(memoryBytes, offset.getInt() + bytes);
+  hazards.place(op.getResult(), offset.getInt(), bytes);
+  return LLVM::GEPOp::create(builder, loc, memory.getType(), builder.getI8Type(), memory,
+                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset.getInt())});
+}
+
 LogicalResult ThreadEmitter::placeAlloc(AllocOp op, StringRef placement) {
   auto memory = MemoryLayout::parse(placement);
   if (!memory)
@@ -50,10 +64,7 @@ LogicalResult ThreadEmitter::placeAlloc(AllocOp op, StringRef placement) {
     return refuse(op) << "expects '" << kPlacementAttr << "' to have the shape and elements of "
                       << op.getType() << ", but got " << placement;
   views.define(op.getResult(), {}, SmallVector<Poly>(op.getType().getShape()), {});
-  views.resolve(op.getResult()).base =
-      makeGlobal("alloc" + std::to_string(numGlobals++),
-                 LLVM::LLVMArrayType::get(builder.getI8Type(), memory->sizeBits() / 8),
-                 /*addressSpace=*/3, {});
+  views.resolve(op.getResult()).base = makeAlloc(op, memory->sizeBits() / 8);
   placements.insert({op.getResult(), *memory});
   return success();
 }

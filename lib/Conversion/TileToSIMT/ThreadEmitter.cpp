@@ -7,6 +7,7 @@
 
 #include "ThreadEmitter.h"
 
+#include "dialects/Tile/Transforms/Passes.h"
 #include "sectile/Conversion/TileToSIMT/TileToSIMT.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -193,6 +194,13 @@ LogicalResult ThreadEmitter::emit(OpBuilder &outer) {
   }
   if (!failures.empty())
     func->setAttr(kFailuresAttr, outer.getArrayAttr(failures));
+  if (memory) {
+    Type bytes = LLVM::LLVMArrayType::get(builder.getI8Type(), memoryBytes);
+    auto global = SymbolTable::lookupNearestSymbolFrom<LLVM::GlobalOp>(
+        func->getParentOp(), memory.getDefiningOp<LLVM::AddressOfOp>().getGlobalNameAttr());
+    global.setGlobalType(bytes);
+    global.getInitializerBlock()->front().getResult(0).setType(bytes);
+  }
   return placeShared();
 }
 
@@ -223,7 +231,7 @@ LogicalResult ThreadEmitter::placeShared() {
   std::string name = (kernel.getSymName() + "$dynamic").str(); // a name that PTX takes as it is
   LLVM::GlobalOp::create(outer, loc, LLVM::LLVMArrayType::get(outer.getI8Type(), 0),
                          /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(),
-                         /*alignment=*/kSharedAlignment, /*addrSpace=*/3);
+                         /*alignment=*/tile::kSharedAlignment, /*addrSpace=*/3);
   function->setAttr(kDynamicSharedAttr, outer.getI64IntegerAttr(bytes));
   function->walk([&](LLVM::AddressOfOp address) {
     auto offset = offsets.find(address.getGlobalName());
@@ -250,7 +258,7 @@ Value ThreadEmitter::makeGlobal(StringRef suffix, Type type, unsigned addressSpa
   bool isShared = addressSpace == 3;
   auto global =
       LLVM::GlobalOp::create(outer, loc, type, /*isConstant=*/!isShared, LLVM::Linkage::Internal,
-                             name, value, isShared ? kSharedAlignment : 16, addressSpace);
+                             name, value, isShared ? tile::kSharedAlignment : 16, addressSpace);
   if (isShared) {
     // Shared memory begins undefined.
     Block *block = outer.createBlock(&global.getInitializerRegion());

@@ -63,10 +63,6 @@ struct Registers {
   int64_t count() const { return layout.extent(layout::Axis::Register); }
 };
 
-/// Of variables in shared memory: a turn of all banks, so that conflicts are those that were
-/// counted.
-inline constexpr unsigned kSharedAlignment = 128;
-
 /// When a place takes part: all of these polynomials are not negative (zero, where the flag says
 /// so).
 struct Condition {
@@ -91,8 +87,11 @@ Poly addressOf(IndexAlgebra &algebra, const layout::MemoryLayout &memory,
                llvm::ArrayRef<Poly> coordinates);
 
 /// What formulas may use of a thread: all floats have fused multiply-adds.
-inline constexpr MathTarget kMathTarget{
-    .hasFma = true, .hasWideFma = true, .hasScale = false, .hasGather = false};
+inline constexpr MathTarget kMathTarget{.hasFma = true,
+                                        .hasWideFma = true,
+                                        .hasScale = false,
+                                        .hasGather = false,
+                                        .tableIntrinsic = ""};
 
 struct Options {
   bool isStrict = false;
@@ -232,6 +231,8 @@ private:
   // Staged.cpp
   /// Whether a view is memory with a placement of its own.
   bool isPlaced(mlir::Value view) const { return placements.contains(view); }
+  /// The shared memory that an alloc is, of so many bytes.
+  mlir::Value makeAlloc(tile::AllocOp op, int64_t bytes);
   llvm::LogicalResult placeAlloc(tile::AllocOp op, llvm::StringRef placement);
   /// The part of a placed alloc that a transfer accesses.
   template <typename TransferOp>
@@ -315,6 +316,9 @@ private:
   mlir::Location loc;
   mlir::Operation *function = nullptr;
   mlir::Value lane, warp, scratch, failureRecord;
+  /// Where allocs with an offset lie.
+  mlir::Value memory;
+  int64_t memoryBytes = 0;
   int64_t scratchUsed = 0, scratchBytes = 16;
   unsigned numGlobals = 0;
   Hazards hazards;

@@ -40,10 +40,7 @@ LogicalResult ThreadEmitter::emitAlloc(AllocOp op) {
   SmallVector<int64_t> box = getPhysicalShape(type.getShape(), type.getPhysicalMap());
   for (auto [extent, stride] : llvm::zip_equal(box, memory.strides))
     elements += (extent - 1) * stride.constant;
-  memory.base =
-      makeGlobal("alloc" + std::to_string(numGlobals++),
-                 LLVM::LLVMArrayType::get(builder.getI8Type(), elements * type.getElementBytes()),
-                 /*addressSpace=*/3, {});
+  memory.base = makeAlloc(op, elements * type.getElementBytes());
   return success();
 }
 

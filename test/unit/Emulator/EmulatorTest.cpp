@@ -438,9 +438,10 @@ TEST(Emulator, RefusesWhatItCannotExecute) {
     return success();
   });
   EXPECT_FALSE(load(kernelOf("nvvm.cp.async.bulk.commit.group\nllvm.return")));
-  EXPECT_EQ(message, "the emulator cannot execute 'nvvm.cp.async.bulk.commit.group' in kernel 'k': the "
-                     "op has no meaning in the "
-                     "emulator\n");
+  EXPECT_EQ(message,
+            "the emulator cannot execute 'nvvm.cp.async.bulk.commit.group' in kernel 'k': the "
+            "op has no meaning in the "
+            "emulator\n");
   message.clear();
   EXPECT_FALSE(load(kernelOf("llvm.inline_asm has_side_effects \"nop\", \"\" : () -> ()\n"
                              "llvm.return")));

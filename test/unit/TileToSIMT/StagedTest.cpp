@@ -43,11 +43,11 @@ void expectGood(const Product &p) {
 }
 
 TEST(Staged, ProductsOfEveryType) {
-  for (auto [element, sum] : {std::pair<std::string, std::string>{"f16", "f32"},
-                              {"bf16", "f32"},
-                              {"f32", "f32"},
-                              {"f64", "f64"},
-                              {"i8", "i32"}})
+  for (const auto &[element, sum] : {std::pair<std::string, std::string>{"f16", "f32"},
+                                     {"bf16", "f32"},
+                                     {"f32", "f32"},
+                                     {"f64", "f64"},
+                                     {"i8", "i32"}})
     for (int64_t stages : {0, 1, 3})
       expectGood({40, 72, 88, 32, 64, 32, element, sum, 4, stages});
 }
@@ -70,6 +70,41 @@ TEST(Staged, TilesOfAnyShape) {
   expectGood({30, 40, 40, 24, 40, 20, "f16", "f32", 2, 2});
   for (int64_t warps : {1, 2, 8, 16})
     expectGood({64, 64, 64, 64, 64, 16, "f32", "f32", warps, 2});
+}
+
+/// Memory that is needed one after the other is the same memory: what one thread reads of the first
+/// tile another one overwrites with the third.
+TEST(Staged, MemoryInTurns) {
+  for (int64_t warps : {1, 4}) {
+    std::string text = "tile.kernel @k(%x: !tile.view<4x96xf32>, %y: !tile.view<4x96xf32>) {\n";
+    for (int i = 0; i < 4; ++i) {
+      std::string n = std::to_string(i), type = i % 2 ? "f32" : "f64";
+      text += "%m" + n + " = tile.alloc [] : !tile.view<96x" + type + ">\n%t" + n +
+              " = tile.load %x at affine_map<(t) -> (" + n +
+              ", t)>[] : !tile.view<4x96xf32> -> tensor<96xf32>\n";
+      std::string value = "%t" + n;
+      if (i % 2 == 0) {
+        text += "%w" + n + " = arith.extf %t" + n + " : tensor<96xf32> to tensor<96xf64>\n";
+        value = "%w" + n;
+      }
+      text += "tile.store " + value + ", %m" + n + " at affine_map<(t) -> (t)>[] : tensor<96x" +
+              type + ">, !tile.view<96x" + type + ">\n%u" + n + " = tile.load %m" + n +
+              " at affine_map<(t) -> (-t + 95)>[] : !tile.view<96x" + type + "> -> tensor<96x" +
+              type + ">\n";
+      value = "%u" + n;
+      if (i % 2 == 0) {
+        text += "%v" + n + " = arith.truncf %u" + n + " : tensor<96xf64> to tensor<96xf32>\n";
+        value = "%v" + n;
+      }
+      text += "tile.store " + value + ", %y at affine_map<(t) -> (" + n +
+              ", t)>[] : tensor<96xf32>, !tile.view<4x96xf32>\n";
+    }
+    Reference reference =
+        interpret(text + "tile.return\n}", {viewOf({4, 96}, "f32")}, {viewOf({4, 96}, "f32")}, 1);
+    ASSERT_EQ(reference.finding.kind, Finding::Good) << reference.finding.text;
+    Finding finding = runThreads(reference, "sm_80", warps, 1, 9);
+    EXPECT_EQ(finding.kind, Finding::Good) << finding.text;
+  }
 }
 
 /// A block with several tiles of rows: the next run of the loop along k copies to what masked
