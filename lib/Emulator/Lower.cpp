@@ -437,7 +437,7 @@ FailureOr<LoweredKernels> Lowering::run() {
         return function.emitError("the emulator expects kernels of one device");
       processor = *own;
       machine.warpSize = own->lanes;
-      machine.isAmd = true;
+      machine.isAmd = !own->name.empty();
       kernels.push_back(function);
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (function.getArgAttr(i, "llvm.byval")) {

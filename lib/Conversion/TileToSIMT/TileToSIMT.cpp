@@ -91,8 +91,11 @@ struct ExpandMathPass : simt::impl::SIMTExpandMathPassBase<ExpandMathPass> {
         ops.push_back(op);
     });
     for (Operation *op : ops) {
-      Value value = lowering::expandMath(
-          op, {.hasFma = true, .hasWideFma = true, .hasScale = false, .hasGather = false});
+      Value value = lowering::expandMath(op, {.hasFma = true,
+                                              .hasWideFma = true,
+                                              .hasScale = false,
+                                              .hasGather = false,
+                                              .tableIntrinsic = ""});
       if (!value) {
         op->emitOpError("is not supported by simt-expand-math on ") << op->getOperand(0).getType();
         return signalPassFailure();
