@@ -2,9 +2,9 @@
 
 #row = #tile.layout<[64], register = [2:d0], lane = [32:d0*2]>
 
-// The third one is needed with the second, not with the first.
+// The second one takes the place of the first, which is not needed any more; the third is needed with the second.
 // CHECK-LABEL: tile.kernel @chain
-// CHECK: tile.alloc[] {tile.offset = 256 : i64} : <64xf32>
+// CHECK: tile.alloc[] {tile.offset = 0 : i64} : <64xf32>
 // CHECK: tile.alloc[] {tile.offset = 0 : i64} : <64xf32>
 // CHECK: tile.alloc[] {tile.offset = 256 : i64} : <32xf32>
 tile.kernel @chain(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) attributes {tile.target = "sm_80", tile.warps = 1 : i64} {

@@ -323,7 +323,9 @@ struct StageOperandsPass : tile::impl::TileStageOperandsPassBase<StageOperandsPa
           << kTargetAttr << "' and '" << kWarpsAttr << "', which tile-assign-layouts leaves";
       return signalPassFailure();
     }
-    OperandStager(getOperation(), *found).run();
+    // By registers instead, shared memory would cost what it saves.
+    if (found->hasAsyncCopies)
+      OperandStager(getOperation(), *found).run();
   }
 };
 } // namespace
