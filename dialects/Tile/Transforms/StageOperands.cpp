@@ -323,7 +323,7 @@ struct StageOperandsPass : tile::impl::TileStageOperandsPassBase<StageOperandsPa
           << kTargetAttr << "' and '" << kWarpsAttr << "', which tile-assign-layouts leaves";
       return signalPassFailure();
     }
-    // By registers instead, shared memory would cost what it saves.
+    // By way of registers, what cannot be copied moves an element at a time.
     if (found->hasAsyncCopies)
       OperandStager(getOperation(), *found).run();
   }

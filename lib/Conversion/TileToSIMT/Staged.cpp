@@ -263,7 +263,11 @@ LogicalResult ThreadEmitter::emitStagedStore(StoreOp op) {
     } else {
       width = 1;
       const CopyPart &part = rest[0];
-      Value value = loadIf(part.isRead, element, builder.emitPointer(loc, base, element, part.from),
+      // Where a thread takes no part, its place may lie outside of memory.
+      Condition isRead = part.isRead;
+      for (const auto &term : part.takesPart.terms)
+        isRead.terms.insert(term);
+      Value value = loadIf(isRead, element, builder.emitPointer(loc, base, element, part.from),
                            bytes, load.getFillAttr());
       storeIf(part.takesPart, value, pointerTo(*to, part.to), bytes);
     }
