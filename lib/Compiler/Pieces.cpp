@@ -71,7 +71,7 @@ static bool isThere(StringRef path, Piece &piece) {
   }
   char end[sizeof(sectile_abi_piece_end)];
   auto read = llvm::sys::fs::readNativeFileSlice(*file, end, piece.bytes);
-  llvm::sys::fs::closeFile(*file);
+  (void)llvm::sys::fs::closeFile(*file); // nothing was written
   if (!read || *read != sizeof end) {
     llvm::consumeError(read.takeError());
     return false;
