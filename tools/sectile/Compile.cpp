@@ -157,7 +157,7 @@ Result<std::string> readWeights(const Args &args, EmitKind emit) {
     return failure(kUsage,
                    "expects --weights to be inside, external or external:NAME of a folder beside "
                    "the package, but got '%s'",
-                   args.value("weights")->data());
+                   std::string(*args.value("weights")).c_str());
   return folder;
 }
 

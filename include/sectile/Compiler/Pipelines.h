@@ -46,8 +46,8 @@ void buildGpuTilePipeline(mlir::OpPassManager &passes, const target::GpuTarget &
 /// From the tile programs of such a module to the LLVM dialect and NVVM or ROCDL.
 void buildThreadPipeline(mlir::OpPassManager &passes, const target::GpuTarget &target,
                          FloatMode floatMode = FloatMode::Default);
-/// Up to the memory plan, in which constants lie in `pieces` or one after the other; the second part
-/// lowers to the LLVM dialect and drops the kernels.
+/// Up to the memory plan, in which constants lie in `pieces` or one after the other; the second
+/// part lowers to the LLVM dialect and drops the kernels.
 void buildPlanPipeline(mlir::OpPassManager &passes, bool pieces = false);
 void buildHostPipeline(mlir::OpPassManager &passes);
 /// The second part for static output.

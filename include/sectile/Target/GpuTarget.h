@@ -48,7 +48,8 @@ struct GpuTarget {
   /// Whether a warp reads matrices of 8 x 8 elements of 16 bits from shared memory at once
   /// (ldmatrix).
   bool hasMatrixLoads;
-  /// Whether threads copy to shared memory without waiting, by groups that they wait for (cp.async).
+  /// Whether threads copy to shared memory without waiting, by groups that they wait for
+  /// (cp.async).
   bool hasAsyncCopies;
   /// The manual that the figures are published in.
   std::string_view source;
