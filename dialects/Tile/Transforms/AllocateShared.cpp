@@ -93,7 +93,9 @@ struct AllocateSharedPass : tile::impl::TileAllocateSharedPassBase<AllocateShare
       extend(need, alloc.getResult(), positions, body);
       needs.push_back(need);
     }
-    llvm::stable_sort(needs, [](const Need &a, const Need &b) { return a.bytes > b.bytes; });
+    llvm::sort(needs, [](const Need &a, const Need &b) {
+      return a.bytes != b.bytes ? a.bytes > b.bytes : a.alloc->isBeforeInBlock(b.alloc);
+    });
     int64_t all = 0, sum = 0;
     for (size_t i = 0; i < needs.size(); ++i) {
       Need &need = needs[i];
