@@ -54,7 +54,7 @@ static llvm::Expected<std::string> link(ArrayRef<char> object) {
   if (!error)
     error = llvm::sys::fs::createTemporaryFile("sectile", "hsaco", output);
   if (error)
-    return llvm::createStringError(error, "expects to write a temporary file");
+    return llvm::createStringError("cannot write a temporary file: " + error.message());
   // What is undefined would be found out by the driver only.
   const char *args[] = {"ld.lld",      "-shared", "--no-undefined", "--build-id=none",
                         "--threads=1", "-o",      output.c_str(),   input.c_str()};
@@ -66,7 +66,7 @@ static llvm::Expected<std::string> link(ArrayRef<char> object) {
   auto buffer = llvm::MemoryBuffer::getFile(output, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return llvm::createStringError(buffer.getError(), "expects to read a temporary file");
+    return llvm::createStringError("cannot read a temporary file: " + buffer.getError().message());
   return (*buffer)->getBuffer().str();
 }
 

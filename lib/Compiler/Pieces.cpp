@@ -99,7 +99,9 @@ static LogicalResult writePiece(ArrayRef<PlannedConstant> constants, StringRef p
 FailureOr<std::vector<Piece>> sectile::writePieces(ArrayRef<PlannedConstant> constants,
                                                    StringRef folder, Location loc) {
   std::vector<Piece> pieces;
-  std::error_code code = llvm::sys::fs::create_directories(folder);
+  // As any folder that a user makes: packages are for others, too.
+  std::error_code code =
+      llvm::sys::fs::create_directories(folder, /*IgnoreExisting=*/true, llvm::sys::fs::all_all);
   if (!code && !llvm::sys::fs::is_directory(folder)) // what exists is taken to be a folder
     code = std::make_error_code(std::errc::not_a_directory);
   if (code)

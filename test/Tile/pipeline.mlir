@@ -88,3 +88,50 @@ tile.kernel @many(%x: !tile.view<8x64xf32>)
   }
   tile.return
 }
+
+// -----
+
+// What is read behind the loop too, is of no known place, or copies nothing, stays as it is.
+// CHECK-LABEL: tile.kernel @read_behind
+// CHECK-NOT: tile.wait_copies 1
+#row = #tile.layout<[64], register = [2:d0], lane = [32:d0*2]>
+tile.kernel @read_behind(%x: !tile.view<?x64xf32>, %y: !tile.view<64xf32>, %n: index) schedule #tile.schedule<v1, dims = {}, choices = {stages = 3 : i64}> attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tile.alloc [] {tile.placement = "[64] x 32, d0 = [64:32], bit = [32:1]"} : !tile.view<64xf32>
+  scf.for %i = %c0 to %n step %c1 {
+    %t = tile.load %x at affine_map<(t)[s] -> (s, t)>[%i] : !tile.view<?x64xf32> -> tensor<64xf32, #row>
+    tile.store %t, %m at affine_map<(t) -> (t)>[] {tile.async} : tensor<64xf32, #row>, !tile.view<64xf32>
+    tile.commit_copies
+    tile.wait_copies 0
+  }
+  %u = tile.load %m at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+  tile.store %u, %y at affine_map<(t) -> (t)>[] : tensor<64xf32, #row>, !tile.view<64xf32>
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @no_place
+// CHECK-NOT: tile.wait_copies 1
+tile.kernel @no_place(%x: !tile.view<?x64xf32>, %n: index) attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tile.alloc [] : !tile.view<64xf32>
+  %p = tile.alloc [] {tile.placement = "nowhere"} : !tile.view<64xf32>
+  scf.for %i = %c0 to %n step %c1 {
+    %t = tile.load %x at affine_map<(t)[s] -> (s, t)>[%i] : !tile.view<?x64xf32> -> tensor<64xf32, #row>
+    tile.store %t, %m at affine_map<(t) -> (t)>[] {tile.async} : tensor<64xf32, #row>, !tile.view<64xf32>
+    tile.commit_copies
+    tile.wait_copies 0
+  }
+  scf.for %i = %c0 to %n step %c1 {
+    %t = tile.load %x at affine_map<(t)[s] -> (s, t)>[%i] : !tile.view<?x64xf32> -> tensor<64xf32, #row>
+    tile.store %t, %p at affine_map<(t) -> (t)>[] {tile.async} : tensor<64xf32, #row>, !tile.view<64xf32>
+    tile.commit_copies
+    tile.wait_copies 0
+  }
+  scf.for %i = %c0 to %n step %c1 {
+    tile.commit_copies
+    tile.wait_copies 0
+  }
+  tile.return
+}

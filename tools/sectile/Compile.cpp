@@ -153,6 +153,11 @@ Result<std::string> readWeights(const Args &args, EmitKind emit) {
   } else if (text.consume_front("external:")) {
     folder = text.str();
   }
+  if (folder == llvm::sys::path::filename(args.value("output").value_or("")))
+    return failure(kUsage,
+                   "expects the folder of weights to be called otherwise than the package, "
+                   "but both are '%s'",
+                   folder.c_str());
   if (folder.empty() || folder.find('/') != std::string::npos || folder == "." || folder == "..")
     return failure(kUsage,
                    "expects --weights to be inside, external or external:NAME of a folder beside "
@@ -292,6 +297,8 @@ static int compileModel(const Args &args) {
   std::string path(args.positional()), output(*args.value("output"));
   if (options->emit == EmitKind::Static && output == "-")
     return report(failure(kUsage, "static output is two files: expects -o FILE, but got '-'"));
+  if (options->emit == EmitKind::Package && output == "-")
+    return report(failure(kUsage, "a package is a file: expects -o FILE, but got '-'"));
   Result<std::unique_ptr<KernelCache>> cache = openCache(args);
   if (!cache)
     return report(cache.failure());

@@ -53,6 +53,11 @@ public:
     image.size = sizeof image;
     for (uint32_t i = 0; sectile_package_get_image(package.package(), i, &image) == SECTILE_OK; ++i)
       if (image.kind == SECTILE_IMAGE_NVVM || image.kind == SECTILE_IMAGE_ROCDL) {
+        if (options.countsMemory && image.kind == SECTILE_IMAGE_ROCDL)
+          return failure(kUsage,
+                         "--count=memory is for NVIDIA's devices, whose ways to serve memory are "
+                         "known to it, but got %s",
+                         package.info.target);
         ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
           diagnostics += diagnostic.str();
           return success();

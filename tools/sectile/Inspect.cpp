@@ -17,6 +17,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <set>
 
 namespace sectile::tools {
 
@@ -139,6 +140,16 @@ void printKernels(const Model &model) {
                loops.c_str());
 }
 
+/// Files that constants lie in: targets share those of equal constants.
+size_t countFiles(const Model &model) {
+  std::set<std::string> names;
+  sectile_piece_info piece = {};
+  piece.size = sizeof piece;
+  for (uint64_t i = 0; sectile_package_get_piece(model.package(), i, &piece) == SECTILE_OK; ++i)
+    names.insert(piece.name);
+  return names.size();
+}
+
 /// Of targets other than the CPU.
 bool isDevice(const Model &model) {
   sectile_image_info image = {};
@@ -258,7 +269,7 @@ void printTables(const Model &model) {
     printf(" in %s, XXH3-64 %016" PRIx64, info.weights_file ? info.weights_file : "the package",
            info.constants_hash);
   if (info.num_pieces > 0)
-    printf(", %" PRIu64 " files", info.num_pieces);
+    printf(", %zu files", countFiles(model));
   printf("\n");
   printTensors("inputs", model, model.inputs);
   printTensors("outputs", model, model.outputs);
@@ -397,7 +408,7 @@ void printJson(const Model &model) {
   json.key("weights_file");
   info.weights_file ? json.string(info.weights_file) : json.null();
   json.key("weights_files");
-  json.unsignedInteger(info.num_pieces);
+  json.unsignedInteger(countFiles(model));
   json.key("symbols");
   json.beginArray();
   for (const std::string &symbol : model.symbols)

@@ -80,7 +80,6 @@ public:
 private:
   bool canMove(Value value, unsigned depth = 0);
   FailureOr<int64_t> chooseStages();
-  int64_t bytesOf(AllocOp alloc);
   int64_t predictCycles();
   void growBuffers(int64_t stages);
   void emitCopies(OpBuilder &builder, const Group &group, Value counter, Value stage);
@@ -105,12 +104,20 @@ bool LoopPipeliner::collect() {
   if (!matchPattern(loop.getStep(), m_ConstantInt(&constant)) || constant.getSExtValue() < 1)
     return false;
   step = constant.getSExtValue();
+  // Buffers of more than one are told apart here, and so must everything be that knows of one.
+  auto isOwn = [&](AllocOp memory, StoreOp store) {
+    auto placement = memory->getAttrOfType<StringAttr>(kPlacementAttr);
+    return placement && MemoryLayout::parse(placement.getValue()) &&
+           llvm::all_of(memory->getUsers(), [&](Operation *user) {
+             return user == store || (isa<LoadOp>(user) && loop->isProperAncestor(user));
+           });
+  };
   Group group;
   for (Operation &op : *loop.getBody()) {
     if (auto store = dyn_cast<StoreOp>(op); store && store->hasAttr(kAsyncAttr)) {
       auto load = store.getValue().getDefiningOp<LoadOp>();
       auto memory = store.getView().getDefiningOp<AllocOp>();
-      if (!load || !memory || group.commit)
+      if (!load || !memory || group.commit || !isOwn(memory, store))
         return false;
       for (Value operand : load->getOperands().drop_front())
         if (!canMove(operand))
@@ -121,7 +128,7 @@ bool LoopPipeliner::collect() {
         return false;
       group.commit = commit;
     } else if (auto wait = dyn_cast<WaitCopiesOp>(op)) {
-      if (!group.commit || wait.getPending() != 0)
+      if (!group.commit || group.copies.empty() || wait.getPending() != 0)
         return false;
       group.wait = wait;
       groups.push_back(std::exchange(group, {}));
@@ -141,12 +148,6 @@ bool LoopPipeliner::canMove(Value value, unsigned depth) {
          op->getNumRegions() == 0 &&
          llvm::all_of(
              op->getOperands(), [&](Value operand) { return canMove(operand, depth + 1); });
-}
-
-int64_t LoopPipeliner::bytesOf(AllocOp alloc) {
-  if (auto placement = alloc->getAttrOfType<StringAttr>(kPlacementAttr))
-    return MemoryLayout::parse(placement.getValue())->sizeBits() / 8;
-  return ShapedType::getNumElements(alloc.getType().getShape()) * alloc.getType().getElementBytes();
 }
 
 /// What one iteration's products take, at the published rates.
@@ -176,9 +177,9 @@ FailureOr<int64_t> LoopPipeliner::chooseStages() {
   int64_t own = 0, all = 0;
   for (const Group &group : groups)
     for (const Copy &copy : group.copies)
-      own += bytesOf(copy.memory);
+      own += getSharedBytes(copy.memory).value_or(0);
   for (auto alloc : kernel.getBody().getOps<AllocOp>())
-    all += bytesOf(alloc);
+    all += getSharedBytes(alloc).value_or(0); // tile-to-simt says which sizes are not known
   int64_t cycles = predictCycles();
   int64_t stages =
       std::clamp<int64_t>(1 + llvm::divideCeil(kLatencyCycles, cycles), 2, kMostStages);
