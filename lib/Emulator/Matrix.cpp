@@ -22,8 +22,6 @@
 
 #include "Matrix.h"
 
-#include "llvm/ADT/APFloat.h"
-#include "llvm/ADT/APInt.h"
 #include "llvm/ADT/bit.h"
 
 #include <algorithm>
@@ -32,24 +30,6 @@
 #include <vector>
 
 using namespace sectile::emulator;
-
-static int bitsOf(MatrixType type) {
-  switch (type) {
-  case MatrixType::F16:
-  case MatrixType::BF16:
-    return 16;
-  case MatrixType::TF32:
-    return 32;
-  case MatrixType::F64:
-    return 64;
-  case MatrixType::S8:
-  case MatrixType::U8:
-    return 8;
-  }
-  return 0;
-}
-
-static bool isInteger(MatrixType type) { return type == MatrixType::S8 || type == MatrixType::U8; }
 
 int MatrixOp::countA() const { return m * k * std::min(bitsOf(a), 32) / 32 / 32; }
 int MatrixOp::countB() const { return k * n * std::min(bitsOf(b), 32) / 32 / 32; }
@@ -108,37 +88,13 @@ static uint64_t elementAt(const uint64_t *registers, int i, int bits) {
   return registers[i / perRegister] >> (i % perRegister * bits) & ((uint64_t(1) << bits) - 1);
 }
 
-static double decode(MatrixType type, uint64_t bits) {
-  auto read = [&](const llvm::fltSemantics &semantics) {
-    llvm::APFloat value(semantics, llvm::APInt(16, bits));
-    bool losesInfo = false;
-    value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
-    return value.convertToDouble();
-  };
-  switch (type) {
-  case MatrixType::F16:
-    return read(llvm::APFloat::IEEEhalf());
-  case MatrixType::BF16:
-    return read(llvm::APFloat::BFloat());
-  case MatrixType::TF32: // The lower 13 bits are ignored (PTX ISA, "Alternate floating point").
-    return llvm::bit_cast<float>(static_cast<uint32_t>(bits) & 0xffffe000);
-  case MatrixType::F64:
-    return llvm::bit_cast<double>(bits);
-  case MatrixType::S8:
-    return static_cast<int8_t>(bits);
-  case MatrixType::U8:
-    return static_cast<uint8_t>(bits);
-  }
-  return 0;
-}
-
 std::optional<MatrixOp> sectile::emulator::findMatrixOp(int64_t m, int64_t n, int64_t k,
                                                         const std::string &a, const std::string &b,
                                                         bool saturates) {
-  auto typeOf = [](const std::string &name) -> std::optional<MatrixType> {
-    static constexpr std::pair<const char *, MatrixType> kTypes[] = {
-        {"f16", MatrixType::F16}, {"bf16", MatrixType::BF16}, {"tf32", MatrixType::TF32},
-        {"f64", MatrixType::F64}, {"s8", MatrixType::S8},     {"u8", MatrixType::U8}};
+  auto typeOf = [](const std::string &name) -> std::optional<MatrixElement> {
+    static constexpr std::pair<const char *, MatrixElement> kTypes[] = {
+        {"f16", MatrixElement::F16}, {"bf16", MatrixElement::BF16}, {"tf32", MatrixElement::TF32},
+        {"f64", MatrixElement::F64}, {"s8", MatrixElement::S8},     {"u8", MatrixElement::U8}};
     for (auto [text, type] : kTypes)
       if (name == text)
         return type;
@@ -178,7 +134,7 @@ void sectile::emulator::multiply(const MatrixOp &op, const uint64_t *const in[32
       uint64_t c = in[lane][op.countA() + op.countB() + i];
       const double *row = &a[place.row * op.k];
       auto factor = [&](int step) { return b[step * op.n + place.column]; };
-      if (op.a == MatrixType::F64) {
+      if (op.a == MatrixElement::F64) {
         auto sum = llvm::bit_cast<double>(c);
         for (int step = 0; step < op.k; ++step)
           sum = std::fma(row[step], factor(step), sum);

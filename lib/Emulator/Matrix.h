@@ -7,18 +7,18 @@
 #ifndef SECTILE_LIB_EMULATOR_MATRIX_H
 #define SECTILE_LIB_EMULATOR_MATRIX_H
 
+#include "MatrixElement.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 
 namespace sectile::emulator {
 
-enum class MatrixType : uint8_t { F16, BF16, TF32, F64, S8, U8 };
-
 /// mma.sync.aligned.mMnNkK.row.col. Accumulators are f32, f64 for f64, s32 for integers.
 struct MatrixOp {
   int m, n, k;
-  MatrixType a, b;
+  MatrixElement a, b;
   bool saturates = false;
 
   /// Registers of each lane: 32 bits, 64 for f64.

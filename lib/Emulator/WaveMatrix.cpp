@@ -24,9 +24,6 @@
 
 #include "WaveMatrix.h"
 
-#include "llvm/ADT/APFloat.h"
-#include "llvm/ADT/APInt.h"
-
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -34,54 +31,36 @@
 
 using namespace sectile::emulator;
 
-static int bytesOf(WaveType type) {
-  switch (type) {
-  case WaveType::F16:
-  case WaveType::BF16:
-    return 2;
-  case WaveType::F32:
-    return 4;
-  case WaveType::F64:
-    return 8;
-  case WaveType::S8:
-  case WaveType::U8:
-    return 1;
-  }
-  return 0;
-}
-
-static bool isInteger(WaveType type) { return type == WaveType::S8 || type == WaveType::U8; }
-
 int WaveMatrixOp::bytesA() const { return countA() * bytesOf(a); }
 int WaveMatrixOp::bytesB() const { return countB() * bytesOf(b); }
-int WaveMatrixOp::bytesC() const { return countC() * (a == WaveType::F64 ? 8 : 4); }
+int WaveMatrixOp::bytesC() const { return countC() * (a == MatrixElement::F64 ? 8 : 4); }
 
 namespace {
 struct KnownOp {
   std::string_view name;
   bool isWmma;
   int m, n, k;
-  WaveType type;
+  MatrixElement type;
   /// The one processor that has it; empty: all of CDNA 2 and 3, or RDNA 3.
   std::string_view only = {};
 };
 } // namespace
 
 static constexpr KnownOp kKnown[] = {
-    {"mfma.f32.32x32x2f32", false, 32, 32, 2, WaveType::F32},
-    {"mfma.f32.16x16x4f32", false, 16, 16, 4, WaveType::F32},
-    {"mfma.f64.16x16x4f64", false, 16, 16, 4, WaveType::F64},
-    {"mfma.f32.32x32x8f16", false, 32, 32, 8, WaveType::F16},
-    {"mfma.f32.16x16x16f16", false, 16, 16, 16, WaveType::F16},
-    {"mfma.f32.32x32x8bf16.1k", false, 32, 32, 8, WaveType::BF16},
-    {"mfma.f32.16x16x16bf16.1k", false, 16, 16, 16, WaveType::BF16},
-    {"mfma.i32.32x32x8i8", false, 32, 32, 8, WaveType::S8, "gfx90a"},
-    {"mfma.i32.16x16x16i8", false, 16, 16, 16, WaveType::S8, "gfx90a"},
-    {"mfma.i32.32x32x16.i8", false, 32, 32, 16, WaveType::S8, "gfx942"},
-    {"mfma.i32.16x16x32.i8", false, 16, 16, 32, WaveType::S8, "gfx942"},
-    {"wmma.f32.16x16x16.f16", true, 16, 16, 16, WaveType::F16},
-    {"wmma.f32.16x16x16.bf16", true, 16, 16, 16, WaveType::BF16},
-    {"wmma.i32.16x16x16.iu8", true, 16, 16, 16, WaveType::U8},
+    {"mfma.f32.32x32x2f32", false, 32, 32, 2, MatrixElement::F32},
+    {"mfma.f32.16x16x4f32", false, 16, 16, 4, MatrixElement::F32},
+    {"mfma.f64.16x16x4f64", false, 16, 16, 4, MatrixElement::F64},
+    {"mfma.f32.32x32x8f16", false, 32, 32, 8, MatrixElement::F16},
+    {"mfma.f32.16x16x16f16", false, 16, 16, 16, MatrixElement::F16},
+    {"mfma.f32.32x32x8bf16.1k", false, 32, 32, 8, MatrixElement::BF16},
+    {"mfma.f32.16x16x16bf16.1k", false, 16, 16, 16, MatrixElement::BF16},
+    {"mfma.i32.32x32x8i8", false, 32, 32, 8, MatrixElement::S8, "gfx90a"},
+    {"mfma.i32.16x16x16i8", false, 16, 16, 16, MatrixElement::S8, "gfx90a"},
+    {"mfma.i32.32x32x16.i8", false, 32, 32, 16, MatrixElement::S8, "gfx942"},
+    {"mfma.i32.16x16x32.i8", false, 16, 16, 32, MatrixElement::S8, "gfx942"},
+    {"wmma.f32.16x16x16.f16", true, 16, 16, 16, MatrixElement::F16},
+    {"wmma.f32.16x16x16.bf16", true, 16, 16, 16, MatrixElement::BF16},
+    {"wmma.i32.16x16x16.iu8", true, 16, 16, 16, MatrixElement::U8},
 };
 
 std::optional<WaveMatrixOp> sectile::emulator::findWaveMatrixOp(std::string_view name, bool signedA,
@@ -95,9 +74,9 @@ std::optional<WaveMatrixOp> sectile::emulator::findWaveMatrixOp(std::string_view
     if (known.name != name || (!known.only.empty() && known.only != processor))
       continue;
     WaveMatrixOp op{known.isWmma, known.m, known.n, known.k, known.type, known.type};
-    if (known.type == WaveType::U8) {
-      op.a = signedA ? WaveType::S8 : WaveType::U8;
-      op.b = signedB ? WaveType::S8 : WaveType::U8;
+    if (known.type == MatrixElement::U8) {
+      op.a = signedA ? MatrixElement::S8 : MatrixElement::U8;
+      op.b = signedB ? MatrixElement::S8 : MatrixElement::U8;
     }
     // ROCm, MIOpen, "MI200 MFMA behavior specifics".
     op.flushes = processor == "gfx90a" && bytesOf(known.type) == 2;
@@ -106,37 +85,10 @@ std::optional<WaveMatrixOp> sectile::emulator::findWaveMatrixOp(std::string_view
   return std::nullopt;
 }
 
-static double decode(WaveType type, const char *at) {
-  auto read = [&](const llvm::fltSemantics &semantics) {
-    uint16_t bits;
-    std::memcpy(&bits, at, sizeof(bits));
-    llvm::APFloat value(semantics, llvm::APInt(16, bits));
-    bool losesInfo = false;
-    (void)value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven,
-                        &losesInfo);
-    return value.convertToDouble();
-  };
-  switch (type) {
-  case WaveType::F16:
-    return read(llvm::APFloat::IEEEhalf());
-  case WaveType::BF16:
-    return read(llvm::APFloat::BFloat());
-  case WaveType::F32: {
-    float value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  case WaveType::F64: {
-    double value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  case WaveType::S8:
-    return static_cast<int8_t>(*at);
-  case WaveType::U8:
-    return static_cast<uint8_t>(*at);
-  }
-  return 0;
+static double decodeAt(MatrixElement type, const char *at) {
+  uint64_t bits = 0; // little endian, as the host
+  std::memcpy(&bits, at, bytesOf(type));
+  return decode(type, bits);
 }
 
 /// The row of D that element `i` of a lane is in; its column is the lane's.
@@ -144,16 +96,16 @@ static int rowOf(const WaveMatrixOp &op, int lane, int i) {
   if (op.isWmma)
     return 2 * i + lane / 16;
   int group = lane / op.n, groups = 64 / op.n;
-  if (op.a == WaveType::F64)
+  if (op.a == MatrixElement::F64)
     return groups * i + group;
   return i / 4 * 4 * groups + 4 * group + i % 4;
 }
 
 void sectile::emulator::multiply(const WaveMatrixOp &op, const char *const *in, char *const *out) {
   std::vector<double> a(size_t(op.m) * op.k), b(size_t(op.k) * op.n);
-  double least = op.a == WaveType::F16 ? std::ldexp(1.0, -14) : std::ldexp(1.0, -126);
-  auto take = [&](WaveType type, const char *at) {
-    double value = decode(type, at);
+  double least = op.a == MatrixElement::F16 ? std::ldexp(1.0, -14) : std::ldexp(1.0, -126);
+  auto take = [&](MatrixElement type, const char *at) {
+    double value = decodeAt(type, at);
     return op.flushes && std::fabs(value) < least ? std::copysign(0.0, value) : value;
   };
   for (int lane = 0; lane < op.lanes(); ++lane) {
@@ -173,7 +125,7 @@ void sectile::emulator::multiply(const WaveMatrixOp &op, const char *const *in, 
     for (int i = 0; i < op.countC(); ++i) {
       const double *row = &a[rowOf(op, lane, i) * op.k];
       auto factor = [&](int step) { return b[step * op.n + lane % op.n]; };
-      if (op.a == WaveType::F64) {
+      if (op.a == MatrixElement::F64) {
         double sum;
         std::memcpy(&sum, sums + 8 * i, sizeof(sum));
         for (int step = 0; step < op.k; ++step)

@@ -7,20 +7,20 @@
 #ifndef SECTILE_LIB_EMULATOR_WAVEMATRIX_H
 #define SECTILE_LIB_EMULATOR_WAVEMATRIX_H
 
+#include "MatrixElement.h"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace sectile::emulator {
 
-enum class WaveType : uint8_t { F16, BF16, F32, F64, S8, U8 };
-
 /// MFMA of one block (CDNA), or WMMA in a wavefront of 32 (RDNA 3). Sums are f32, f64 for f64, s32
 /// for integers.
 struct WaveMatrixOp {
   bool isWmma;
   int m, n, k;
-  WaveType a, b;
+  MatrixElement a, b;
   /// Whether subnormal elements of 16 bits, and sums, are taken for zero.
   bool flushes = false;
 

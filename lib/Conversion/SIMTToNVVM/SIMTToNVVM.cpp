@@ -33,21 +33,10 @@ static Value constant(OpBuilder &builder, Location loc, int64_t value) {
 
 static Value readRegister(OpBuilder &builder, Location loc, gpu::Dimension dimension,
                           bool isThread) {
-  auto read = [&]<typename X, typename Y, typename Z>() -> Value {
-    Type i32 = builder.getI32Type();
-    switch (dimension) {
-    case gpu::Dimension::x:
-      return X::create(builder, loc, i32);
-    case gpu::Dimension::y:
-      return Y::create(builder, loc, i32);
-    case gpu::Dimension::z:
-      return Z::create(builder, loc, i32);
-    }
-    llvm_unreachable("not a dimension");
-  };
-  return isThread
-             ? read.template operator()<NVVM::ThreadIdXOp, NVVM::ThreadIdYOp, NVVM::ThreadIdZOp>()
-             : read.template operator()<NVVM::BlockIdXOp, NVVM::BlockIdYOp, NVVM::BlockIdZOp>();
+  auto read = isThread
+                  ? lowering::readRegister<NVVM::ThreadIdXOp, NVVM::ThreadIdYOp, NVVM::ThreadIdZOp>
+                  : lowering::readRegister<NVVM::BlockIdXOp, NVVM::BlockIdYOp, NVVM::BlockIdZOp>;
+  return read(builder, loc, dimension);
 }
 
 static LogicalResult lowerShuffle(gpu::ShuffleOp op) {

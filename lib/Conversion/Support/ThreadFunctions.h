@@ -20,6 +20,22 @@
 
 namespace sectile::lowering {
 
+/// A number of 32 bits by the op of its dimension.
+template <typename X, typename Y, typename Z>
+mlir::Value readRegister(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::gpu::Dimension dimension) {
+  mlir::Type i32 = builder.getI32Type();
+  switch (dimension) {
+  case mlir::gpu::Dimension::x:
+    return X::create(builder, loc, i32);
+  case mlir::gpu::Dimension::y:
+    return Y::create(builder, loc, i32);
+  case mlir::gpu::Dimension::z:
+    return Z::create(builder, loc, i32);
+  }
+  llvm_unreachable("not a dimension");
+}
+
 struct ThreadLowering {
   /// The pass, for messages.
   llvm::StringRef pass;

@@ -5,37 +5,18 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "sectile/Emulator/Emulator.h"
+#include "Kernels.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 
 #include <gtest/gtest.h>
 #include <numeric>
 
 using namespace mlir;
 using namespace sectile::emulator;
+using namespace sectile::test;
 
 namespace {
-
-MLIRContext &getContext() {
-  static MLIRContext *context = [] {
-    auto *context = new MLIRContext(MLIRContext::Threading::DISABLED);
-    context->loadDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
-    return context;
-  }();
-  return *context;
-}
-
-std::unique_ptr<Emulator> load(const std::string &text) {
-  auto module = parseSourceString<ModuleOp>(text, ParserConfig(&getContext()), "kernels.mlir");
-  if (!module)
-    return nullptr;
-  auto emulator = Emulator::load(*module);
-  return succeeded(emulator) ? std::move(*emulator) : nullptr;
-}
 
 /// A kernel `k` of one pointer, whose body begins with the thread's number %t (and its extension
 /// %l), its address %p = base + 4 t, and the constants c0, c1, all.

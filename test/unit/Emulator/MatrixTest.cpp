@@ -11,27 +11,19 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "sectile/Emulator/Emulator.h"
-#include "sectile/Target/MatrixInstruction.h"
+#include "Kernels.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Parser/Parser.h"
+#include "sectile/Target/MatrixInstruction.h"
 
 #include <gtest/gtest.h>
 
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::emulator;
+using namespace sectile::test;
 using layout::Axis;
 
 namespace {
-
-MLIRContext &getContext() {
-  static MLIRContext context(MLIRContext::Threading::DISABLED);
-  context.loadDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
-  return context;
-}
 
 /// One instruction, as a kernel that reads each lane's registers from slots of 8 bytes.
 class Instruction {

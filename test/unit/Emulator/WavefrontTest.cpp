@@ -5,15 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "sectile/Emulator/Emulator.h"
+#include "Kernels.h"
+
 #include "sectile/Target/MatrixInstruction.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
 
 #include <gtest/gtest.h>
 
@@ -23,23 +20,10 @@
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::emulator;
+using namespace sectile::test;
 using layout::Axis;
 
 namespace {
-
-MLIRContext &getContext() {
-  static MLIRContext context(MLIRContext::Threading::DISABLED);
-  context.loadDialect<LLVM::LLVMDialect, NVVM::NVVMDialect, ROCDL::ROCDLDialect>();
-  return context;
-}
-
-std::unique_ptr<Emulator> load(const std::string &text) {
-  auto module = parseSourceString<ModuleOp>(text, ParserConfig(&getContext()), "kernels.mlir");
-  if (!module)
-    return nullptr;
-  auto emulator = Emulator::load(*module);
-  return succeeded(emulator) ? std::move(*emulator) : nullptr;
-}
 
 /// A kernel `k` of one pointer, whose body begins with the thread's number %t (and its extension
 /// %l) and its address %p = base + 8 t.
