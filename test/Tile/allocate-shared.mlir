@@ -52,7 +52,7 @@ tile.kernel @huge() attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
 
 // -----
 
-// expected-error @+1 {{expects attribute 'tile.target', which tile-assign-layouts leaves}}
+// expected-error @+1 {{expects attributes 'tile.target' and 'tile.warps', which tile-assign-layouts leaves}}
 tile.kernel @without() {
   tile.return
 }

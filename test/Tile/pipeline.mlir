@@ -63,7 +63,7 @@ tile.kernel @chased(%x: !tile.view<8x64xf32>, %p: !tile.view<8xindex>, %y: !tile
 
 // -----
 
-// expected-error @+1 {{expects attribute 'tile.target', which tile-assign-layouts leaves}}
+// expected-error @+1 {{expects attributes 'tile.target' and 'tile.warps', which tile-assign-layouts leaves}}
 tile.kernel @without() {
   tile.return
 }

@@ -73,13 +73,10 @@ struct AllocateSharedPass : tile::impl::TileAllocateSharedPassBase<AllocateShare
 
   void runOnOperation() override {
     KernelOp kernel = getOperation();
-    auto name = kernel->getAttrOfType<StringAttr>(kTargetAttr);
-    const target::GpuTarget *target = name ? target::findGpuTarget(name.getValue()) : nullptr;
-    if (!target) {
-      kernel.emitOpError("expects attribute '")
-          << kTargetAttr << "', which tile-assign-layouts leaves";
-      return signalPassFailure();
-    }
+    FailureOr<KernelDevice> device = getKernelDevice(kernel);
+    if (failed(device))
+      return signalPassFailure(); // an error says why
+    const target::GpuTarget *target = device->target;
     Block *body = &kernel.getBody().front();
     llvm::DenseMap<Operation *, int64_t> positions;
     for (auto [position, op] : llvm::enumerate(*body))
@@ -117,7 +114,7 @@ struct AllocateSharedPass : tile::impl::TileAllocateSharedPassBase<AllocateShare
     if (all > target->sharedBytesPerBlock) {
       kernel.emitOpError("'") << kernel.getSymName() << "' expects at most "
                               << target->sharedBytesPerBlock << " bytes of shared memory on "
-                              << name.getValue() << ", but its tiles need " << all
+                              << target->name << ", but its tiles need " << all
                               << "; a schedule with smaller tiles or fewer stages avoids this";
       return signalPassFailure();
     }

@@ -11,11 +11,22 @@
 
 #include "mlir/Pass/Pass.h"
 
+namespace sectile::target {
+struct GpuTarget;
+} // namespace sectile::target
+
 namespace sectile::tile {
 
 /// Attributes of a kernel whose tiles have layouts: the device's name and the warps of a block.
 inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
 inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
+/// What these attributes say.
+struct KernelDevice {
+  const target::GpuTarget *target; // not null
+  int64_t warps;                   // as many as the device takes
+};
+/// Fails, after an error, where tile-assign-layouts has not run or what it left does not hold.
+llvm::FailureOr<KernelDevice> getKernelDevice(KernelOp kernel);
 /// Attribute of a product: the matrix instruction that computes it (lib/Target), whose fragments
 /// its tiles are made of.
 inline constexpr llvm::StringLiteral kInstructionAttr = "tile.instruction";

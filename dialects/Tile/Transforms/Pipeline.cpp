@@ -360,16 +360,12 @@ struct PipelinePass : tile::impl::TilePipelinePassBase<PipelinePass> {
   using TilePipelinePassBase::TilePipelinePassBase;
 
   void runOnOperation() override {
-    auto name = getOperation()->getAttrOfType<StringAttr>(kTargetAttr);
-    const target::GpuTarget *found = name ? target::findGpuTarget(name.getValue()) : nullptr;
-    if (!found) {
-      getOperation().emitOpError("expects attribute '")
-          << kTargetAttr << "', which tile-assign-layouts leaves";
-      return signalPassFailure();
-    }
+    FailureOr<KernelDevice> device = getKernelDevice(getOperation());
+    if (failed(device))
+      return signalPassFailure(); // an error says why
     SmallVector<LoopPipeliner> loops;
     getOperation()->walk([&](scf::ForOp loop) {
-      LoopPipeliner pipeliner(getOperation(), *found, loop);
+      LoopPipeliner pipeliner(getOperation(), *device->target, loop);
       if (pipeliner.collect())
         loops.push_back(std::move(pipeliner));
     });

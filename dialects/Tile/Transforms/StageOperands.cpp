@@ -50,9 +50,8 @@ static constexpr int64_t kFactorStep = 4;
 namespace {
 class OperandStager {
 public:
-  OperandStager(KernelOp kernel, const target::GpuTarget &target)
-      : kernel(kernel), target(target),
-        threads{target.threadsPerWarp, kernel->getAttrOfType<IntegerAttr>(kWarpsAttr).getInt()} {}
+  OperandStager(KernelOp kernel, KernelDevice device)
+      : kernel(kernel), target(*device.target), threads{target.threadsPerWarp, device.warps} {}
 
   void run() {
     SmallVector<DotOp> dots;
@@ -316,16 +315,12 @@ struct StageOperandsPass : tile::impl::TileStageOperandsPassBase<StageOperandsPa
   using TileStageOperandsPassBase::TileStageOperandsPassBase;
 
   void runOnOperation() override {
-    auto name = getOperation()->getAttrOfType<StringAttr>(kTargetAttr);
-    const target::GpuTarget *found = name ? target::findGpuTarget(name.getValue()) : nullptr;
-    if (!found || !getOperation()->hasAttr(kWarpsAttr)) {
-      getOperation().emitOpError("expects attributes '")
-          << kTargetAttr << "' and '" << kWarpsAttr << "', which tile-assign-layouts leaves";
-      return signalPassFailure();
-    }
+    FailureOr<KernelDevice> device = getKernelDevice(getOperation());
+    if (failed(device))
+      return signalPassFailure(); // an error says why
     // By way of registers, what cannot be copied moves an element at a time.
-    if (found->hasAsyncCopies)
-      OperandStager(getOperation(), *found).run();
+    if (device->target->hasAsyncCopies)
+      OperandStager(getOperation(), *device).run();
   }
 };
 } // namespace

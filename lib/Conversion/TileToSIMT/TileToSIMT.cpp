@@ -35,34 +35,24 @@ struct TileToSIMTPass : simt::impl::TileToSIMTPassBase<TileToSIMTPass> {
   using TileToSIMTPassBase::TileToSIMTPassBase;
 
   LogicalResult lower(tile::KernelOp kernel) {
-    auto name = kernel->getAttrOfType<StringAttr>(tile::kTargetAttr);
-    auto warps = kernel->getAttrOfType<IntegerAttr>(tile::kWarpsAttr);
-    if (!name || !warps)
-      return kernel.emitOpError("expects attributes '")
-             << tile::kTargetAttr << "' and '" << tile::kWarpsAttr
-             << "', which tile-assign-layouts leaves";
-    const target::GpuTarget *target = target::findGpuTarget(name.getValue());
-    if (!target)
-      return kernel.emitOpError("expects '") << tile::kTargetAttr << "' to be one of "
-                                             << target::listGpuTargets() << ", but got " << name;
-    int64_t most = target->threadsPerBlock / target->threadsPerWarp;
-    if (warps.getInt() < 1 || warps.getInt() > most)
-      return kernel.emitOpError("expects '") << tile::kWarpsAttr << "' to be from 1 to " << most
-                                             << " on " << name << ", but got " << warps.getInt();
+    FailureOr<tile::KernelDevice> device = tile::getKernelDevice(kernel);
+    if (failed(device))
+      return failure(); // an error says why
+    StringRef name = device->target->name;
     // One module for each device.
-    std::string moduleName = ("kernels." + name.getValue()).str();
+    std::string moduleName = ("kernels." + name).str();
     auto module = getOperation().lookupSymbol<gpu::GPUModuleOp>(moduleName);
     if (!module) {
       OpBuilder builder(kernel);
       builder.setInsertionPointToEnd(getOperation().getBody());
       module = gpu::GPUModuleOp::create(builder, getOperation().getLoc(), moduleName);
-      module->setAttr(tile::kTargetAttr, name);
+      module->setAttr(tile::kTargetAttr, builder.getStringAttr(name));
     }
     auto builder = OpBuilder::atBlockEnd(module.getBody());
     Options options;
     options.isStrict = floatMode == "strict";
     options.argumentAlignment = argumentAlignment;
-    return ThreadEmitter(kernel, *target, warps.getInt(), options).emit(builder);
+    return ThreadEmitter(kernel, *device->target, device->warps, options).emit(builder);
   }
 
   void runOnOperation() override {
