@@ -342,6 +342,8 @@ typedef struct sectile_device_kernel_info {
   int32_t registers;    /* of a thread; -1 where the package does not tell */
   int64_t shared_bytes; /* of a block */
   int64_t spill_bytes;  /* of a thread, stored and loaded; -1 where the package does not tell */
+  int64_t launch_shared_bytes; /* of shared_bytes, what a launch has to give; the kernel declares
+                                  the others */
 } sectile_device_kernel_info;
 
 /** Fills *info; SECTILE_INVALID_ARGUMENT if `kernel` is out of range or the target is the CPU. */

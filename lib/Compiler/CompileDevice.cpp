@@ -257,7 +257,7 @@ private:
           kernel.sharedBytes += llvm::alignTo(
               cast<LLVM::LLVMArrayType>(variable.getGlobalType()).getNumElements(), 16);
       if (auto dynamic = function->getAttrOfType<IntegerAttr>(simt::kDynamicSharedAttr))
-        kernel.sharedBytes = dynamic.getInt();
+        kernel.sharedBytes = kernel.launchSharedBytes = dynamic.getInt(); // all or nothing
       KernelFacts &facts = level.facts.emplace_back();
       if (auto messages = function->getAttrOfType<ArrayAttr>(simt::kFailuresAttr))
         for (auto message : messages.getAsRange<StringAttr>())

@@ -28,7 +28,7 @@ using namespace sectile;
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
                   sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 &&
-                  sizeof(sectile_package_descriptor) == 176 && sizeof(sectile_abi_loop) == 8 &&
+                  sizeof(sectile_package_descriptor) == 184 && sizeof(sectile_abi_loop) == 8 &&
                   sizeof(sectile_abi_image) == 24 && sizeof(sectile_abi_device_kernel) == 24 &&
                   sizeof(sectile_abi_device) == 32 && sizeof(sectile_abi_piece) == 32,
               "the directives below follow the structures member by member");
@@ -192,7 +192,7 @@ std::pair<std::string, std::string> writeLoops(Writer &writer, ArrayRef<Compiled
 
 /// Tables that a target's entry points to.
 struct TargetTables {
-  std::string kernels, levels, images, deviceKernels;
+  std::string kernels, levels, images, deviceKernels, launchShared;
 };
 
 TargetTables writeTables(Writer &writer, const CompiledTarget &target) {
@@ -232,6 +232,9 @@ TargetTables writeTables(Writer &writer, const CompiledTarget &target) {
     writer.quad(kernel.sharedBytes);
     writer.quad(kernel.spillBytes);
   }
+  tables.launchShared = writer.begin();
+  for (const DeviceKernel &kernel : target.deviceKernels)
+    writer.quad(kernel.launchSharedBytes);
   return tables;
 }
 
@@ -301,6 +304,12 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
     writer.quad(own.deviceKernels);
     writer.quad(target.constantsOffset);
   }
+  std::string launchShared = writer.begin();
+  for (auto [target, own] : llvm::zip_equal(targets, tables))
+    if (target.deviceKernels.empty())
+      writer.quad(uint64_t(0));
+    else
+      writer.quad(own.launchShared);
 
   std::string pieces = writer.begin();
   for (const Piece &piece : constants.pieces) {
@@ -342,6 +351,7 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.quad(deviceTable);
   writer.quad(pieces);
   writer.quad(constants.pieces.size());
+  writer.quad(launchShared);
   writer.directive("\t.size " SECTILE_PACKAGE_SYMBOL ", . - " SECTILE_PACKAGE_SYMBOL);
   writer.flush();
   std::string text = writer.finish();

@@ -40,6 +40,8 @@ struct DeviceImage {
 struct DeviceKernel {
   int32_t threads = 1, registers = -1;
   int64_t sharedBytes = 0, spillBytes = -1;
+  /// Of `sharedBytes`, what the launch gives.
+  int64_t launchSharedBytes = 0;
 };
 
 /// All that a package holds for one target.

@@ -125,6 +125,12 @@ bool Checker::checkDevice(const sectile_abi_target &target, const sectile_abi_de
   for (uint32_t i = 0; i < device.num_images; ++i)
     if (!device.images[i].data || device.images[i].reserved != 0)
       return refuse("image %u of target '%s' is damaged", i, target.name);
+  const int64_t *launchShared = launchSharedOf(package, target);
+  for (uint32_t i = 0; launchShared && i < target.num_kernels; ++i)
+    if (launchShared[i] < 0 || launchShared[i] > device.kernels[i].shared_bytes)
+      return refuse("launches of kernel '%s' give %" PRId64 " of %" PRId64
+                    " bytes of shared memory",
+                    target.kernels[i].name, launchShared[i], device.kernels[i].shared_bytes);
   for (uint32_t i = 0; i < target.num_kernels; ++i)
     if (device.kernels[i].threads < 1 || device.kernels[i].shared_bytes < 0)
       return refuse("kernel '%s' expects at least one thread, but has %d", target.kernels[i].name,
@@ -273,6 +279,14 @@ sectile_status Checker::check() {
 const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor) {
   constexpr size_t kSize = offsetof(sectile_package_descriptor, devices) + sizeof(void *);
   return descriptor.size < kSize ? nullptr : descriptor.devices;
+}
+
+const int64_t *launchSharedOf(const sectile_package_descriptor &descriptor,
+                              const sectile_abi_target &target) {
+  constexpr size_t kSize = offsetof(sectile_package_descriptor, launch_shared) + sizeof(void *);
+  if (descriptor.size < kSize || !descriptor.launch_shared)
+    return nullptr;
+  return descriptor.launch_shared[&target - descriptor.targets];
 }
 
 std::span<const sectile_abi_piece> piecesOf(const sectile_package_descriptor &descriptor) {

@@ -25,6 +25,10 @@ sectile_status checkDescriptor(const sectile_package_descriptor &descriptor, Mes
 /// The files of a folder that the constants lie in; none where they are in one place.
 std::span<const sectile_abi_piece> piecesOf(const sectile_package_descriptor &descriptor);
 
+/// What launches of a target's kernels have to give of their shared memory; null: nothing.
+const int64_t *launchSharedOf(const sectile_package_descriptor &descriptor,
+                              const sectile_abi_target &target);
+
 /// What the targets have beside code of the CPU; null in packages that do not tell.
 const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor);
 

@@ -331,6 +331,8 @@ sectile_status sectile_package_get_device_kernel(const sectile_package *package,
   result.registers = code.registers;
   result.shared_bytes = code.shared_bytes;
   result.spill_bytes = code.spill_bytes;
+  if (const int64_t *launchShared = launchSharedOf(*package->descriptor, *package->target))
+    result.launch_shared_bytes = launchShared[kernel];
   return writeResult(info, result);
 }
 

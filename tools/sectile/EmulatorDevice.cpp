@@ -47,8 +47,13 @@ public:
   sectile_device get() override { return {launchThis, this}; }
 
   Result<Done> attach(const Model &package) override {
-    for (const sectile_kernel_info &kernel : package.kernels)
-      names.emplace_back(kernel.name);
+    for (uint32_t k = 0; k < package.kernels.size(); ++k) {
+      names.emplace_back(package.kernels[k].name);
+      sectile_device_kernel_info info = {};
+      info.size = sizeof info;
+      (void)sectile_package_get_device_kernel(package.package(), k, &info); // 0 for none
+      launchShared.push_back(static_cast<uint64_t>(info.launch_shared_bytes));
+    }
     sectile_image_info image = {};
     image.size = sizeof image;
     for (uint32_t i = 0; sectile_package_get_image(package.package(), i, &image) == SECTILE_OK; ++i)
@@ -207,8 +212,7 @@ private:
     emulator::LaunchOptions settings;
     settings.grid.x = static_cast<uint32_t>(launch.blocks);
     settings.block.x = static_cast<uint32_t>(simt::getBlockThreads(kernel->function));
-    if (auto dynamic = kernel->function->getAttrOfType<IntegerAttr>(simt::kDynamicSharedAttr))
-      settings.dynamicSharedBytes = static_cast<uint64_t>(dynamic.getInt());
+    settings.dynamicSharedBytes = launchShared[launch.kernel];
     settings.checkRaces = options.races;
     settings.countMemory = options.countsMemory;
     settings.orderSeed = options.seed;
@@ -260,6 +264,7 @@ private:
   std::unique_ptr<MLIRContext> context;
   OwningOpRef<ModuleOp> module;
   std::vector<std::string> names;
+  std::vector<uint64_t> launchShared; // by kernel, as the package says
   std::map<uint32_t, Kernel> kernels;
   std::vector<emulator::MemoryCount> counts;
   std::string diagnostics;

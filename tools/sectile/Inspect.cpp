@@ -329,6 +329,7 @@ void writeKernels(JsonWriter &json, const Model &model) {
       };
       write("threads", info.threads);
       write("shared_bytes", info.shared_bytes);
+      write("launch_shared_bytes", info.launch_shared_bytes);
       write("registers", info.registers);
       write("spill_bytes", info.spill_bytes);
       json.endObject();

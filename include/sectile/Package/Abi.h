@@ -173,7 +173,7 @@ typedef struct sectile_abi_image {
 typedef struct sectile_abi_device_kernel {
   int32_t threads;      /* of a block, all along x */
   int32_t registers;    /* of a thread, in 32 bits; -1 where no assembler was there to tell */
-  int64_t shared_bytes; /* of a block, all declared by the kernel itself */
+  int64_t shared_bytes; /* of a block, see launch_shared for who provides them */
   int64_t spill_bytes;  /* stored and loaded by a thread; -1 like registers */
 } sectile_abi_device_kernel;
 
@@ -309,6 +309,10 @@ typedef struct sectile_package_descriptor {
   /* Not in packages before constants could lie in several files. */
   const sectile_abi_piece *pieces; /* by offset, apart from each other */
   uint64_t num_pieces;
+  /** num_targets entries, each null or with an entry for each kernel: how many of its shared_bytes
+   * the launch has to give (dynamic shared memory); the kernel itself declares the others. Null:
+   * kernels declare all. */
+  const int64_t *const *launch_shared;
 } sectile_package_descriptor;
 
 #ifdef __cplusplus

@@ -136,6 +136,12 @@ TEST_F(Add, NeedsADeviceOnlyToRun) {
   EXPECT_EQ(kernel.threads, 64);
   EXPECT_EQ(kernel.registers, 20);
   EXPECT_EQ(kernel.shared_bytes, 256);
+  EXPECT_EQ(kernel.launch_shared_bytes, 128);
+  Failure tooMuch = loadFailure(packagePath("bad-launch"));
+  EXPECT_EQ(tooMuch.status, SECTILE_INVALID_PACKAGE);
+  EXPECT_NE(tooMuch.message.find("launches of kernel 'add' give 257 of 256 bytes of shared memory"),
+            std::string::npos)
+      << tooMuch.message;
   EXPECT_EQ(kernel.spill_bytes, -1);
   EXPECT_EQ(sectile_package_get_device_kernel(package.get(), 1, &kernel), SECTILE_INVALID_ARGUMENT);
   // Packages of CPU code have neither.

@@ -79,6 +79,11 @@ static const sectile_abi_image images[] = {
     {.kind = SECTILE_ABI_IMAGE_PTX, .data = "ptx", .bytes = 3}};
 static const sectile_abi_device_kernel deviceKernels[] = {
     {.threads = 64, .registers = 20, .shared_bytes = 256, .spill_bytes = -1}};
+#ifndef LAUNCH_SHARED
+#define LAUNCH_SHARED 128
+#endif
+static const int64_t launchShared[] = {LAUNCH_SHARED};
+static const int64_t *const launchSharedOf[] = {launchShared};
 static const sectile_abi_device devices[] = {
     {.num_images = 1, .images = images, .kernels = deviceKernels}};
 #else
@@ -93,9 +98,11 @@ static const sectile_abi_target targets[] = {
     {.name = TARGET, KERNELS(kernels), LEVELS(levels), .prepare = prepare, .run = run}};
 
 EXPORTED const sectile_package_descriptor sectile_package = {
-    PACKAGE_HEADER,     .model_name = "add", INPUTS(inputs), OUTPUTS(outputs),
-    SYMBOLS(symbols),   TARGETS(targets),    .loops = loops, .loop_ends = loopEnds,
+    PACKAGE_HEADER,     .model_name = "add",
+    INPUTS(inputs),     OUTPUTS(outputs),
+    SYMBOLS(symbols),   TARGETS(targets),
+    .loops = loops,     .loop_ends = loopEnds,
 #ifdef DEVICE
-    .devices = devices,
+    .devices = devices, .launch_shared = launchSharedOf,
 #endif
 };
