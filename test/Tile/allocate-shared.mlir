@@ -24,6 +24,28 @@ tile.kernel @chain(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) attributes {t
 
 // -----
 
+// What is copied to belongs to the copy until a wait.
+// CHECK-LABEL: tile.kernel @under_way
+// CHECK: tile.alloc[] {tile.offset = 0 : i64} : <64xf32>
+// CHECK: tile.alloc[] {tile.offset = 256 : i64} : <64xf32>
+// CHECK: tile.alloc[] {tile.offset = 0 : i64} : <32xf32>
+#row = #tile.layout<[64], register = [2:d0], lane = [32:d0*2]>
+tile.kernel @under_way(%x: !tile.view<64xf32>, %y: !tile.view<64xf32>) attributes {tile.target = "sm_80", tile.warps = 1 : i64} {
+  %a = tile.alloc [] : !tile.view<64xf32>
+  %b = tile.alloc [] : !tile.view<64xf32>
+  %c = tile.alloc [] : !tile.view<32xf32>
+  %t = tile.load %x at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+  tile.store %t, %a at affine_map<(t) -> (t)>[] {tile.async} : tensor<64xf32, #row>, !tile.view<64xf32>
+  tile.commit_copies
+  %u = tile.load %y at affine_map<(t) -> (t)>[] : !tile.view<64xf32> -> tensor<64xf32, #row>
+  tile.store %u, %b at affine_map<(t) -> (t)>[] : tensor<64xf32, #row>, !tile.view<64xf32>
+  tile.wait_copies 0
+  tile.store %u, %c at affine_map<(t) -> (t floordiv 2)>[] : tensor<64xf32, #row>, !tile.view<32xf32>
+  tile.return
+}
+
+// -----
+
 // A loop needs what it uses as a whole.
 // CHECK-LABEL: tile.kernel @loop
 // CHECK: tile.alloc[] {tile.offset = 0 : i64}

@@ -56,14 +56,45 @@ struct Need {
 };
 } // namespace
 
-static void extend(Need &need, Value value, const llvm::DenseMap<Operation *, int64_t> &positions,
-                   Block *body) {
+namespace {
+/// Where the ops of a kernel's body stand; those inside of an op, where it does.
+class Timeline {
+public:
+  explicit Timeline(Block *body) : body(body) {
+    for (Operation &op : *body) {
+      auto position = static_cast<int64_t>(positions.size());
+      positions[&op] = position;
+      op.walk([&](WaitCopiesOp wait) {
+        if (wait.getPending() == 0 && (waits.empty() || waits.back() != position))
+          waits.push_back(position);
+      });
+    }
+  }
+  int64_t positionOf(Operation *op) const {
+    return positions.lookup(body->findAncestorOpInBlock(*op));
+  }
+  /// Where all copies that were begun at `position` have ended for certain.
+  int64_t endOfCopies(int64_t position) const {
+    const auto *wait = llvm::lower_bound(waits, position);
+    return wait == waits.end() ? static_cast<int64_t>(positions.size()) : *wait;
+  }
+
+private:
+  Block *body;
+  llvm::DenseMap<Operation *, int64_t> positions;
+  SmallVector<int64_t> waits;
+};
+} // namespace
+
+static void extend(Need &need, Value value, const Timeline &timeline) {
   for (Operation *user : value.getUsers()) {
-    int64_t position = positions.lookup(body->findAncestorOpInBlock(*user));
+    int64_t position = timeline.positionOf(user);
     need.first = std::min(need.first, position);
     need.last = std::max(need.last, position);
+    if (auto store = dyn_cast<StoreOp>(user); store && store->hasAttr(kAsyncAttr))
+      need.last = std::max(need.last, timeline.endOfCopies(position));
     if (auto window = dyn_cast<ViewOp>(user))
-      extend(need, window.getResult(), positions, body);
+      extend(need, window.getResult(), timeline);
   }
 }
 
@@ -78,16 +109,14 @@ struct AllocateSharedPass : tile::impl::TileAllocateSharedPassBase<AllocateShare
       return signalPassFailure(); // an error says why
     const target::GpuTarget *target = device->target;
     Block *body = &kernel.getBody().front();
-    llvm::DenseMap<Operation *, int64_t> positions;
-    for (auto [position, op] : llvm::enumerate(*body))
-      positions[&op] = static_cast<int64_t>(position);
+    Timeline timeline(body);
     SmallVector<Need> needs;
     for (auto alloc : body->getOps<AllocOp>()) {
       std::optional<int64_t> bytes = getSharedBytes(alloc);
       if (!bytes)
         continue; // tile-to-simt says why not
       Need need{alloc, *bytes, INT64_MAX, -1};
-      extend(need, alloc.getResult(), positions, body);
+      extend(need, alloc.getResult(), timeline);
       needs.push_back(need);
     }
     llvm::sort(needs, [](const Need &a, const Need &b) {

@@ -142,7 +142,8 @@ def TileStageOperandsPass : Pass<"tile-stage-operands", "::sectile::tile::Kernel
 
     An operand stays as it is, with a remark that says why, if it is computed, gathered, used
     elsewhere, masked with something else than zero, written by the loop, or if no 4 bytes of it are
-    neighbours in memory; then so does the other one. `tile-pipeline` follows.
+    neighbours in memory; then so does the other one. On devices without asynchronous copies (AMD's)
+    all of them do. `tile-pipeline` follows.
 
     Postcondition: the same program; copies are followed by a group of their own and a wait for it.
 
@@ -186,7 +187,8 @@ def TilePipelinePass : Pass<"tile-pipeline", "::sectile::tile::KernelOp"> {
     The choice `stages` of the kernel's schedule, 1 to 4, says how many buffers; else they are as many
     as hide a copy's latency behind the products of an iteration, by the device's published rates, as
     fit half of a core's shared memory, and as there are iterations. A loop stays as it is if its step
-    is no constant, or if where it copies from depends on what it computes. Runs after
+    is no constant, if where it copies from depends on what it computes, or if the memory that it
+    copies to has no `tile.placement` or is used by anything but loads of the loop. Runs after
     `tile-stage-operands`, before `tile-to-simt`.
 
     Postcondition: the same program.
@@ -221,8 +223,9 @@ def TileAllocateSharedPass : Pass<"tile-allocate-shared", "::sectile::tile::Kern
   let description = [{
     Each `tile.alloc` of known size gets `tile.offset`, the byte of the block's shared memory that it
     begins at, a multiple of 128. Allocs that are never needed together, where a loop or branch of
-    the kernel's body counts as one op, may have the same bytes. If the device has fewer than are
-    needed, that is an error that names the kernel, the device and the bytes. `tile-to-simt` follows.
+    the kernel's body counts as one op and a copy lasts until a wait for all, may have the same bytes.
+    If the device has fewer than are needed, that is an error that names the kernel, the device and
+    the bytes. `tile-to-simt` follows.
 
     ```mlir
     #row = #tile.layout<[64], register = [2:d0], lane = [32:d0*2]>
