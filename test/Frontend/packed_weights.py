@@ -64,8 +64,10 @@ def dense(array: np.ndarray) -> str:
 
 
 def write_model(path: str, form: Format, codes: np.ndarray, scale: np.ndarray, zero: np.ndarray | None,
-                block: Tuple[int, int], rows: int, element: str, turned: bool) -> None:  # fmt: skip
-    """A function that dequantizes weights and multiplies; `turned` weights are [N, K]."""
+                block: Tuple[int, int], rows: int, element: str, turned: bool,
+                steps: np.ndarray | None = None, steps_block: int = 0) -> None:  # fmt: skip
+    """A function that dequantizes weights and multiplies; `turned` weights are [N, K]. With `steps`, the second input's
+    values, scales for each `steps_block` elements of a row (0: all), rows are rounded to 8 bits before."""
     depth, columns = codes.shape
     held, scales, zeros = (array if array is None or not turned else np.ascontiguousarray(array.T)
                            for array in (codes, scale, zero))  # fmt: skip
@@ -76,7 +78,8 @@ def write_model(path: str, form: Format, codes: np.ndarray, scale: np.ndarray, z
 
     q, s, w = tensor(held.shape, "i8"), tensor(scales.shape, "f32"), tensor(held.shape, element)
     x, y, k = tensor((rows, depth), element), tensor((rows, columns), element), tensor((depth, columns), element)
-    lines = [f"func.func @main(%x: {x}) -> {y} {{",
+    given = "" if steps is None else f", %steps: {tensor(steps.shape, 'f32')}"
+    lines = [f"func.func @main(%x: {x}{given}) -> {y} {{",
              f"  %q = arith.constant {dense(held)} : {q}",
              f"  %s = arith.constant {dense(scales)} : {s}"]  # fmt: skip
     if zeros is not None:
@@ -88,9 +91,16 @@ def write_model(path: str, form: Format, codes: np.ndarray, scale: np.ndarray, z
     if turned:
         lines += [f"  %e = tensor.empty() : {k}",
                   f"  %t = linalg.transpose ins(%w : {w}) outs(%e : {k}) permutation = [1, 0]"]  # fmt: skip
+    left = "%x"
+    if steps is not None:
+        bytes_, t = tensor((rows, depth), "i8"), tensor(steps.shape, "f32")
+        attributes = f'{{format = "int8", block = [1, {steps_block}]}}'
+        lines += [f"  %bytes = graph.quantize %x scale %steps {attributes} : ({x}, {t}) -> {bytes_}",
+                  f"  %left = graph.dequantize %bytes scale %steps {attributes} : ({bytes_}, {t}) -> {x}"]  # fmt: skip
+        left = "%left"
     lines += [f"  %zero = arith.constant 0.0 : {element}", f"  %i = tensor.empty() : {y}",
               f"  %f = linalg.fill ins(%zero : {element}) outs(%i : {y}) -> {y}",
-              f"  %y = linalg.matmul ins(%x, %{'t' if turned else 'w'} : {x}, {k}) outs(%f : {y}) -> {y}",
+              f"  %y = linalg.matmul ins({left}, %{'t' if turned else 'w'} : {x}, {k}) outs(%f : {y}) -> {y}",
               f"  return %y : {y}", "}"]  # fmt: skip
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -116,31 +126,41 @@ def run_case(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> 
     def spread(array: np.ndarray) -> np.ndarray:
         return np.repeat(array, group or depth, 0)[:depth]
 
+    steps, steps_block = None, int(rng.choice([0, group or 32, 64]))
+    if element == "f32" and rng.integers(0, 2):
+        steps = (rng.random((rows, -(-depth // (steps_block or depth)))) * 0.02 + 0.01).astype(np.float32)
     write_model(f"{folder}/model.mlir", form, hold(codes), scale, None if zero is None else hold(zero), block,
-                rows, element, turned)  # fmt: skip
+                rows, element, turned, steps, steps_block)  # fmt: skip
     kind = np.float16 if element == "f16" else np.float32
     x = rng.normal(size=(rows, depth)).astype(kind)
     np.save(f"{folder}/in0.npy", x)
+    if steps is not None:
+        np.save(f"{folder}/in1.npy", steps)
     what = (f"{rows} x {depth} x {columns}, {form.text[:40]}, groups of {group}, {'one zero point each, ' * (zero is not None)}"
-            f"{element}{', transposed' * turned}")  # fmt: skip
+            f"{element}{', transposed' * turned}{'' if steps is None else f', rows in bytes for {steps_block}'}")  # fmt: skip
     compile_it = [sectile, "compile", f"{folder}/model.mlir", "-o", f"{folder}/package", f"--cpu-levels={','.join(LEVELS)}",
                   "--explain"]  # fmt: skip
     done = subprocess.run(compile_it, capture_output=True, text=True, timeout=300)
     if done.returncode:
         return [f"{what}: compile: status {done.returncode}: {done.stderr}"]
     packed = f"codes of {bits} bits packed" in done.stdout
-    if packed != (bits < 8) and depth != 1 and columns > 32:
+    if steps is None and packed != (bits < 8) and depth != 1 and columns > 32:
         return [f"{what}: codes are {'' if packed else 'not '}packed: {done.stdout}"]
     table = np.array(form.table)
     shift = 0.0 if zero is None else spread(table[zero])
     weights = ((table[codes] - shift).astype(np.float32) * spread(scale)).astype(np.float64)
+    if steps is not None:
+        each = np.repeat(steps, steps_block or depth, 1)[:, :depth]
+        x = np.clip(np.rint(x / each), -128, 127) * each.astype(np.float64)
     expected, sums = x.astype(np.float64) @ weights, np.abs(x).astype(np.float64) @ np.abs(weights)
-    bound = sums * (depth + 2) * 2.0**-24
+    # A row's numbers are rounded too where they are codes and a scale.
+    bound = sums * (depth + (2 if steps is None else 4)) * 2.0**-24
     if element == "f16":
         bound += sums * 2.0**-11 + np.abs(expected) * 2.0**-10 + 2.0**-24
     problems = []
     for level in LEVELS:
-        run_it = [sectile, "run", f"{folder}/package", f"--output-dir={folder}", f"--input=in0={folder}/in0.npy"]
+        run_it = [sectile, "run", f"{folder}/package", f"--output-dir={folder}", f"--input=in0={folder}/in0.npy",
+                  *([] if steps is None else [f"--input=in1={folder}/in1.npy"])]  # fmt: skip
         done = subprocess.run(run_it, capture_output=True, text=True, timeout=300,
                               env={**os.environ, "SECTILE_CPU_LEVEL": level})  # fmt: skip
         if done.returncode:
@@ -152,18 +172,19 @@ def run_case(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> 
     return problems
 
 
-def run_verify(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> str:
+def run_verify(sectile: str, rng: np.random.Generator, folder: str, bits: int, in_bytes: bool) -> str:
     """The interpreter, which reads the bits by their declaration, before and after every pass."""
     form, depth, columns = integer(bits, True), 133, 131
     codes = rng.integers(0, len(form.table), (depth, columns))
     scale = (rng.random((-(-depth // 32), columns)) + 0.5).astype(np.float32)
     held = np.vectorize(form.hold, otypes=[np.int8])(codes)
-    write_model(f"{folder}/model.mlir", form, held, scale, None, (32, 1), 2, "f32", False)
+    steps = (rng.random((2, -(-depth // 64))) * 0.02 + 0.01).astype(np.float32) if in_bytes else None
+    write_model(f"{folder}/model.mlir", form, held, scale, None, (32, 1), 2, "f32", False, steps, 64)
     done = subprocess.run([sectile, "verify", f"{folder}/model.mlir", "--level=avx2"], capture_output=True, text=True,
                           timeout=300)  # fmt: skip
-    unrolled = re.search(r"equal +\S*tile-unroll-codes", done.stdout)
+    unrolled = re.search(rf"equal +\S*tile-{'multiply' if in_bytes else 'unroll'}-codes", done.stdout)
     if done.returncode or not unrolled:
-        return f"verify, {bits} bits: status {done.returncode}: {done.stdout}{done.stderr}"
+        return f"verify, {bits} bits{', rows in bytes' * in_bytes}: status {done.returncode}: {done.stdout}{done.stderr}"
     return "passed"
 
 
@@ -223,9 +244,9 @@ def main() -> int:
                 counts[kind] += 1
                 if kind == "failed":
                     print(f"FAILED: {problem}")
-    for bits in (3, 4):
+    for bits, in_bytes in ((3, False), (4, False), (3, True), (8, True)):
         with tempfile.TemporaryDirectory() as folder:
-            problem = run_verify(arguments.sectile, rng, folder, bits)
+            problem = run_verify(arguments.sectile, rng, folder, bits, in_bytes)
             counts["passed" if problem == "passed" else "failed"] += 1
             if problem != "passed":
                 print(f"FAILED: {problem}")

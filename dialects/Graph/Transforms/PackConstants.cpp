@@ -179,7 +179,7 @@ static void packCodes(Value argument, Packing &packing) {
                               llvm::divideCeil(element.getWidth(), 8));
   int64_t after =
       countBytes(tile::getMemoryShape(type.getShape(), packed), tile::kPackedWordBits / 8);
-  if (isForBytes ? after > before + before / 64 : after >= before)
+  if (isForBytes ? after > before + before / 16 : after >= before)
     return;
   if (!packing.memory)
     packing.reason = "row by row";

@@ -357,11 +357,24 @@ private:
       return type ? cast<RankedTensorType>(value.getType()).clone(to) : to;
     };
     if (element.isInteger(8)) {
-      bool isSigned =
-          numbers::holdsSigned(numbers::getFormat(product.columns.dequantize.getFormat()));
+      // Its low bits are the code.
+      formats::Format format = numbers::getFormat(product.columns.dequantize.getFormat());
       Type word = wide(builder.getI32Type());
-      value = isSigned ? arith::ExtSIOp::create(builder, loc, word, value).getResult()
-                       : arith::ExtUIOp::create(builder, loc, word, value).getResult();
+      auto constant = [&](int64_t number) -> Value {
+        Attribute attr = builder.getI32IntegerAttr(static_cast<int32_t>(number));
+        if (auto tensor = dyn_cast<RankedTensorType>(word))
+          attr = DenseElementsAttr::get(tensor, attr);
+        return arith::ConstantOp::create(builder, loc, cast<TypedAttr>(attr));
+      };
+      value = arith::ExtUIOp::create(builder, loc, word, value);
+      if (numbers::holdsSigned(format)) {
+        Value unused = constant(32 - format.getBits());
+        value = arith::ShLIOp::create(builder, loc, value, unused);
+        value = arith::ShRSIOp::create(builder, loc, value, unused);
+      } else {
+        value = arith::AndIOp::create(builder, loc, value,
+                                      constant((int64_t(1) << format.getBits()) - 1));
+      }
     } else if (!element.isF32()) {
       value = arith::ExtFOp::create(builder, loc, wide(builder.getF32Type()), value);
     }
@@ -384,7 +397,10 @@ private:
     if (codes.offset != 0 || zero) {
       Value each = BroadcastOp::create(builder, loc, whole, sumRows(first, size),
                                        builder.getDenseI64ArrayAttr({1}));
-      Value offset = makeSplat(whole, codes.offset);
+      // A zero point is the number of its code, whose own bias is the codes'.
+      bool isSigned =
+          numbers::holdsSigned(numbers::getFormat(product.columns.dequantize.getFormat()));
+      Value offset = makeSplat(whole, zero && !isSigned ? 0 : codes.offset);
       if (zero)
         offset = arith::SubIOp::create(
             builder, loc, offset,
