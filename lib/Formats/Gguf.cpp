@@ -119,6 +119,30 @@ void sectile::formats::decodeGguf(const GgufType &type, const uint8_t *block, do
   }
 }
 
+unsigned sectile::formats::splitGguf(const GgufType &type, const uint8_t *block,
+                                     std::vector<uint8_t> &codes, std::vector<double> &scales,
+                                     std::vector<double> &mins) {
+  unsigned parts = 1;
+  for (const std::optional<BlockField> *field : {&type.d, &type.scales, &type.m, &type.mins})
+    if (*field)
+      parts = std::max(parts, (*field)->count);
+  unsigned length = type.elements / parts;
+  codes.resize(type.elements);
+  for (unsigned j = 0; j < type.elements; ++j)
+    codes[j] = static_cast<uint8_t>(readField(type.codes, block, j));
+  scales.resize(parts);
+  mins.resize(parts);
+  for (unsigned part = 0; part < parts; ++part) {
+    unsigned j = part * length;
+    scales[part] = readNumber(type.d, block, j, type.elements, 1) *
+                   readNumber(type.scales, block, j, type.elements, 1);
+    mins[part] = type.m ? type.minSign * readNumber(type.m, block, j, type.elements, 0) *
+                              readNumber(type.mins, block, j, type.elements, 1)
+                        : 0;
+  }
+  return length;
+}
+
 //===----------------------------------------------------------------------===//
 // Encoding
 //===----------------------------------------------------------------------===//

@@ -187,7 +187,7 @@ def run_refusals(sectile: str, folder: str) -> List[str]:
         ("model", ["--format=nf4,zero"], 2, "consecutive integers"),
         ("model", ["--format=int4,group=0"], 2, "expects group to be"),
         ("model", ["--format=int4,size=3"], 2, "expects FORMAT"),
-        ("model", ["--format=int4", "--method=best"], 2, "expects --method to be rtn or mse"),
+        ("model", ["--format=int4", "--method=best"], 2, "expects --method to be rtn, mse or gptq"),
         ("model", ["--format=int4", "--skip=("], 2, "--skip"),
         ("model", [], 2, "expects --format"),
         ("nan", ["--format=int4"], 1, "weight 'A': expects finite numbers, but got nan in column 5, row 0"),
