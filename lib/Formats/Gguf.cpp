@@ -39,6 +39,8 @@ static bool holds(const BitSegment &segment, unsigned index) {
 }
 
 static uint32_t readBits(const uint8_t *block, unsigned bit, unsigned width) {
+  if (bit % 8 + width <= 8) // as almost all are
+    return static_cast<uint32_t>(block[bit / 8] >> (bit % 8)) & ((1u << width) - 1);
   uint32_t value = 0;
   for (unsigned i = 0; i < width; ++i)
     value |= static_cast<uint32_t>(block[(bit + i) / 8] >> ((bit + i) % 8) & 1) << i;

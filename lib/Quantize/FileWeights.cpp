@@ -10,6 +10,8 @@
 #include "lib/Frontend/ModelFile.h"
 #include "sectile/Formats/Gguf.h"
 
+#include "llvm/Support/Parallel.h"
+
 #include <cmath>
 
 using namespace sectile;
@@ -254,6 +256,62 @@ bool FileWeights::canKeep(const Weight &weight) const {
   return found != waiting.end() && weight.isTurned != entries[found->second].taken.isTurned;
 }
 
+namespace {
+/// Takes blocks apart into codes, scales and zero points.
+struct BlockTaker {
+  const formats::GgufType &type;
+  int64_t length; ///< of a part
+  uint8_t flip;   ///< of codes
+  Codes &made;
+
+  /// What was taken so far, and what zero points lost by rounding.
+  struct Sums {
+    double squares = 0, squaredErrors = 0, largestError = 0;
+    int64_t badBlock = 0;
+    const char *problem = nullptr; ///< what is wrong with a scale of that block
+  };
+
+  /// Takes the block of that number; false, with a problem, if a scale is not what it should be.
+  bool take(const uint8_t *block, int64_t number, Sums &sums) const {
+    std::vector<uint8_t> codes;
+    std::vector<double> scales, mins;
+    formats::splitGguf(type, block, codes, scales, mins);
+    auto part = number * static_cast<int64_t>(scales.size());
+    for (size_t i = 0; i < scales.size(); ++i, ++part) {
+      bool isConstant = type.m && scales[i] == 0;
+      double scale = isConstant ? 1 : scales[i];
+      auto rounded = static_cast<float>(scale);
+      sums.badBlock = number;
+      if (!std::isfinite(scales[i]) || !std::isfinite(mins[i]))
+        sums.problem = " is not finite";
+      // A half float times an integer of 8 bits, or a power of two: no declared type has more.
+      else if (rounded != scale)
+        sums.problem = " has no exact form in float32";
+      if (sums.problem)
+        return false;
+      made.scales[part] = rounded;
+      if (type.m) // number * scale + min = (number - zero) * scale
+        made.floatZeros[part] = static_cast<float>(-mins[i] / scale);
+      // Without a scale all numbers are the min: the code of zero gives it.
+      auto first = codes.begin() + static_cast<int64_t>(i) * length;
+      if (isConstant)
+        std::fill_n(first, length, static_cast<uint8_t>(*type.codes.format.encode(0)));
+      double error = type.m ? std::fabs(made.floatZeros[part] * scale + mins[i]) : 0;
+      sums.squaredErrors += static_cast<double>(length) * error * error;
+      sums.largestError = std::max(sums.largestError, error);
+      for (int64_t k = 0; type.m && k < length; ++k) {
+        double value = type.codes.format.decode(first[k]) * scale + mins[i];
+        sums.squares += value * value;
+      }
+    }
+    uint8_t *to = made.codes.data() + number * type.elements;
+    for (uint8_t code : codes)
+      *to++ = code ^ flip;
+    return true;
+  }
+};
+} // namespace
+
 Expected<std::optional<FileCodes>> FileWeights::takeCodes(const Weight &weight) {
   Entry &entry = entries[waiting.lookup(weight.tensor->name())];
   const weights::WeightTensor &from = *entry.tensor;
@@ -274,51 +332,42 @@ Expected<std::optional<FileCodes>> FileWeights::takeCodes(const Weight &weight) 
     format = formats::Format::makeSigned(4);
   }
   FileCodes result{Scheme{format}, {}, std::string(type->name)};
-  const uint8_t *block = getBytes(entry).data() + from.offset;
-  std::vector<uint8_t> codes;
-  std::vector<double> scales, mins;
-  // The length of the parts does not depend on the block.
-  std::vector<uint8_t> empty(type->bytes);
-  result.scheme.group = formats::splitGguf(*type, empty.data(), codes, scales, mins);
-  Codes made(result.scheme, weight.columns, weight.depth);
+  const uint8_t *blocks = getBytes(entry).data() + from.offset;
+  auto numBlocks = static_cast<int64_t>(from.bytes / type->bytes);
+  {
+    // The length of the parts does not depend on the block.
+    std::vector<uint8_t> codes, empty(type->bytes);
+    std::vector<double> scales, mins;
+    result.scheme.group = formats::splitGguf(*type, empty.data(), codes, scales, mins);
+  }
+  Codes &made = result.codes;
+  made = Codes(result.scheme, weight.columns, weight.depth);
   if (type->m)
     made.floatZeros.resize(made.scales.size());
-  size_t at = 0, part = 0;
-  for (uint64_t b = 0; b < from.bytes / type->bytes; ++b, block += type->bytes) {
-    formats::splitGguf(*type, block, codes, scales, mins);
-    for (size_t i = 0; i < scales.size(); ++i, ++part) {
-      bool isConstant = type->m && scales[i] == 0;
-      double scale = isConstant ? 1 : scales[i];
-      auto rounded = static_cast<float>(scale);
-      if (!std::isfinite(scales[i]) || !std::isfinite(mins[i]))
-        return refuse(entry, "the scale of block " + Twine(b) + " is not finite");
-      // A half float times an integer of 8 bits, or a power of two: no declared type has more.
-      if (rounded != scale)
-        return refuse(entry, "the scale of block " + Twine(b) + " has no exact form in float32");
-      made.scales[part] = rounded;
-      if (type->m) // number * scale + min = (number - zero) * scale
-        made.floatZeros[part] = static_cast<float>(-mins[i] / scale);
-      // Without a scale all numbers are the min: the code of zero gives it.
-      if (isConstant)
-        std::fill_n(codes.begin() + static_cast<int64_t>(i) * result.scheme.group,
-                    result.scheme.group, static_cast<uint8_t>(*type->codes.format.encode(0)));
-    }
-    for (uint8_t code : codes)
-      made.codes[at++] = code ^ flip;
+  BlockTaker taker{*type, result.scheme.group, flip, made};
+  constexpr int64_t kPerTask = 64;
+  std::vector<BlockTaker::Sums> tasks((numBlocks + kPerTask - 1) / kPerTask);
+  llvm::parallelFor(0, tasks.size(), [&](size_t task) {
+    auto first = static_cast<int64_t>(task) * kPerTask;
+    for (int64_t b = first; b < std::min(first + kPerTask, numBlocks); ++b)
+      if (!taker.take(blocks + b * type->bytes, b, tasks[task]))
+        return;
+  });
+  for (const BlockTaker::Sums &sums : tasks) {
+    if (sums.problem)
+      return refuse(entry, "the scale of block " + Twine(sums.badBlock) + sums.problem);
+    made.squares += sums.squares;
+    made.squaredErrors += sums.squaredErrors;
+    made.largestError = std::max(made.largestError, sums.largestError);
   }
-  // What is left of the codes' numbers is what zero points lose by rounding.
-  std::vector<double> numbers(from.countElements());
-  if (auto decoded = weights::decodeNumbers(from, getBytes(entry), 0, numbers); !decoded)
-    return refusePlain("'" + entry.file->path + "': " + decoded.getMessage());
-  made.measure(result.scheme, llvm::ArrayRef<double>(numbers));
   entry.taken.note =
       type->m ? "keeps its codes; minima as zero points in float32" : "keeps its codes and scales";
-  result.codes = std::move(made);
   return std::optional(std::move(result));
 }
 
 std::vector<TakenWeight> FileWeights::finish() {
   std::vector<TakenWeight> result;
+  result.reserve(entries.size());
   for (Entry &entry : entries)
     result.push_back(std::move(entry.taken));
   return result;

@@ -145,7 +145,8 @@ static Expected<Factor> makeFactor(const Scheme &scheme, const Gram &gram) {
   if (mean == 0) // nothing was seen: every weight by itself
     mean = 1;
   // What rounding left of a singular matrix may need more than was asked for.
-  for (double damping = scheme.damping; damping <= 1; damping *= 10) {
+  double damping = scheme.damping;
+  while (damping <= 1) {
     factor.values.resize(depth * depth);
     for (int64_t i = 0; i < depth; ++i) {
       const double *row = &gram.values[factor.order[i] * depth];
@@ -155,6 +156,7 @@ static Expected<Factor> makeFactor(const Scheme &scheme, const Gram &gram) {
     }
     if (factorize(factor.values, depth))
       return factor;
+    damping *= 10;
   }
   return refuse("the products of its inputs are not positive definite, whatever is added to their "
                 "diagonal");

@@ -153,23 +153,13 @@ double Codes::decode(const Scheme &scheme, int64_t row, int64_t column) const {
   return (scheme.format.decode(codes[row * depth + column]) - zero) * scales[index];
 }
 
-template <typename T>
-static void measureErrors(Codes &codes, const Scheme &scheme, ArrayRef<T> values) {
-  codes.squares = codes.squaredErrors = codes.largestError = 0;
-  for (int64_t row = 0; row < codes.rows; ++row)
-    for (int64_t i = 0; i < codes.depth; ++i) {
-      double value = values[row * codes.depth + i];
-      double error = std::fabs(codes.decode(scheme, row, i) - value);
-      codes.squares += value * value;
-      codes.squaredErrors += error * error;
-      codes.largestError = std::max(codes.largestError, error);
-    }
-}
-
 void Codes::measure(const Scheme &scheme, ArrayRef<float> values) {
-  measureErrors(*this, scheme, values);
-}
-
-void Codes::measure(const Scheme &scheme, ArrayRef<double> values) {
-  measureErrors(*this, scheme, values);
+  squares = squaredErrors = largestError = 0;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t i = 0; i < depth; ++i) {
+      double value = values[row * depth + i], error = std::fabs(decode(scheme, row, i) - value);
+      squares += value * value;
+      squaredErrors += error * error;
+      largestError = std::max(largestError, error);
+    }
 }

@@ -63,6 +63,7 @@ std::optional<uint64_t> weights::countBytes(const ElementType &type,
 std::optional<std::string> weights::findOverlap(const std::vector<WeightTensor> &tensors,
                                                 bool forbidsGaps, uint64_t begin, uint64_t end) {
   std::vector<const WeightTensor *> order;
+  order.reserve(tensors.size());
   for (const WeightTensor &tensor : tensors)
     order.push_back(&tensor);
   std::sort(order.begin(), order.end(), [](const WeightTensor *a, const WeightTensor *b) {

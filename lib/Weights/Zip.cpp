@@ -169,6 +169,7 @@ formats::Result<std::vector<ZipMember>> weights::readZip(FileBytes bytes) {
   }
   // Members that share bytes make an archive of any size out of few (zip bombs).
   std::vector<const ZipMember *> order;
+  order.reserve(members.size());
   for (const ZipMember &member : members)
     order.push_back(&member);
   std::sort(order.begin(), order.end(),

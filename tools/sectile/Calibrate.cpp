@@ -66,7 +66,7 @@ public:
   TemporaryFolder &operator=(const TemporaryFolder &) = delete;
   ~TemporaryFolder() {
     if (!path.empty())
-      llvm::sys::fs::remove_directories(path);
+      (void)llvm::sys::fs::remove_directories(path);
   }
 
   llvm::SmallString<128> path;
@@ -178,6 +178,7 @@ Result<Done> runOn(const DataFile &file, Model &model, sectile_context *context,
   }
   for (int64_t i = 0; i < count; ++i) {
     std::vector<Tensor> values;
+    values.reserve(inputs.size());
     std::vector<sectile_tensor> given(inputs.size()), results(model.outputs.size());
     for (const Samples &samples : inputs)
       values.push_back(samples.get(i));

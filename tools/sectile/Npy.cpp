@@ -271,7 +271,8 @@ Result<std::vector<std::pair<std::string, Tensor>>> readNpz(const std::string &p
     return failure(kRefused, "'%s': %s", path.c_str(), members.getMessage().c_str());
   std::vector<std::pair<std::string, Tensor>> arrays;
   for (const weights::ZipMember &member : *members) {
-    std::string name = member.name, shown = path + "', array '" + name;
+    const std::string &name = member.name;
+    std::string shown = path + "', array '" + name;
     if (!name.ends_with(".npy"))
       return failure(kRefused, "'%s': expects arrays alone, but got '%s'", path.c_str(),
                      name.c_str());
@@ -281,8 +282,7 @@ Result<std::vector<std::pair<std::string, Tensor>>> readNpz(const std::string &p
     Result<Tensor> tensor = parseNpy(std::as_bytes(std::span(*content)), shown);
     if (!tensor)
       return tensor.failure();
-    name.resize(name.size() - 4);
-    arrays.emplace_back(std::move(name), std::move(*tensor));
+    arrays.emplace_back(name.substr(0, name.size() - 4), std::move(*tensor));
   }
   return arrays;
 }

@@ -90,7 +90,6 @@ struct Codes {
   double decode(const Scheme &scheme, int64_t row, int64_t column) const;
   /// Sets the squares and errors against what the codes were made of.
   void measure(const Scheme &scheme, llvm::ArrayRef<float> values);
-  void measure(const Scheme &scheme, llvm::ArrayRef<double> values);
 };
 
 /// Rounds a matrix. Each scale first goes through `roundScale`, to the type that will hold it.
