@@ -8,6 +8,7 @@
 #include "CalibrationModel.h"
 
 #include "CodesWriter.h"
+#include "ExternalData.h"
 
 #include <map>
 
@@ -21,6 +22,11 @@ static llvm::Error refuse(const Twine &why) { return llvm::createStringError(why
 
 /// Products that are held at once, in numbers: 1 GiB of doubles, beside the float32 of the run.
 static constexpr int64_t kMaxNumbers = int64_t(1) << 27;
+
+Calibrator::Calibrator(onnx::ModelProto given, const SumOutputs &sumOutputs)
+    : model(std::move(given)), sumOutputs(sumOutputs) {
+  written.data = moveOutData(*model.mutable_graph(), kCalibrationData);
+}
 
 void Calibrator::expect(StringRef weight, int64_t depth, StringRef tensor, bool isTurned) {
   auto [place, isNew] = places.try_emplace(weight, expected.size());
@@ -101,16 +107,13 @@ llvm::Error Calibrator::run(StringRef first) {
     for (const auto &input : inputs.tensors)
       tensors[input] = inputs.depth;
   }
-  std::string bytes;
-  {
-    ModelBuilder builder(model);
-    for (const auto &[input, depth] : tensors)
-      builder.addProducts(input.first, input.second, depth);
-    if (!builder.model.SerializeToString(&bytes))
-      return refuse("the model with products of its inputs has more than 2 GB");
-  }
+  ModelBuilder builder(model);
+  for (const auto &[input, depth] : tensors)
+    builder.addProducts(input.first, input.second, depth);
+  if (!builder.model.SerializeToString(&written.bytes))
+    return refuse("its structure has more than 2 GB");
   std::vector<std::vector<double>> sums;
-  if (llvm::Error error = sumOutputs(bytes, sums))
+  if (llvm::Error error = sumOutputs(written, sums))
     return error;
   for (; begin < end; ++begin) {
     const WeightInputs &inputs = expected[begin];

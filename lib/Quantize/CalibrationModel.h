@@ -27,9 +27,8 @@ struct WeightInputs {
 /// kernels do the work, and what comes out of a run does not grow with what goes in.
 class Calibrator {
 public:
-  /// `model` stays as it is while this lives.
-  Calibrator(const onnx::ModelProto &model, const SumOutputs &sumOutputs)
-      : model(model), sumOutputs(sumOutputs) {}
+  /// `model` holds all of its data.
+  Calibrator(onnx::ModelProto model, const SumOutputs &sumOutputs);
 
   /// Says that a weight will be asked for, in the order in which they will be.
   void expect(llvm::StringRef weight, int64_t depth, llvm::StringRef tensor, bool isTurned);
@@ -41,7 +40,8 @@ public:
 private:
   llvm::Error run(llvm::StringRef first);
 
-  const onnx::ModelProto &model;
+  onnx::ModelProto model; ///< without its larger tensors, which each run has as they are
+  WrittenModel written;
   const SumOutputs &sumOutputs;
   std::vector<WeightInputs> expected;
   llvm::StringMap<size_t> places; ///< in `expected`

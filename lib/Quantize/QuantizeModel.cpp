@@ -283,15 +283,14 @@ llvm::Error ModelQuantizer::run(QuantizedModel &result) {
     if (llvm::Error error = files->apply(graph))
       return error;
   }
-  onnx::ModelProto original;
   if (options.scheme && options.sumOutputs) {
-    original = parts.model;
+    onnx::ModelProto original = parts.model;
     // What runs has numbers where codes wait for their readers.
     if (files)
       for (onnx::TensorProto &tensor : *original.mutable_graph()->mutable_initializer())
         if (llvm::Error error = files->fillCopy(tensor))
           return error;
-    calibrator = std::make_unique<Calibrator>(original, options.sumOutputs);
+    calibrator = std::make_unique<Calibrator>(std::move(original), options.sumOutputs);
     expectInputs(*calibrator);
   }
   auto numNodes = static_cast<unsigned>(graph.node_size());
@@ -337,10 +336,11 @@ Expected<QuantizedModel> quantize::quantizeOnnxFile(StringRef path,
   if (llvm::Error error =
           ModelQuantizer(model, llvm::sys::path::parent_path(path), options).run(result))
     return refuse("'" + path + "': " + llvm::toString(std::move(error)));
+  if (options.usesData || model.ByteSizeLong() > kMaxModelBytes)
+    result.model.data = moveOutData(*model.mutable_graph(), options.dataName);
   if (model.ByteSizeLong() > kMaxModelBytes)
     return refuse("'" + path +
-                  "': the quantized model has more than 2 GB, which takes external "
-                  "data: not in this version");
-  model.SerializeToString(&result.bytes);
+                  "': the model has more than 2 GB without the data of its initializers");
+  model.SerializeToString(&result.model.bytes);
   return result;
 }

@@ -7,6 +7,7 @@
 
 #include "Calibrate.h"
 
+#include "Files.h"
 #include "Model.h"
 #include "Npy.h"
 
@@ -83,7 +84,20 @@ std::string findLevel() {
 }
 
 /// Compiles a model to a package in `folder`.
-Result<std::string> compileTo(llvm::StringRef bytes, llvm::StringRef folder) {
+Result<std::string> compileTo(const quantize::WrittenModel &model, const std::string &folder) {
+  std::string modelPath = folder + "/model.onnx";
+  std::vector<std::span<const std::byte>> parts;
+  parts.reserve(model.data.size());
+  for (const std::string &part : model.data)
+    parts.push_back(std::as_bytes(std::span(part)));
+  OutputFiles files;
+  if (Result<Done> done = files.write(modelPath, model.bytes); !done)
+    return done.failure();
+  std::string dataPath = folder + "/" + quantize::kCalibrationData.str();
+  if (Result<Done> done = files.write(dataPath, parts); !done)
+    return done.failure();
+  if (Result<Done> done = files.commit(); !done)
+    return done.failure();
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
   mlir::MLIRContext context(registry);
@@ -94,13 +108,13 @@ Result<std::string> compileTo(llvm::StringRef bytes, llvm::StringRef folder) {
       errors += (errors.empty() ? "" : "; ") + diagnostic.str();
     return mlir::success();
   });
-  auto module = importOnnxBuffer({bytes.data(), bytes.size()}, "model", context, {});
+  auto module = importOnnxFile(modelPath, context, {});
   if (mlir::failed(module))
     return failure(kRefused, "it cannot be calibrated: %s", errors.c_str());
   CompileOptions options;
   options.levels = {findLevel()};
   options.modelName = "calibration";
-  std::string path = (folder + "/calibration.stp").str();
+  std::string path = folder + "/calibration.stp";
   if (compileModule(**module, path, options) != CompileStatus::Success)
     return failure(kRefused, "it cannot be calibrated: %s", errors.c_str());
   return path;
@@ -207,13 +221,13 @@ Result<Done> runOn(const DataFile &file, Model &model, sectile_context *context,
   return Done{};
 }
 
-Result<Done> sumOutputs(llvm::StringRef bytes, const std::vector<DataFile> &files,
+Result<Done> sumOutputs(const quantize::WrittenModel &written, const std::vector<DataFile> &files,
                         std::vector<std::vector<double>> &sums) {
   TemporaryFolder folder;
   if (std::error_code error =
           llvm::sys::fs::createUniqueDirectory("sectile-calibrate", folder.path))
     return failure(kEnvironment, "cannot make a temporary folder: %s", error.message().c_str());
-  Result<std::string> path = compileTo(bytes, folder.path);
+  Result<std::string> path = compileTo(written, std::string(folder.path));
   if (!path)
     return path.failure();
   Result<Model> model = Model::load(*path, 0);
@@ -250,13 +264,13 @@ Result<quantize::SumOutputs> readCalibration(const std::vector<std::string_view>
       return checked.failure();
     files->push_back(std::move(file));
   }
-  return quantize::SumOutputs(
-      [files](llvm::StringRef bytes, std::vector<std::vector<double>> &sums) -> llvm::Error {
-        Result<Done> done = sumOutputs(bytes, *files, sums);
-        if (!done)
-          return llvm::createStringError(done.failure().message);
-        return llvm::Error::success();
-      });
+  return quantize::SumOutputs([files](const quantize::WrittenModel &model,
+                                      std::vector<std::vector<double>> &sums) -> llvm::Error {
+    Result<Done> done = sumOutputs(model, *files, sums);
+    if (!done)
+      return llvm::createStringError(done.failure().message);
+    return llvm::Error::success();
+  });
 }
 
 } // namespace sectile::tools

@@ -15,6 +15,8 @@
 #include "Json.h"
 #include "ModelInput.h"
 
+#include "llvm/Support/Path.h"
+
 #include <cmath>
 #include <cstdio>
 #include <optional>
@@ -47,6 +49,8 @@ constexpr Option kOptions[] = {
     {"transpose", Option::Value, "REGEX",
      "matrices of the model, by name, that lie in --weights with their dimensions exchanged, as\n"
      "torch's linear layers do where the model has MatMul"},
+    {"external-data", Option::Flag, nullptr,
+     "larger tensors go to OUT.data beside OUT, as they do anyway beyond 2 GB"},
     {"json", Option::Flag, nullptr, "the table as JSON"},
     {"quiet", Option::Flag, nullptr, "nothing but errors"},
 };
@@ -293,12 +297,21 @@ static Result<int> quantizeModel(const Args &args) {
     options.progress = [](unsigned done, unsigned total) {
       fprintf(stderr, "\r\033[K[%u/%u]%s", done + 1, total, done + 1 == total ? "\r\033[K" : "");
     };
+  options.dataName = llvm::sys::path::filename(output).str() + ".data";
+  options.usesData = args.has("external-data");
   auto model = quantize::quantizeOnnxFile(path, options);
   if (!model)
     return failure(kRefused, "%s", printable(llvm::toString(model.takeError())).c_str());
   OutputFiles files;
-  if (auto written = files.write(output, model->bytes); !written)
+  if (auto written = files.write(output, model->model.bytes); !written)
     return written.failure();
+  std::vector<std::span<const std::byte>> parts;
+  parts.reserve(model->model.data.size());
+  for (const std::string &part : model->model.data)
+    parts.push_back(std::as_bytes(std::span(part)));
+  if (!parts.empty())
+    if (auto written = files.write(output + ".data", parts); !written)
+      return written.failure();
   if (auto committed = files.commit(); !committed)
     return committed.failure();
   if (args.has("json")) {

@@ -130,10 +130,18 @@ struct TakenWeight {
   std::string note;       ///< what the user should know: blocks that became plain numbers, and why
 };
 
-/// A model's bytes with quantized weights, and what became of each weight of a MatMul or Gemm, in
-/// the order of the nodes, and of each tensor of a file of weights.
-struct QuantizedModel {
+/// A model as files hold it.
+struct WrittenModel {
   std::string bytes;
+  /// The contents of the file of external data that `bytes` refers to, in parts; empty if there is
+  /// none.
+  std::vector<std::string> data;
+};
+
+/// A model with quantized weights, and what became of each weight of a MatMul or Gemm, in the order
+/// of the nodes, and of each tensor of a file of weights.
+struct QuantizedModel {
+  WrittenModel model;
   std::vector<Layer> layers;
   std::vector<TakenWeight> taken;
 };
@@ -148,10 +156,11 @@ struct WeightSource {
   const llvm::Regex *turned = nullptr;
 };
 
-/// Runs a model, given by its bytes, on all inputs at hand, and adds up each of its outputs, all
-/// float32, in double: sums[i] is as long as output i.
+/// Runs a model, whose external data is called kCalibrationData, on all inputs at hand, and adds up
+/// each of its outputs, all float32, in double: sums[i] is as long as output i.
 using SumOutputs =
-    std::function<llvm::Error(llvm::StringRef model, std::vector<std::vector<double>> &sums)>;
+    std::function<llvm::Error(const WrittenModel &model, std::vector<std::vector<double>> &sums)>;
+inline constexpr llvm::StringLiteral kCalibrationData = "calibration.data";
 
 /// What is asked for: a scheme, a file of weights, or both.
 struct QuantizeOptions {
@@ -161,6 +170,10 @@ struct QuantizeOptions {
   std::optional<WeightSource> source;
   /// May be null, unless the method is Gptq.
   SumOutputs sumOutputs;
+  /// The file beside the result that holds its larger tensors, where it has more than 2 GB or
+  /// `usesData`.
+  std::string dataName;
+  bool usesData = false;
   /// Called before each weight with its number and how many there may be; may be null.
   std::function<void(unsigned, unsigned)> progress;
 };
