@@ -10,6 +10,7 @@
 #include "CodesWriter.h"
 #include "ExternalData.h"
 
+#include <cstring>
 #include <map>
 
 using namespace sectile;
@@ -23,9 +24,16 @@ static llvm::Error refuse(const Twine &why) { return llvm::createStringError(why
 /// Products that are held at once, in numbers: 1 GiB of doubles, beside the float32 of the run.
 static constexpr int64_t kMaxNumbers = int64_t(1) << 27;
 
-Calibrator::Calibrator(onnx::ModelProto given, const SumOutputs &sumOutputs)
-    : model(std::move(given)), sumOutputs(sumOutputs) {
+Calibrator::Calibrator(onnx::ModelProto given, const SumOutputs &sumOutputs, bool isSequential)
+    : model(std::move(given)), sumOutputs(sumOutputs), isSequential(isSequential) {
   written.data = moveOutData(*model.mutable_graph(), kCalibrationData);
+  // Each tensor that was moved out has left its bytes and what fills their last page.
+  size_t part = 0;
+  for (const onnx::TensorProto &tensor : model.graph().initializer())
+    if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
+      parts[tensor.name()] = part;
+      part += 2;
+    }
 }
 
 void Calibrator::expect(StringRef weight, int64_t depth, StringRef tensor, bool isTurned) {
@@ -102,7 +110,8 @@ llvm::Error Calibrator::run(StringRef first) {
   for (int64_t numbers = 0; end < expected.size(); ++end) {
     const WeightInputs &inputs = expected[end];
     numbers += 2 * inputs.depth * inputs.depth;
-    if (end > begin && numbers > kMaxNumbers)
+    if (end > begin &&
+        (numbers > kMaxNumbers || (isSequential && inputs.tensors != expected[begin].tensors)))
       break;
     for (const auto &input : inputs.tensors)
       tensors[input] = inputs.depth;
@@ -142,4 +151,29 @@ Expected<Gram> Calibrator::take(StringRef weight) {
   Gram gram = std::move(place->second);
   found.erase(place);
   return gram;
+}
+
+void Calibrator::replace(const Weight &weight, const Scheme &scheme, const Codes &codes) {
+  bool isHalf = weight.tensor->data_type() == onnx::TensorProto::FLOAT16;
+  size_t size = isHalf ? 2 : 4;
+  std::string bytes(codes.codes.size() * size, '\0');
+  for (int64_t row = 0; row < codes.rows; ++row)
+    for (int64_t i = 0; i < codes.depth; ++i) {
+      auto value = static_cast<float>(codes.decode(scheme, row, i));
+      uint16_t half = toHalf(value);
+      int64_t place = weight.isTurned ? row * codes.depth + i : i * codes.rows + row;
+      memcpy(&bytes[place * size], isHalf ? static_cast<void *>(&half) : &value, size);
+    }
+  auto part = parts.find(weight.tensor->name());
+  if (part != parts.end()) {
+    written.data[part->second] = std::move(bytes);
+    return;
+  }
+  for (onnx::TensorProto &tensor : *model.mutable_graph()->mutable_initializer())
+    if (tensor.name() == weight.tensor->name()) {
+      tensor.clear_float_data();
+      tensor.clear_int32_data();
+      tensor.set_raw_data(std::move(bytes));
+      return;
+    }
 }

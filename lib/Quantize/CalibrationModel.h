@@ -27,8 +27,9 @@ struct WeightInputs {
 /// kernels do the work, and what comes out of a run does not grow with what goes in.
 class Calibrator {
 public:
-  /// `model` holds all of its data.
-  Calibrator(onnx::ModelProto model, const SumOutputs &sumOutputs);
+  /// `model` holds all of its data. `isSequential`: each run is for weights of equal inputs only,
+  /// so that `replace` reaches all that come later.
+  Calibrator(onnx::ModelProto model, const SumOutputs &sumOutputs, bool isSequential);
 
   /// Says that a weight will be asked for, in the order in which they will be.
   void expect(llvm::StringRef weight, int64_t depth, llvm::StringRef tensor, bool isTurned);
@@ -37,12 +38,17 @@ public:
   /// after it, as many as memory is meant for, with one run.
   llvm::Expected<Gram> take(llvm::StringRef weight);
 
+  /// From now on runs have the numbers of codes in the place of a weight.
+  void replace(const Weight &weight, const Scheme &scheme, const Codes &codes);
+
 private:
   llvm::Error run(llvm::StringRef first);
 
   onnx::ModelProto model; ///< without its larger tensors, which each run has as they are
   WrittenModel written;
+  llvm::StringMap<size_t> parts; ///< of `written.data`, by the tensor whose bytes they are
   const SumOutputs &sumOutputs;
+  bool isSequential;
   std::vector<WeightInputs> expected;
   llvm::StringMap<size_t> places; ///< in `expected`
   llvm::StringMap<Gram> found;

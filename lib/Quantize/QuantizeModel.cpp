@@ -190,6 +190,8 @@ Expected<Layer> ModelQuantizer::quantizeNode(onnx::NodeProto &node, Layer layer,
     if (!made)
       return fail(made.takeError());
     codes = std::move(*made);
+    if (scheme.isSequential)
+      calibrator->replace(weight, scheme, codes);
   } else {
     Expected<Codes> made =
         quantize::quantize(scheme, *values, weight.columns, weight.depth, roundScale);
@@ -290,7 +292,8 @@ llvm::Error ModelQuantizer::run(QuantizedModel &result) {
       for (onnx::TensorProto &tensor : *original.mutable_graph()->mutable_initializer())
         if (llvm::Error error = files->fillCopy(tensor))
           return error;
-    calibrator = std::make_unique<Calibrator>(std::move(original), options.sumOutputs);
+    calibrator = std::make_unique<Calibrator>(std::move(original), options.sumOutputs,
+                                              options.scheme->isSequential);
     expectInputs(*calibrator);
   }
   auto numNodes = static_cast<unsigned>(graph.node_size());

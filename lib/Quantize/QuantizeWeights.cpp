@@ -91,11 +91,13 @@ llvm::Error Scheme::setMethod(StringRef text) {
       return refuse("--method=" + name + " has no options, but got '" + word + "'");
     if (word == "order")
       hasActivationOrder = true;
+    else if (word == "sequential")
+      isSequential = true;
     else if (!word.consume_front("damp=") || word.getAsDouble(damping) || !(damping > 0) ||
              !(damping <= 1))
-      return refuse(
-          "expects --method=gptq[,order][,damp=D] with D above 0 and at most 1, but got '" + word +
-          "'");
+      return refuse("expects --method=gptq[,order][,sequential][,damp=D] with D above 0 and at "
+                    "most 1, but got '" +
+                    word + "'");
   }
   return llvm::Error::success();
 }

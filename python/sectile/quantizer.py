@@ -102,7 +102,7 @@ def quantize(
     * `format`: "FORMAT[,group=N][,zero]", such as "int4,group=128"; docs/quantize.md describes it. Without one,
       `weights` go into the model as they are.
     * `method`: "rtn" (the largest weight of a group keeps its place), "mse" (least squared error), or
-      "gptq[,order][,damp=D]" (what products with the samples give is kept).
+      "gptq[,order][,sequential][,damp=D]" (what products with the samples give is kept).
     * `calibrate`: samples of the model's inputs: arrays by name, or .npz files of them, or several of these. An array
       may have a first dimension more than the input, along which samples lie.
     * `skip`: a POSIX regular expression for names of nodes and weights that stay.

@@ -268,6 +268,46 @@ def run_layers(sectile: str, folder: str) -> List[str]:
     return problems
 
 
+def run_sequential(sectile: str, folder: str) -> List[str]:
+    """Layers that meet what those before them give with their codes; a small weight lies in the model, others beside."""
+    rng = np.random.default_rng(11)
+    shapes = {"a": (24, 10), "b": (24, 10), "c": (10, 40), "d": (40, 30)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) / 3 for name, shape in shapes.items()}
+    nodes = [helper.make_node("MatMul", ["x", "a"], ["xa"], name="a"), helper.make_node("MatMul", ["x", "b"], ["xb"], name="b"),
+             helper.make_node("Max", ["xa", "xb"], ["h"]), helper.make_node("MatMul", ["h", "c"], ["hc"], name="c"),
+             helper.make_node("Relu", ["hc"], ["r"]), helper.make_node("MatMul", ["r", "d"], ["y"], name="d")]  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "chain", [helper.make_tensor_value_info("x", 1, ["n", 24])], [helper.make_tensor_value_info("y", 1, None)],
+        [TensorProto(name=name, data_type=1, dims=array.shape, raw_data=array.tobytes()) for name, array in arrays.items()])  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), f"{folder}/s.onnx")
+    x = (rng.normal(size=(300, 8)) @ rng.normal(size=(8, 24)) + 0.2 * rng.normal(size=(300, 24))).astype(np.float32)
+    np.savez(f"{folder}/s.npz", x=x)
+
+    def forward(weights: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        h = np.maximum(x @ weights["a"], x @ weights["b"])
+        r = np.maximum(h @ weights["c"], 0)
+        return {"a": x, "b": x, "c": h, "d": r, "y": r @ weights["d"]}
+
+    exact = {name: array.astype(np.float64) for name, array in arrays.items()}
+    problems = []
+    for method in ("gptq", "gptq,sequential"):
+        done = run(sectile, f"{folder}/s.onnx", "-o", f"{folder}/sq.onnx", "--format=int3,group=8", f"--method={method}", "--json",
+                   f"--calibrate={folder}/s.npz")  # fmt: skip
+        if done.returncode:
+            return [f"{method}: {done.stderr}"]
+        model = onnx.load(f"{folder}/sq.onnx")
+        made = {output: node for node in model.graph.node for output in node.output}
+        written = {name: decode(model, made[made[value].input[1]], FORMATS["int3"])
+                   for name, value in (("a", "xa"), ("b", "xb"), ("c", "hc"), ("d", "y"))}  # fmt: skip
+        met = forward(written if "sequential" in method else exact)
+        for layer in json.loads(done.stdout)["weights"]:
+            name = layer["weight"]
+            wanted = np.linalg.norm(met[name] @ (written[name] - exact[name])) / np.linalg.norm(met[name] @ exact[name])
+            shown = layer["output_errors"]["gptq"]
+            problems.append("" if abs(shown - wanted) <= 1e-4 * wanted else f"{method}, layer {name}: {shown}, but {wanted}")
+    return problems
+
+
 def run_refusals(sectile: str, folder: str) -> List[str]:
     """Bad data, with its message and nothing written."""
     save_model(f"{folder}/m.onnx", np.ones((4, 3), np.float32))
@@ -287,7 +327,7 @@ def run_refusals(sectile: str, folder: str) -> List[str]:
     Path(f"{folder}/text.npz").write_bytes(b"no archive at all, of no kind")
     problems = []
     cases: List[Tuple[Optional[str], str, int, str]] = [
-        (None, "gptq", 2, "--method=gptq takes inputs"), ("good", "gptq,damp=0", 2, "expects --method=gptq[,order][,damp=D]"),
+        (None, "gptq", 2, "--method=gptq takes inputs"), ("good", "gptq,damp=0", 2, "expects --method=gptq[,order][,sequential][,damp=D]"),
         ("good", "gptq,fast", 2, "expects --method=gptq[,order]"), ("good", "rtn,order", 2, "has no options"),
         ("nan", "gptq", 1, "array 'x' has NaN at element 6"), ("inf", "gptq", 1, "are not finite or too large"),
         ("inf", "rtn", 1, "weight 'w': its inputs, as calibrated, are not finite"),
@@ -315,7 +355,7 @@ def main() -> int:
         for number, case in enumerate(CASES):
             problem = run_case(arguments.sectile, folder, number)
             problems.append(f"{case}: {problem}" if problem else "")
-        for part in (run_forms, run_layers, run_refusals):
+        for part in (run_forms, run_layers, run_sequential, run_refusals):
             problems += part(arguments.sectile, folder)
     for problem in problems:
         if problem:

@@ -11,6 +11,7 @@
 #include "Model.h"
 #include "Npy.h"
 
+#include "sectile/Codegen/KernelCache.h"
 #include "sectile/Compiler/Compiler.h"
 #include "sectile/Frontend/Onnx.h"
 #include "sectile/Registration/Registration.h"
@@ -73,6 +74,14 @@ public:
   llvm::SmallString<128> path;
 };
 
+/// What all runs share.
+struct State {
+  std::vector<DataFile> files;
+  TemporaryFolder folder;
+  /// Kernels that one run has compiled serve the next; null if there can be no cache.
+  std::unique_ptr<KernelCache> cache;
+};
+
 /// The level of this machine's code.
 std::string findLevel() {
   if (const char *name = getenv("SECTILE_CPU_LEVEL"))
@@ -83,8 +92,9 @@ std::string findLevel() {
   return "sse4";
 }
 
-/// Compiles a model to a package in `folder`.
-Result<std::string> compileTo(const quantize::WrittenModel &model, const std::string &folder) {
+/// Compiles a model to a package in the folder.
+Result<std::string> compileTo(const quantize::WrittenModel &model, State &state) {
+  std::string folder(state.folder.path);
   std::string modelPath = folder + "/model.onnx";
   std::vector<std::span<const std::byte>> parts;
   parts.reserve(model.data.size());
@@ -114,6 +124,7 @@ Result<std::string> compileTo(const quantize::WrittenModel &model, const std::st
   CompileOptions options;
   options.levels = {findLevel()};
   options.modelName = "calibration";
+  options.cache = state.cache.get();
   std::string path = folder + "/calibration.stp";
   if (compileModule(**module, path, options) != CompileStatus::Success)
     return failure(kRefused, "it cannot be calibrated: %s", errors.c_str());
@@ -221,13 +232,9 @@ Result<Done> runOn(const DataFile &file, Model &model, sectile_context *context,
   return Done{};
 }
 
-Result<Done> sumOutputs(const quantize::WrittenModel &written, const std::vector<DataFile> &files,
+Result<Done> sumOutputs(const quantize::WrittenModel &written, State &state,
                         std::vector<std::vector<double>> &sums) {
-  TemporaryFolder folder;
-  if (std::error_code error =
-          llvm::sys::fs::createUniqueDirectory("sectile-calibrate", folder.path))
-    return failure(kEnvironment, "cannot make a temporary folder: %s", error.message().c_str());
-  Result<std::string> path = compileTo(written, std::string(folder.path));
+  Result<std::string> path = compileTo(written, state);
   if (!path)
     return path.failure();
   Result<Model> model = Model::load(*path, 0);
@@ -244,7 +251,7 @@ Result<Done> sumOutputs(const quantize::WrittenModel &written, const std::vector
   std::unique_ptr<sectile_context, decltype(&sectile_context_destroy)> context(
       created, sectile_context_destroy);
   sums.assign(model->outputs.size(), {});
-  for (const DataFile &file : files)
+  for (const DataFile &file : state.files)
     if (Result<Done> done = runOn(file, *model, context.get(), sums); !done)
       return done;
   return Done{};
@@ -253,7 +260,7 @@ Result<Done> sumOutputs(const quantize::WrittenModel &written, const std::vector
 } // namespace
 
 Result<quantize::SumOutputs> readCalibration(const std::vector<std::string_view> &paths) {
-  auto files = std::make_shared<std::vector<DataFile>>();
+  auto state = std::make_shared<State>();
   for (std::string_view path : paths) {
     DataFile file{std::string(path), {}};
     auto arrays = readNpz(file.path);
@@ -262,11 +269,17 @@ Result<quantize::SumOutputs> readCalibration(const std::vector<std::string_view>
     file.arrays = std::move(*arrays);
     if (Result<Done> checked = checkNumbers(file); !checked)
       return checked.failure();
-    files->push_back(std::move(file));
+    state->files.push_back(std::move(file));
   }
-  return quantize::SumOutputs([files](const quantize::WrittenModel &model,
+  if (std::error_code error =
+          llvm::sys::fs::createUniqueDirectory("sectile-calibrate", state->folder.path))
+    return failure(kEnvironment, "cannot make a temporary folder: %s", error.message().c_str());
+  constexpr uint64_t kMaxCacheBytes = uint64_t(1) << 30;
+  std::string unused;
+  state->cache = KernelCache::open((state->folder.path + "/kernels").str(), kMaxCacheBytes, unused);
+  return quantize::SumOutputs([state](const quantize::WrittenModel &model,
                                       std::vector<std::vector<double>> &sums) -> llvm::Error {
-    Result<Done> done = sumOutputs(model, *files, sums);
+    Result<Done> done = sumOutputs(model, *state, sums);
     if (!done)
       return llvm::createStringError(done.failure().message);
     return llvm::Error::success();

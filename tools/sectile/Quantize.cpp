@@ -35,7 +35,8 @@ constexpr Option kOptions[] = {
      "a zero point (required, unless --weights is given)"},
     {"method", Option::Value, "NAME",
      "rtn: the largest weight of a group keeps its place (default); mse: the scale with the least\n"
-     "sum of squared errors; gptq[,order][,damp=D]: codes that keep what products with the inputs\n"
+     "sum of squared errors; gptq[,order][,sequential][,damp=D]: codes that keep what products "
+     "with the inputs\n"
      "of --calibrate give"},
     {"calibrate", Option::List, "DATA.npz",
      "arrays named like the model's inputs, with one or more samples: errors of products are\n"

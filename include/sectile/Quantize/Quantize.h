@@ -62,10 +62,13 @@ struct Scheme {
   double damping = 0.01;
   /// Of Gptq: whether the weights that inputs use most come first.
   bool hasActivationOrder = false;
+  /// Of Gptq: whether layers meet what those before them give with their codes, at the cost of a
+  /// run for each input.
+  bool isSequential = false;
 
   /// From text such as `int4,group=128,zero`.
   static llvm::Expected<Scheme> parse(llvm::StringRef text);
-  /// Takes in a method from text such as `gptq,order,damp=0.05`.
+  /// Takes in a method from text such as `gptq,order,sequential,damp=0.05`.
   llvm::Error setMethod(llvm::StringRef text);
 };
 
