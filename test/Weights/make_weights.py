@@ -238,6 +238,12 @@ def write_corpus(folder: str) -> None:
         "gguf": gguf(blocks, metadata), "gguf2": gguf(blocks[:3], [], 2, 8), "stored": archive({"a.npy": b"abc"}, 0),
         "deflated": archive({"a.npy": b"abc" * 50, "b.npy": b""}), "large": archive({"a": b"abc"}, force64=True),
     }  # fmt: skip
+    for name, header in (
+        ("npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"), ("npy-order", "{'descr': '>i2', 'fortran_order': True, 'shape': (3, 4)}"),
+        ("npy-scalar", "{'descr': '|b1', 'fortran_order': False, 'shape': ()}"), ("npy-void", "{'descr': '<V2', 'fortran_order': False, 'shape': (12,)}"),
+    ):  # fmt: skip
+        good[name] = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode() + bytes(24)
+    good["npz"] = archive({"a.npy": good["npy"]})
     files = list(good.items()) + [(f"bad-{name}", data) for name, data, _ in bad_files() + bad_archives()]
     for name, data in files:
         with open(os.path.join(folder, name), "wb") as file:

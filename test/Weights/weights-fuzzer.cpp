@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tools/sectile/Npy.h"
+
 #include "sectile/Weights/WeightFile.h"
 #include "sectile/Weights/Zip.h"
 
@@ -40,6 +42,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   readTensors(bytes);
   if (auto members = readZip(bytes))
     for (const ZipMember &member : *members)
-      (void)extract(member, bytes, 1 << 20);
+      if (auto content = extract(member, bytes, 1 << 20))
+        (void)sectile::tools::parseNpy(std::as_bytes(std::span(*content)), "member");
+  // Mutations seldom keep a member's checksum.
+  (void)sectile::tools::parseNpy(std::as_bytes(bytes), "input");
   return 0;
 }
