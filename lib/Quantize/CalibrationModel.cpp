@@ -21,6 +21,9 @@ using llvm::Twine;
 
 static llvm::Error refuse(const Twine &why) { return llvm::createStringError(why); }
 
+/// Inputs of one weight: their products are 8 GiB of doubles then.
+static constexpr int64_t kMaxDepth = int64_t(1) << 15;
+
 /// Products that are held at once, in numbers: 1 GiB of doubles, beside the float32 of the run.
 static constexpr int64_t kMaxNumbers = int64_t(1) << 27;
 
@@ -109,6 +112,10 @@ llvm::Error Calibrator::run(StringRef first) {
   size_t begin = places.lookup(first), end = begin;
   for (int64_t numbers = 0; end < expected.size(); ++end) {
     const WeightInputs &inputs = expected[end];
+    if (inputs.depth > kMaxDepth)
+      return refuse("weight '" + inputs.weight + "' sums over " + Twine(inputs.depth) +
+                    " inputs, of whose products calibration holds those of " + Twine(kMaxDepth) +
+                    " at most: --skip names weights to leave out");
     numbers += 2 * inputs.depth * inputs.depth;
     if (end > begin &&
         (numbers > kMaxNumbers || (isSequential && inputs.tensors != expected[begin].tensors)))

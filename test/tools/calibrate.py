@@ -342,6 +342,11 @@ def run_refusals(sectile: str, folder: str) -> List[str]:
         done = run(sectile, f"{folder}/m.onnx", "-o", f"{folder}/none.onnx", "--format=int4", f"--method={method}", *data_option)
         wrong = done.returncode != status or message not in done.stderr or os.path.exists(f"{folder}/none.onnx")
         problems.append(f"{data} {method}: status {done.returncode}: {done.stderr}" if wrong else "")
+    save_model(f"{folder}/deep.onnx", np.ones((32769, 1), np.float32))
+    np.savez(f"{folder}/deep.npz", x=np.ones((1, 32769), np.float32))
+    done = run(sectile, f"{folder}/deep.onnx", "-o", f"{folder}/none.onnx", "--format=int4", f"--calibrate={folder}/deep.npz")
+    wrong = done.returncode != 1 or "weight 'w' sums over 32769 inputs" not in done.stderr
+    problems.append(f"deep: status {done.returncode}: {done.stderr}" if wrong or os.path.exists(f"{folder}/none.onnx") else "")
     return problems
 
 
