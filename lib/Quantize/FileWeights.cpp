@@ -89,8 +89,10 @@ llvm::Error FileWeights::apply(onnx::GraphProto &graph) {
     if (!name)
       return name.takeError();
     auto found = byName.find(*name);
-    if (found == byName.end())
+    if (found == byName.end()) {
+      kept.push_back(tensor.name());
       continue;
+    }
     hasAny = true;
     Entry &entry = entries[found->second];
     if (llvm::Error error = applyTo(tensor, entry))
@@ -365,10 +367,9 @@ Expected<std::optional<FileCodes>> FileWeights::takeCodes(const Weight &weight) 
   return std::optional(std::move(result));
 }
 
-std::vector<TakenWeight> FileWeights::finish() {
-  std::vector<TakenWeight> result;
-  result.reserve(entries.size());
+void FileWeights::finish(QuantizedModel &result) {
+  result.taken.reserve(entries.size());
   for (Entry &entry : entries)
-    result.push_back(std::move(entry.taken));
-  return result;
+    result.taken.push_back(std::move(entry.taken));
+  result.kept = std::move(kept);
 }

@@ -61,8 +61,8 @@ public:
     return found == waiting.end() ? llvm::Error::success() : fill(tensor, entries[found->second]);
   }
 
-  /// What became of each tensor, in the files' order.
-  std::vector<TakenWeight> finish();
+  /// Says what became of each tensor, in the files' order and the model's.
+  void finish(QuantizedModel &result);
 
 private:
   struct File {
@@ -87,6 +87,7 @@ private:
   const WeightSource &source;
   std::vector<std::unique_ptr<File>> files;
   std::vector<Entry> entries;
+  std::vector<std::string> kept;
   llvm::StringMap<size_t> byName;  ///< entries, by their names in the files
   llvm::StringMap<size_t> waiting; ///< entries, by initializer
 };

@@ -321,7 +321,7 @@ llvm::Error ModelQuantizer::run(QuantizedModel &result) {
     for (onnx::TensorProto &tensor : *graph.mutable_initializer())
       if (llvm::Error error = files->fill(tensor))
         return error;
-    result.taken = files->finish();
+    files->finish(result);
   }
   return llvm::Error::success();
 }

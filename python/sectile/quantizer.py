@@ -55,9 +55,13 @@ class TakenWeight:
 
 
 class QuantizedWeights(List[QuantizedWeight]):
-    """A list of QuantizedWeight, in the order of the nodes; `taken` says what became of files' tensors."""
+    """A list of QuantizedWeight, in the order of the nodes.
+
+    `taken` says what became of files' tensors, `kept` names those of the model that no file has.
+    """
 
     taken: List[TakenWeight]
+    kept: List[str]
 
 
 @contextmanager
@@ -164,4 +168,5 @@ def quantize(
         TakenWeight(**{**entry, "tensor": entry["tensor"] or ""})
         for entry in report.get("taken", [])
     ]
+    result.kept = report.get("kept", [])
     return result

@@ -68,7 +68,7 @@ class QuantizeTest(unittest.TestCase):
         tensors.write_bytes(safetensors([("model.w", "F32", (6, 32), matrix.tobytes()), ("more", "U8", (0,), b"")]))
         layers = self.quantize(weights=tensors, rename=["s/^/model./"], transpose="^w$")
         self.assertEqual([(t.tensor, t.name, t.transposed) for t in layers.taken], [("w", "model.w", True), ("", "more", False)])
-        self.assertEqual(layers[0].stays, "no format is asked for")
+        self.assertEqual((layers[0].stays, layers.kept), ("no format is asked for", []))
         x = self.rng.normal(size=(3, 32)).astype(np.float32)
         np.testing.assert_allclose(sectile.compile(self.path)(x), x @ matrix.T, atol=1e-5)
         blocks = Path(self.folder.name) / "w.gguf"

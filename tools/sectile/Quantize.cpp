@@ -104,7 +104,8 @@ void printLayers(const quantize::QuantizedModel &model) {
 }
 
 /// What became of the tensors of files.
-void printTaken(const std::vector<quantize::TakenWeight> &taken) {
+void printTaken(const quantize::QuantizedModel &model) {
+  const std::vector<quantize::TakenWeight> &taken = model.taken;
   if (taken.empty())
     return;
   size_t unused = 0;
@@ -121,6 +122,13 @@ void printTaken(const std::vector<quantize::TakenWeight> &taken) {
            printable(weight.name).c_str(), weight.type.c_str(), note.c_str());
   }
   printf("%zu tensors of the file taken, %zu not in the model\n", taken.size() - unused, unused);
+  if (model.kept.empty())
+    return;
+  printf("%zu tensors of the model not in the file:", model.kept.size());
+  constexpr size_t kMostNames = 10;
+  for (size_t i = 0; i < std::min(kMostNames, model.kept.size()); ++i)
+    printf(" %s", printable(model.kept[i]).c_str());
+  printf("%s\n", model.kept.size() > kMostNames ? " ..." : "");
 }
 
 void writeLayer(JsonWriter &json, const quantize::Layer &layer) {
@@ -197,6 +205,11 @@ void printJson(const quantize::QuantizedModel &model) {
       json.string(weight.note);
       json.endObject();
     }
+    json.endArray();
+    json.key("kept");
+    json.beginArray();
+    for (const std::string &name : model.kept)
+      json.string(name);
     json.endArray();
   }
   json.endObject();
@@ -319,7 +332,7 @@ static Result<int> quantizeModel(const Args &args) {
     printJson(*model);
   } else if (!args.has("quiet")) {
     printLayers(*model);
-    printTaken(model->taken);
+    printTaken(*model);
   }
   return kSuccess;
 }

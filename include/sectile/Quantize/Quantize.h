@@ -147,6 +147,7 @@ struct QuantizedModel {
   WrittenModel model;
   std::vector<Layer> layers;
   std::vector<TakenWeight> taken;
+  std::vector<std::string> kept; ///< tensors of the model that no file of weights has
 };
 
 /// Files of weights to put into a model.
