@@ -39,6 +39,8 @@ static bool holds(const BitSegment &segment, unsigned index) {
 }
 
 static uint32_t readBits(const uint8_t *block, unsigned bit, unsigned width) {
+  if (bit % 8 + width <= 8) // as almost all are
+    return static_cast<uint32_t>(block[bit / 8] >> (bit % 8)) & ((1u << width) - 1);
   uint32_t value = 0;
   for (unsigned i = 0; i < width; ++i)
     value |= static_cast<uint32_t>(block[(bit + i) / 8] >> ((bit + i) % 8) & 1) << i;
@@ -117,6 +119,30 @@ void sectile::formats::decodeGguf(const GgufType &type, const uint8_t *block, do
                    readNumber(type.mins, block, j, type.elements, 1);
     values[j] = type.m ? scale * code + type.minSign * least : scale * code;
   }
+}
+
+unsigned sectile::formats::splitGguf(const GgufType &type, const uint8_t *block,
+                                     std::vector<uint8_t> &codes, std::vector<double> &scales,
+                                     std::vector<double> &mins) {
+  unsigned parts = 1;
+  for (const std::optional<BlockField> *field : {&type.d, &type.scales, &type.m, &type.mins})
+    if (*field)
+      parts = std::max(parts, (*field)->count);
+  unsigned length = type.elements / parts;
+  codes.resize(type.elements);
+  for (unsigned j = 0; j < type.elements; ++j)
+    codes[j] = static_cast<uint8_t>(readField(type.codes, block, j));
+  scales.resize(parts);
+  mins.resize(parts);
+  for (unsigned part = 0; part < parts; ++part) {
+    unsigned j = part * length;
+    scales[part] = readNumber(type.d, block, j, type.elements, 1) *
+                   readNumber(type.scales, block, j, type.elements, 1);
+    mins[part] = type.m ? type.minSign * readNumber(type.m, block, j, type.elements, 0) *
+                              readNumber(type.mins, block, j, type.elements, 1)
+                        : 0;
+  }
+  return length;
 }
 
 //===----------------------------------------------------------------------===//

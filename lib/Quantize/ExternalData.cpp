@@ -88,3 +88,31 @@ llvm::Error Reader::takeIn(onnx::GraphProto &part) {
 llvm::Error quantize::takeInExternalData(onnx::GraphProto &graph, StringRef folder) {
   return Reader{folder, {}}.takeIn(graph);
 }
+
+std::vector<std::string> quantize::moveOutData(onnx::GraphProto &graph, StringRef location) {
+  // Pages, so that whoever maps the file finds tensors aligned (onnx/docs/ExternalData.md); what is
+  // smaller than its entry would be stays.
+  constexpr uint64_t kAlignment = 4096, kLeastBytes = 1024;
+  std::vector<std::string> parts;
+  uint64_t at = 0;
+  for (onnx::TensorProto &tensor : *graph.mutable_initializer()) {
+    uint64_t bytes = tensor.raw_data().size();
+    if (bytes < kLeastBytes)
+      continue;
+    std::unique_ptr<std::string> data(tensor.release_raw_data());
+    auto add = [&](const char *key, const std::string &value) {
+      onnx::StringStringEntryProto *entry = tensor.add_external_data();
+      entry->set_key(key);
+      entry->set_value(value);
+    };
+    tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+    add("location", location.str());
+    add("offset", std::to_string(at));
+    add("length", std::to_string(bytes));
+    parts.push_back(std::move(*data));
+    uint64_t padding = (kAlignment - bytes % kAlignment) % kAlignment;
+    parts.emplace_back(padding, '\0');
+    at += bytes + padding;
+  }
+  return parts;
+}

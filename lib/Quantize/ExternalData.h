@@ -10,6 +10,9 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
+#include <string>
+#include <vector>
+
 namespace onnx {
 class GraphProto;
 } // namespace onnx
@@ -19,6 +22,10 @@ namespace sectile::quantize {
 /// Takes the bytes of tensors that lie in other files, below `folder`, into a graph and those
 /// inside its nodes: it will be written as one file.
 llvm::Error takeInExternalData(onnx::GraphProto &graph, llvm::StringRef folder);
+
+/// The other way: moves the bytes of a graph's larger initializers out to where the file `location`
+/// beside the model will hold them; returns its contents in parts, for a caller that writes it.
+std::vector<std::string> moveOutData(onnx::GraphProto &graph, llvm::StringRef location);
 
 } // namespace sectile::quantize
 

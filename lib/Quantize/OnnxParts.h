@@ -17,6 +17,14 @@
 
 namespace sectile::quantize {
 
+/// A weight that nodes multiply with.
+struct Weight {
+  onnx::TensorProto *tensor = nullptr;
+  /// Whether it is [N, K].
+  bool isTurned = false;
+  int64_t depth = 0, columns = 0;
+};
+
 inline void addInt(onnx::NodeProto &node, const char *name, int64_t value) {
   onnx::AttributeProto *attribute = node.add_attribute();
   attribute->set_name(name);

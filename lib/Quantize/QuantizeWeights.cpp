@@ -7,8 +7,11 @@
 
 #include "sectile/Quantize/Quantize.h"
 
+#include "GroupQuantizer.h"
+
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Parallel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -59,108 +62,106 @@ Expected<Scheme> Scheme::parse(StringRef text) {
   return scheme;
 }
 
-namespace {
-/// A group's codes under one scale.
-struct Attempt {
-  float scale = 1;
-  double zero = 0; // a number of the format
-  double squaredErrors = INFINITY, largestError = 0;
-};
+StringRef quantize::getName(Method method) {
+  switch (method) {
+  case Method::RoundToNearest:
+    return "rtn";
+  case Method::LeastSquares:
+    return "mse";
+  case Method::Gptq:
+    return "gptq";
+  }
+  return "";
+}
 
-/// Finds scales of groups, one after the other.
-class GroupQuantizer {
-public:
-  GroupQuantizer(const Scheme &scheme, llvm::function_ref<float(float)> roundScale)
-      : scheme(scheme), roundScale(roundScale), lowest(scheme.format.getLowest()),
-        largest(scheme.format.getLargest()), zeroCode(*scheme.format.encode(0)) {}
-
-  /// Writes the group's codes; the scale, zero point and errors are the result's.
-  Attempt quantize(ArrayRef<float> values, uint8_t *codes, uint8_t &zero) {
-    auto [low, high] = std::minmax_element(values.begin(), values.end());
-    Attempt best;
-    // Down to half of the range, in steps of 1/32: what lies outside is cut off.
-    int steps = scheme.method == Method::LeastSquares ? 17 : 1;
-    for (int step = 0; step < steps; ++step) {
-      double shrink = 1 - step / 32.0;
-      Attempt attempt =
-          encode(values, std::min(0.0f, *low) * shrink, std::max(0.0f, *high) * shrink, nullptr);
-      if (attempt.squaredErrors < best.squaredErrors)
-        best = attempt;
+llvm::Error Scheme::setMethod(StringRef text) {
+  auto [name, rest] = text.split(',');
+  bool isKnown = false;
+  for (Method known : {Method::RoundToNearest, Method::LeastSquares, Method::Gptq})
+    if (name == getName(known)) {
+      method = known;
+      isKnown = true;
     }
-    fill(values, best, codes);
-    zero = static_cast<uint8_t>(scheme.hasZeroPoint ? *scheme.format.encode(best.zero) : zeroCode);
-    return best;
+  if (!isKnown)
+    return refuse("expects --method to be rtn, mse or gptq, but got '" + name + "'");
+  llvm::SmallVector<StringRef> words;
+  rest.split(words, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef word : words) {
+    if (method != Method::Gptq)
+      return refuse("--method=" + name + " has no options, but got '" + word + "'");
+    if (word == "order")
+      hasActivationOrder = true;
+    else if (word == "sequential")
+      isSequential = true;
+    else if (!word.consume_front("damp=") || word.getAsDouble(damping) || !(damping > 0) ||
+             !(damping <= 1))
+      return refuse("expects --method=gptq[,order][,sequential][,damp=D] with D above 0 and at "
+                    "most 1, but got '" +
+                    word + "'");
   }
+  return llvm::Error::success();
+}
 
-private:
-  Attempt encode(ArrayRef<float> values, double low, double high, uint8_t *codes) {
-    Attempt attempt;
-    if (scheme.hasZeroPoint) {
-      attempt.scale = getScale((high - low) / (largest - lowest));
-      attempt.zero = std::clamp(std::nearbyint(lowest - low / attempt.scale), lowest, largest);
-    } else {
-      // Both ends keep their places; a format may have numbers on one side only.
-      double scale = -low / -lowest;
-      if (largest > 0)
-        scale = std::max(-low, high) / largest;
-      attempt.scale = getScale(scale);
-    }
-    attempt.squaredErrors = 0;
-    fill(values, attempt, codes);
-    return attempt;
-  }
-
-  /// A group of zeros has any scale.
-  float getScale(double scale) {
-    auto rounded = roundScale(static_cast<float>(scale));
-    return rounded > 0 && std::isfinite(rounded) ? rounded : roundScale(1);
-  }
-
-  void fill(ArrayRef<float> values, Attempt &attempt, uint8_t *codes) {
-    attempt.squaredErrors = attempt.largestError = 0;
-    for (auto [i, value] : llvm::enumerate(values)) {
-      uint32_t code = *scheme.format.encode(value / double(attempt.scale) + attempt.zero);
-      double error = std::fabs((scheme.format.decode(code) - attempt.zero) * attempt.scale - value);
-      attempt.squaredErrors += error * error;
-      attempt.largestError = std::max(attempt.largestError, error);
-      if (codes)
-        codes[i] = static_cast<uint8_t>(code);
-    }
-  }
-
-  const Scheme &scheme;
-  llvm::function_ref<float(float)> roundScale;
-  double lowest, largest;
-  uint32_t zeroCode;
-};
-} // namespace
-
-Expected<Codes> quantize::quantize(const Scheme &scheme, ArrayRef<float> values, int64_t rows,
-                                   int64_t depth, llvm::function_ref<float(float)> roundScale) {
+llvm::Error quantize::checkFinite(ArrayRef<float> values, int64_t depth) {
   for (auto [i, value] : llvm::enumerate(values))
     if (!std::isfinite(value))
       return refuse("expects finite numbers, but got " + llvm::Twine(std::to_string(value)) +
                     " in column " + llvm::Twine(i / depth) + ", row " + llvm::Twine(i % depth));
-  int64_t group = scheme.group == 0 ? std::max<int64_t>(depth, 1) : scheme.group;
-  Codes result;
-  result.rows = rows;
-  result.depth = depth;
-  result.groupsPerRow = (depth + group - 1) / group;
-  result.codes.resize(rows * depth);
-  result.scales.reserve(rows * result.groupsPerRow);
+  return llvm::Error::success();
+}
+
+Expected<Codes> quantize::quantize(const Scheme &scheme, ArrayRef<float> values, int64_t rows,
+                                   int64_t depth, llvm::function_ref<float(float)> roundScale) {
+  if (llvm::Error error = checkFinite(values, depth))
+    return std::move(error);
+  Codes result(scheme, rows, depth);
+  int64_t group = result.getGroupLength(scheme);
   GroupQuantizer quantizer(scheme, roundScale);
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t start = 0; start < depth; start += group) {
+  // Rows know nothing of each other: in any order, with the same result.
+  llvm::parallelFor(0, rows, [&](int64_t row) {
+    for (int64_t start = 0, index = row * result.groupsPerRow; start < depth;
+         start += group, ++index) {
       int64_t first = row * depth + start, count = std::min(group, depth - start);
-      uint8_t zero = 0;
-      Attempt done = quantizer.quantize(values.slice(first, count), &result.codes[first], zero);
-      result.scales.push_back(done.scale);
+      ArrayRef<float> part = values.slice(first, count);
+      GroupScale found = quantizer.find(part, scheme.method);
+      result.scales[index] = found.scale;
       if (scheme.hasZeroPoint)
-        result.zeros.push_back(zero);
-      result.squaredErrors += done.squaredErrors;
-      result.largestError = std::max(result.largestError, done.largestError);
+        result.zeros[index] = quantizer.encodeZero(found);
+      for (int64_t i = 0; i < count; ++i)
+        result.codes[first + i] = quantizer.encode(found, part[i]);
     }
-  for (float value : values)
-    result.squares += double(value) * value;
+  });
+  result.measure(scheme, values);
   return result;
+}
+
+Codes::Codes(const Scheme &scheme, int64_t rows, int64_t depth) : rows(rows), depth(depth) {
+  groupsPerRow = (depth + getGroupLength(scheme) - 1) / getGroupLength(scheme);
+  codes.resize(rows * depth);
+  scales.resize(rows * groupsPerRow);
+  if (scheme.hasZeroPoint)
+    zeros.resize(scales.size());
+}
+
+int64_t Codes::getGroupLength(const Scheme &scheme) const {
+  return scheme.group == 0 ? std::max<int64_t>(depth, 1) : scheme.group;
+}
+
+double Codes::decode(const Scheme &scheme, int64_t row, int64_t column) const {
+  int64_t index = row * groupsPerRow + column / getGroupLength(scheme);
+  double zero = !zeros.empty()        ? scheme.format.decode(zeros[index])
+                : !floatZeros.empty() ? floatZeros[index]
+                                      : 0;
+  return (scheme.format.decode(codes[row * depth + column]) - zero) * scales[index];
+}
+
+void Codes::measure(const Scheme &scheme, ArrayRef<float> values) {
+  squares = squaredErrors = largestError = 0;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t i = 0; i < depth; ++i) {
+      double value = values[row * depth + i], error = std::fabs(decode(scheme, row, i) - value);
+      squares += value * value;
+      squaredErrors += error * error;
+      largestError = std::max(largestError, error);
+    }
 }

@@ -33,7 +33,7 @@ from .errors import (
 )
 from .library import library
 from .model import Alias, Kernel, Model, TensorInfo, load
-from .quantizer import QuantizedWeight, quantize
+from .quantizer import QuantizedWeight, QuantizedWeights, TakenWeight, quantize
 from .runtime import Context, Package
 from .tensors import Tensor
 
@@ -52,8 +52,10 @@ __all__ = [
     "Model",
     "Package",
     "QuantizedWeight",
+    "QuantizedWeights",
     "RunError",
     "SectileError",
+    "TakenWeight",
     "Tensor",
     "TensorInfo",
     "check",

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # This file is part of the Sectile project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs a libFuzzer program for a while, starting from the corpus of bad models.
+"""Runs a libFuzzer program for a while, starting from the corpus of bad models, or of files of weights.
 
     test/corpus/run_fuzzer.py build/bin/NAME-fuzzer [--seconds 60]
 
@@ -20,13 +20,19 @@ import tempfile
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 
+sys.path.insert(0, os.path.join(HERE, "..", "Weights"))
+
+import make_weights  # noqa: E402
 from make_bad_models import EXPECTATIONS, write_corpus  # noqa: E402
 
 LARGEST_SEED = 1 << 16
 
 
-def seeds(folder: str) -> None:
-    """Writes the models of the corpus, flat, as starting points."""
+def seeds(folder: str, fuzzer: str) -> None:
+    """Writes files of the kind that a fuzzer reads, flat, as starting points."""
+    if os.path.basename(fuzzer) == "weights-fuzzer":
+        make_weights.write_corpus(folder)
+        return
     with tempfile.TemporaryDirectory() as corpus:
         write_corpus(corpus)
         for expectation in EXPECTATIONS:
@@ -48,7 +54,7 @@ def main() -> int:
     kept = os.path.realpath(kept)
     os.makedirs(kept, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        seeds(folder)
+        seeds(folder, fuzzer)
         command = [
             fuzzer, folder, f"-max_total_time={arguments.seconds}", "-timeout=20",
             "-rss_limit_mb=2048", f"-max_len={LARGEST_SEED}", f"-artifact_prefix={kept}/",

@@ -22,6 +22,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 from onnx import TensorProto, helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Interpreter"))
@@ -163,6 +164,30 @@ def run_case(sectile: str, folder: str, case: Tuple[str, int, str, str], half: b
     return ""
 
 
+def run_external(sectile: str, folder: str) -> List[str]:
+    """Larger tensors in a file beside the result must be those that would be in it, also read from such a file."""
+    make_model(f"{folder}/model.onnx", 21, 3, False)
+    problems = []
+    for source, extra in (("model", []), ("apart", []), ("apart", ["--external-data"])):
+        skip = ["--skip=again|^B$"] if source == "model" else []
+        target = "apart" if source == "model" else "out"
+        for name, more in (("inside", []), (target, ["--external-data"])):
+            done = subprocess.run([sectile, "quantize", f"{folder}/{source}.onnx", "-o", f"{folder}/{name}.onnx", "--format=int8",
+                                   *skip, *(more or extra)], capture_output=True, text=True, timeout=100)  # fmt: skip
+            problems.append(done.stderr)
+        raw = onnx.load(f"{folder}/{target}.onnx", load_external_data=False)
+        places = [{e.key: e.value for e in t.external_data} for t in raw.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+        good = places and all(p["location"] == f"{target}.onnx.data" and int(p["offset"]) % 4096 == 0 for p in places)
+        problems.append("" if good else f"external data of {source}: {places}")
+        arrays = [{t.name: onnx.numpy_helper.to_array(t).tobytes() for t in onnx.load(f"{folder}/{name}.onnx").graph.initializer}
+                  for name in ("inside", target)]  # fmt: skip
+        problems.append("" if arrays[0] == arrays[1] else f"external data of {source} differs")
+        done = subprocess.run([sectile, "compile", f"{folder}/{target}.onnx", "-o", f"{folder}/package", "--cpu-levels=sse4"],
+                              capture_output=True, text=True, timeout=100)  # fmt: skip
+        problems.append(done.stderr)
+    return problems
+
+
 def run_refusals(sectile: str, folder: str) -> List[str]:
     """What should be refused, with its message, and nothing written."""
     make_model(f"{folder}/model.onnx", 21, 1, False)
@@ -187,7 +212,7 @@ def run_refusals(sectile: str, folder: str) -> List[str]:
         ("model", ["--format=nf4,zero"], 2, "consecutive integers"),
         ("model", ["--format=int4,group=0"], 2, "expects group to be"),
         ("model", ["--format=int4,size=3"], 2, "expects FORMAT"),
-        ("model", ["--format=int4", "--method=best"], 2, "expects --method to be rtn or mse"),
+        ("model", ["--format=int4", "--method=best"], 2, "expects --method to be rtn, mse or gptq"),
         ("model", ["--format=int4", "--skip=("], 2, "--skip"),
         ("model", [], 2, "expects --format"),
         ("nan", ["--format=int4"], 1, "weight 'A': expects finite numbers, but got nan in column 5, row 0"),
@@ -216,8 +241,9 @@ def main() -> int:
     for number, case in enumerate(CASES):
         with tempfile.TemporaryDirectory() as folder:
             problems.append(run_case(arguments.sectile, folder, case, number % 4 == 3))
-    with tempfile.TemporaryDirectory() as folder:
-        problems += run_refusals(arguments.sectile, folder)
+    for part in (run_external, run_refusals):
+        with tempfile.TemporaryDirectory() as folder:
+            problems += part(arguments.sectile, folder)
     for problem in problems:
         if problem:
             print(f"FAILED: {problem}")

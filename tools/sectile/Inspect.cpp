@@ -7,6 +7,7 @@
 #include "Commands.h"
 
 #include "Args.h"
+#include "InspectWeights.h"
 #include "Json.h"
 #include "Model.h"
 
@@ -31,9 +32,11 @@ constexpr Option kOptions[] = {
      "mismatch is exit status 3"},
 };
 
-constexpr Syntax kSyntax = {"inspect",
-                            "Shows inputs, outputs, levels, kernels and constants of a package.",
-                            "PACKAGE", kOptions};
+constexpr Syntax kSyntax = {
+    "inspect",
+    "Shows inputs, outputs, levels, kernels and constants of a package, or\n"
+    "the tensors of a file of weights (safetensors, GGUF).",
+    "PACKAGE|FILE", kOptions};
 
 sectile_kernel_code_info codeOf(const Model &model, uint32_t level, uint32_t kernel) {
   sectile_kernel_code_info code = {};
@@ -453,6 +456,8 @@ Result<uint64_t> hashConstants(const Model &model) {
 }
 
 Result<Done> inspect(const Args &args) {
+  if (isWeightFile(std::string(args.positional())))
+    return inspectWeights(args);
   Result<Model> model = Model::load(std::string(args.positional()), 1,
                                     std::string(args.value("target").value_or("")));
   if (!model)

@@ -9,6 +9,8 @@
 #include "Args.h"
 #include "Files.h"
 
+#include "sectile/Weights/Zip.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -20,6 +22,8 @@ constexpr char kMagic[] = "\x93NUMPY";
 constexpr size_t kMagicBytes = 6;
 constexpr size_t kMaxHeaderBytes = 1 << 20;
 constexpr size_t kMaxRank = 64;
+/// Of one array of an archive, which may claim any size.
+constexpr uint64_t kMaxArrayBytes = uint64_t(1) << 36;
 
 /// What the header says.
 struct Header {
@@ -161,16 +165,36 @@ Bytes toRowMajor(const Bytes &data, const std::vector<int64_t> &dims, uint32_t e
   return result;
 }
 
-} // namespace
+/// Bytes in memory, read as a file is.
+class InputBytes {
+public:
+  InputBytes(std::span<const std::byte> bytes, const std::string &shown)
+      : bytes(bytes), shown(shown) {}
 
-Result<Tensor> readNpy(const std::string &path) {
-  Result<InputFile> file = InputFile::open(path);
-  if (!file)
-    return file.failure();
+  uint64_t remaining() const { return bytes.size(); }
+  const std::string &path() const { return shown; }
+  Result<Done> read(std::span<std::byte> out) {
+    if (out.size() > bytes.size())
+      return failure(kRefused, "'%s' is truncated: expected %zu more bytes, but got %zu",
+                     shown.c_str(), out.size(), bytes.size());
+    std::copy_n(bytes.begin(), out.size(), out.begin());
+    bytes = bytes.subspan(out.size());
+    return Done{};
+  }
+
+private:
+  std::span<const std::byte> bytes;
+  const std::string &shown;
+};
+
+/// `file` is an InputFile or InputBytes.
+template <typename File>
+Result<Tensor> readFrom(File &file) {
+  const std::string &path = file.path();
   unsigned char start[12] = {};
-  bool isNpy = file->remaining() >= 10;
+  bool isNpy = file.remaining() >= 10;
   if (isNpy) {
-    if (Result<Done> read = file->read(std::as_writable_bytes(std::span(start, 10))); !read)
+    if (Result<Done> read = file.read(std::as_writable_bytes(std::span(start, 10))); !read)
       return read.failure();
     isNpy = memcmp(start, kMagic, kMagicBytes) == 0;
   }
@@ -181,7 +205,7 @@ Result<Tensor> readNpy(const std::string &path) {
     return failure(kRefused, "'%s' has .npy version %u, expected 1 to 3", path.c_str(), version);
   size_t headerBytes = start[8] | size_t(start[9]) << 8;
   if (version > 1) {
-    if (Result<Done> read = file->read(std::as_writable_bytes(std::span(start + 10, 2))); !read)
+    if (Result<Done> read = file.read(std::as_writable_bytes(std::span(start + 10, 2))); !read)
       return read.failure();
     headerBytes |= size_t(start[10]) << 16 | size_t(start[11]) << 24;
   }
@@ -189,7 +213,7 @@ Result<Tensor> readNpy(const std::string &path) {
     return failure(kRefused, "'%s' has a header of %zu bytes, expected at most %zu", path.c_str(),
                    headerBytes, kMaxHeaderBytes);
   std::string text(headerBytes, '\0');
-  if (Result<Done> read = file->read(std::as_writable_bytes(std::span(text))); !read)
+  if (Result<Done> read = file.read(std::as_writable_bytes(std::span(text))); !read)
     return read.failure();
 
   Header header;
@@ -206,12 +230,12 @@ Result<Tensor> readNpy(const std::string &path) {
                    header.type.c_str());
   tensor.dims = header.dims;
   std::optional<uint64_t> bytes = countBytes(tensor.dtype, tensor.dims);
-  if (!bytes || *bytes != file->remaining())
+  if (!bytes || *bytes != file.remaining())
     return failure(kRefused, "'%s' holds %s, but has %llu bytes of data", path.c_str(),
                    describeType(tensor.dtype, tensor.dims).c_str(),
-                   static_cast<unsigned long long>(file->remaining()));
+                   static_cast<unsigned long long>(file.remaining()));
   tensor.data.resize(*bytes);
-  if (Result<Done> read = file->read(tensor.data); !read)
+  if (Result<Done> read = file.read(tensor.data); !read)
     return read.failure();
   uint32_t elementBytes = sectile_dtype_bytes(tensor.dtype);
   if (header.type[0] == '>')
@@ -219,6 +243,48 @@ Result<Tensor> readNpy(const std::string &path) {
   if (header.fortranOrder && tensor.dims.size() > 1)
     tensor.data = toRowMajor(tensor.data, tensor.dims, elementBytes);
   return tensor;
+}
+
+} // namespace
+
+Result<Tensor> readNpy(const std::string &path) {
+  Result<InputFile> file = InputFile::open(path);
+  if (!file)
+    return file.failure();
+  return readFrom(*file);
+}
+
+Result<Tensor> parseNpy(std::span<const std::byte> bytes, const std::string &shown) {
+  InputBytes file(bytes, shown);
+  return readFrom(file);
+}
+
+Result<std::vector<std::pair<std::string, Tensor>>> readNpz(const std::string &path) {
+  Result<InputFile> file = InputFile::open(path);
+  if (!file)
+    return file.failure();
+  std::vector<uint8_t> bytes(file->remaining());
+  if (Result<Done> read = file->read(std::as_writable_bytes(std::span(bytes))); !read)
+    return read.failure();
+  auto members = weights::readZip(bytes);
+  if (!members)
+    return failure(kRefused, "'%s': %s", path.c_str(), members.getMessage().c_str());
+  std::vector<std::pair<std::string, Tensor>> arrays;
+  for (const weights::ZipMember &member : *members) {
+    const std::string &name = member.name;
+    std::string shown = path + "', array '" + name;
+    if (!name.ends_with(".npy"))
+      return failure(kRefused, "'%s': expects arrays alone, but got '%s'", path.c_str(),
+                     name.c_str());
+    auto content = weights::extract(member, bytes, kMaxArrayBytes);
+    if (!content)
+      return failure(kRefused, "'%s': %s", path.c_str(), content.getMessage().c_str());
+    Result<Tensor> tensor = parseNpy(std::as_bytes(std::span(*content)), shown);
+    if (!tensor)
+      return tensor.failure();
+    arrays.emplace_back(name.substr(0, name.size() - 4), std::move(*tensor));
+  }
+  return arrays;
 }
 
 std::string npyHeader(const Tensor &tensor) {

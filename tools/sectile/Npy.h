@@ -10,7 +10,10 @@
 #include "Result.h"
 #include "Tensor.h"
 
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace sectile::tools {
 
@@ -19,6 +22,13 @@ namespace sectile::tools {
 /// ml_dtypes writes it, is read as bf16. Fails with kRefused for other dtypes and
 /// for files that are not whole; memory stays within the size of the file.
 Result<Tensor> readNpy(const std::string &path);
+
+/// The same from memory; `shown` is what errors call it.
+Result<Tensor> parseNpy(std::span<const std::byte> bytes, const std::string &shown);
+
+/// The arrays of a .npz file, by name. Fails as readNpy does, and on archives that are damaged or
+/// hold anything else.
+Result<std::vector<std::pair<std::string, Tensor>>> readNpz(const std::string &path);
 
 /// The header of a .npy file (version 1) for a tensor from npyForm, to be followed
 /// by its data.

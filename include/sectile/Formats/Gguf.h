@@ -87,6 +87,12 @@ const GgufType *findGgufType(std::string_view name);
 /// All declared types.
 const std::vector<GgufType> &getGgufTypes();
 
+/// What a block is made of: `codes` get the code of each number, `scales` and `mins` one number for
+/// each part, so that number j is scales[j / n] * (number of code j) + mins[j / n], exactly.
+/// Returns n, the numbers of a part.
+unsigned splitGguf(const GgufType &type, const uint8_t *block, std::vector<uint8_t> &codes,
+                   std::vector<double> &scales, std::vector<double> &mins);
+
 /// Writes the `type.elements` numbers of a block of `type.bytes` bytes, exactly. Scales that are
 /// NaN in their format make NaN.
 void decodeGguf(const GgufType &type, const uint8_t *block, double *values);

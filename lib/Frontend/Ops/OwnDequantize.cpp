@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // ai.sectile's Dequantize: (number of code - number of zero) * scale, in a format
-// that an attribute names. Codes are a stream of bits (Formats' `pack`) in bytes, in
-// row-major order of `shape`; `block` says how many elements along each dimension
-// share a scale, 0 meaning all, as graph.dequantize has it.
+// that an attribute names. Zeros are codes too, or floats of the scale's type. Codes are a stream
+// of bits (Formats' `pack`) in bytes, in row-major order of `shape`; `block` says how many elements
+// along each dimension share a scale, 0 meaning all, as graph.dequantize has it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -83,10 +83,11 @@ LogicalResult sectile::frontend::importOwnDequantize(Node &n) {
     return failure();
   Value zero;
   if (n.has(2)) {
-    if (n.in(2)->dtype != DType::U8 ||
-        failed(n.expectRank(n.in(2), extents.size(), extents.size())))
-      return n.fail("expects zero points of type uint8 and the scale's rank, but got " +
+    if (n.in(2)->dtype != DType::U8 && n.in(2)->dtype != scales->dtype)
+      return n.fail("expects zero points of type uint8 or the scale's, but got " +
                     nameOf(n.in(2)->dtype));
+    if (failed(n.expectRank(n.in(2), extents.size(), extents.size())))
+      return failure();
     for (auto [dim, extent] : llvm::enumerate(perBlock))
       if (failed(
               n.expectEqual(n.in(2)->shape[dim], extent, "the zero point's extent and the blocks")))

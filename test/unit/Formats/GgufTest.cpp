@@ -141,3 +141,28 @@ TEST(Gguf, WhatCannotBeEncodedIsRefused) {
             "expects finite numbers, but got inf at position 3");
   EXPECT_EQ(findGgufType("Q9_9"), nullptr);
 }
+
+TEST(Gguf, PartsMakeTheSameNumbers) {
+  std::mt19937 random(5);
+  for (const GgufType &type : getGgufTypes())
+    for (int round = 0; round < 20; ++round) {
+      std::vector<uint8_t> block(type.bytes), codes;
+      for (uint8_t &byte : block)
+        byte = static_cast<uint8_t>(random());
+      std::vector<double> values(type.elements), scales, mins;
+      decodeGguf(type, block.data(), values.data());
+      unsigned length = splitGguf(type, block.data(), codes, scales, mins);
+      ASSERT_EQ(scales.size() * length, type.elements) << type.name;
+      ASSERT_EQ(mins.size(), scales.size());
+      ASSERT_EQ(codes.size(), type.elements);
+      for (unsigned j = 0; j < type.elements; ++j) {
+        double number = type.codes.format.decode(codes[j]) * scales[j / length];
+        double value = type.m ? number + mins[j / length] : number;
+        EXPECT_TRUE(value == values[j] || (std::isnan(value) && std::isnan(values[j])))
+            << type.name << " number " << j << ": " << value << ", " << values[j];
+        // What `sectile quantize --weights` relies on.
+        double scale = scales[j / length];
+        EXPECT_TRUE(!std::isfinite(scale) || double(float(scale)) == scale) << type.name;
+      }
+    }
+}
