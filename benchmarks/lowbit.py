@@ -3,9 +3,10 @@
 """Products with weights of few bits, for `benchmarks/run --suite=lowbit`.
 
 A name is SHAPE.FORMAT.mROWS, such as llama8b_qkv.int4.m1: FORMAT one of int2 to int8 with a scale for each 128
-weights. A model multiplies its input with as many such weights as no cache holds, one after the other, so that
-each comes from memory; times are of one of them. Peers get the same numbers in codes of the fewest bits, not
-below ours, that MatMulNBits has.
+weights. A model multiplies inputs, one each, with as many such weights as no cache holds, one after the other, so
+that each comes from memory; times are of one of them. Peers get the same numbers in codes of the fewest bits, not
+below ours, that MatMulNBits has. With .a8 behind the name, rows are rounded to 8 bits, each 128 elements with a scale of
+their own (accuracy_level 4 of MatMulNBits), in the time that is measured.
 """
 
 from __future__ import annotations
@@ -36,14 +37,16 @@ SUITE: Tuple[str, ...] = (
     *(f"llama8b_o.int{bits}.m1" for bits in (2, 3, 4, 5, 6, 7, 8)),
     *(f"{shape}.int4.m1" for shape in SHAPES if shape != "llama8b_o"),
     *(f"llama8b_qkv.int4.m{rows}" for rows in ROWS[1:]),
+    *(f"llama8b_o.int{bits}.m1.a8" for bits in (2, 3, 4, 5, 6, 7, 8)),
+    *(f"llama8b_qkv.int4.m{rows}.a8" for rows in ROWS),
 )
 
 
 def parse(name: str) -> Tuple[int, int, int, int]:
     """K, N, bits and rows of a name; a ValueError says what is wrong."""
-    match = re.fullmatch(r"(\w+)\.int([2-8])\.m([1-9]\d*)", name)
+    match = re.fullmatch(r"(\w+)\.int([2-8])\.m([1-9]\d*)(\.a8)?", name)
     if not match or match[1] not in SHAPES:
-        raise ValueError(f"expects SHAPE.int2 to int8.mROWS with a shape of {', '.join(SHAPES)}, but got '{name}'")
+        raise ValueError(f"expects SHAPE.int2 to int8.mROWS or SHAPE.int2 to int8.mROWS.a8 with a shape of {', '.join(SHAPES)}, but got '{name}'")
     return (*SHAPES[match[1]], int(match[2]), int(match[3]))
 
 
@@ -77,32 +80,51 @@ def write_models(name: str, own: str, peers: str, inputs: str) -> None:
     rng = np.random.default_rng(0)
     nodes: Dict[str, List[onnx.NodeProto]] = {own: [], peers: []}
     tensors: Dict[str, List[onnx.TensorProto]] = {own: [], peers: []}
+    values: List[onnx.ValueInfoProto] = []
     outputs = []
+    in_bytes = name.endswith(".a8")
+    if in_bytes:
+        groups = [("groups", TensorProto.INT64, [3], [rows, depth // GROUP, GROUP]), ("last", TensorProto.INT64, [1], [2]),
+                  ("most", TensorProto.FLOAT, [], [127.0]),
+                  ("zero", TensorProto.INT8, [rows, depth // GROUP], [0] * (rows * (depth // GROUP)))]  # fmt: skip
+        tensors[own] += [helper.make_tensor(*entry) for entry in groups]
     for i in range(count_weights(name)):
         numbers = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (columns, depth), dtype=np.int8)
         scales = (rng.random((columns, depth // GROUP)) * 0.01 + 0.01).astype(np.float32)
         scale = helper.make_tensor(f"s{i}", TensorProto.FLOAT, scales.shape, scales.tobytes(), raw=True)
-        result = f"y{i}"
+        result, given, row = f"y{i}", f"x{i}", f"x{i}"
+        values.append(helper.make_tensor_value_info(given, TensorProto.FLOAT, [rows, depth]))
+        if in_bytes:
+            nodes[own] += [helper.make_node("Abs", [given], [f"a{i}"]),
+                           helper.make_node("Reshape", [f"a{i}", "groups"], [f"g{i}"]),
+                           helper.make_node("ReduceMax", [f"g{i}", "last"], [f"m{i}"], keepdims=0),
+                           helper.make_node("Div", [f"m{i}", "most"], [f"t{i}.row"]),
+                           helper.make_node("QuantizeLinear", [given, f"t{i}.row", "zero"], [f"c{i}"],
+                                            axis=1, block_size=GROUP),
+                           helper.make_node("DequantizeLinear", [f"c{i}", f"t{i}.row", "zero"], [f"r{i}"],
+                                            axis=1, block_size=GROUP)]  # fmt: skip
+            row = f"r{i}"
         outputs.append(helper.make_tensor_value_info(result, TensorProto.FLOAT, [rows, columns]))
         codes = pack((numbers & (2**bits - 1)).astype(np.uint8), bits)
         tensors[own] += [helper.make_tensor(f"w{i}", TensorProto.UINT8, [len(codes)], codes, raw=True), scale]
         nodes[own] += [helper.make_node("Dequantize", [f"w{i}", f"s{i}"], [f"d{i}"], domain="ai.sectile",
                                         format=f"int{bits}", shape=[columns, depth], block=[1, GROUP]),
                        helper.make_node("Transpose", [f"d{i}"], [f"t{i}"], perm=[1, 0]),
-                       helper.make_node("MatMul", ["x", f"t{i}"], [result])]  # fmt: skip
+                       helper.make_node("MatMul", [row, f"t{i}"], [result])]  # fmt: skip
         codes = pack((numbers.astype(np.int16) + 2 ** (wide - 1)).astype(np.uint8), wide)
         tensors[peers] += [helper.make_tensor(f"w{i}", TensorProto.UINT8, [columns, depth // GROUP, GROUP * wide // 8],
                                               codes, raw=True),
                            helper.make_tensor(f"s{i}", TensorProto.FLOAT, [scales.size], scales.tobytes(), raw=True)]  # fmt: skip
-        nodes[peers].append(helper.make_node("MatMulNBits", ["x", f"w{i}", f"s{i}"], [result], domain="com.microsoft",
-                                             K=depth, N=columns, bits=wide, block_size=GROUP))  # fmt: skip
+        nodes[peers].append(helper.make_node("MatMulNBits", [given, f"w{i}", f"s{i}"], [result], domain="com.microsoft",
+                                             K=depth, N=columns, bits=wide, block_size=GROUP,
+                                             accuracy_level=4 if in_bytes else 0))  # fmt: skip
     for path, domain in ((own, "ai.sectile"), (peers, "com.microsoft")):
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(domain, 1)]
-        graph = helper.make_graph(nodes[path], "lowbit", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, depth])],
-                                  outputs, tensors[path])  # fmt: skip
+        graph = helper.make_graph(nodes[path], "lowbit", values, outputs, tensors[path])
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
     os.makedirs(inputs, exist_ok=True)
-    np.save(os.path.join(inputs, "x.npy"), rng.normal(size=(rows, depth)).astype(np.float32))
+    for value in values:
+        np.save(os.path.join(inputs, f"{value.name}.npy"), rng.normal(size=(rows, depth)).astype(np.float32))
 
 
 class Stream:

@@ -54,6 +54,10 @@ static FailureOr<Parameters> readParameters(Node &n, Tensor *x) {
     if (failed(n.expectEqual(scale->shape[dim], zero->shape[dim],
                              "the scale's and the zero point's extents")))
       return failure();
+  // Nothing to subtract: symmetric quantization, spelled out.
+  if (zero && zero->constant && isInteger(zero->dtype) &&
+      llvm::all_of(zero->constant->bytes, [](char byte) { return byte == 0; }))
+    zero = nullptr;
   bool isOne = Emitter::product(scale->shape).isConstant(1);
   Shape shape(x->rank(), SymExpr(1));
   Parameters result{scale, zero, SmallVector<int64_t>(x->rank(), 0)};
