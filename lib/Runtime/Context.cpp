@@ -45,6 +45,18 @@ int32_t failFromPackage(sectile_abi_call *call, int32_t status, const char *text
   return status;
 }
 
+int32_t readFromPackage(sectile_abi_call *call, void *to, const void *from, uint64_t bytes) {
+  return reinterpret_cast<sectile_context::Call *>(call)->context->read(to, from, bytes);
+}
+
+int32_t copyFromPackage(sectile_abi_call *call, void *to, const int64_t *toStrides,
+                        const void *from, const int64_t *fromStrides, const int64_t *sizes,
+                        int32_t rank, int32_t elementBytes) {
+  return reinterpret_cast<sectile_context::Call *>(call)->context->copy(
+      {static_cast<char *>(to), toStrides, static_cast<const char *>(from), fromStrides, sizes,
+       rank, elementBytes});
+}
+
 } // namespace
 
 sectile_status sectile_context::init(Message &reason) {
@@ -90,6 +102,8 @@ sectile_status sectile_context::init(Message &reason) {
         static_cast<const char *>(package->constants) + package->device->constants_offset;
   state.call.launch = launchFromPackage;
   state.call.fail = failFromPackage;
+  state.call.read = readFromPackage;
+  state.call.copy = copyFromPackage;
 
   threads = package->threads;
   if (options.threads > 0 && options.threads < threads)
@@ -193,6 +207,19 @@ sectile_status sectile_context::bindInput(uint32_t index, const sectile_tensor &
                 "input '%s' expects data aligned to %u bytes, but got address %p", name,
                 sectile_dtype_bytes(expected.dtype), given.data);
   return SECTILE_OK;
+}
+
+int32_t sectile_context::read(void *to, const void *from, uint64_t bytes) {
+  memcpy(to, from, bytes);
+  return SECTILE_ABI_OK;
+}
+
+int32_t sectile_context::copy(const StridedCopy &copy) {
+  return forEachRun(copy, [](char *to, const char *from, uint64_t bytes) -> int32_t {
+    if (to != from)
+      memcpy(to, from, bytes);
+    return SECTILE_ABI_OK;
+  });
 }
 
 /// Turns what the host program returned into a status of ours, with a message.

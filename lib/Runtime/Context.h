@@ -7,6 +7,7 @@
 #ifndef SECTILE_LIB_RUNTIME_CONTEXT_H
 #define SECTILE_LIB_RUNTIME_CONTEXT_H
 
+#include "CopyRuns.h"
 #include "Memory.h"
 #include "Message.h"
 #include "Package.h"
@@ -35,6 +36,10 @@ struct sectile_context {
 
   /// Runs one kernel on all its blocks (Launch.cpp).
   int32_t launch(uint32_t kernel, void *const *bufs, const int64_t *sizes);
+
+  /// What host programs ask for instead of touching memory themselves.
+  int32_t read(void *to, const void *from, uint64_t bytes);
+  int32_t copy(const sectile::runtime::StridedCopy &copy);
 
   /// What the package's code sees; `call` is first so that its address is ours.
   struct Call {
