@@ -358,9 +358,9 @@ void HostEmitter::lowerLoad(memref::LoadOp load) {
   if (type.getElementType().isIndex())
     value = toIndex(value);
   else if (element != type.getElementType())
-    value = UnrealizedConversionCastOp::create(builder, loc, TypeRange{type.getElementType()},
-                                               value)
-                .getResult(0);
+    value =
+        UnrealizedConversionCastOp::create(builder, loc, TypeRange{type.getElementType()}, value)
+            .getResult(0);
   load.replaceAllUsesWith(value);
   load.erase();
 }

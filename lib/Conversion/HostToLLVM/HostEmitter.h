@@ -57,7 +57,8 @@ protected:
   virtual mlir::Value emitLaunch(graph::DispatchOp dispatch, mlir::Value buffers,
                                  mlir::Value sizes) = 0;
 
-  /// A buffer as a call takes it: where it begins, and arrays of its sizes and strides, in elements.
+  /// A buffer as a call takes it: where it begins, and arrays of its sizes and strides, in
+  /// elements.
   struct Buffer {
     mlir::Value data, sizes, strides;
     int64_t rank, elementBytes;
@@ -133,8 +134,7 @@ private:
 
 /// Lowers scf in `functions`: what can fail ends its block, so loops must be blocks. Copies of
 /// buffers with strides become loops first, if `expandsCopies`.
-llvm::LogicalResult flattenHost(mlir::ModuleOp module,
-                                llvm::ArrayRef<mlir::func::FuncOp> functions,
+llvm::LogicalResult flattenHost(mlir::ModuleOp module, llvm::ArrayRef<mlir::func::FuncOp> functions,
                                 bool expandsCopies = true);
 /// Drops the kernels of `module` and lowers what an emitter left to the LLVM dialect.
 llvm::LogicalResult lowerHost(mlir::ModuleOp module, const mlir::LLVMTypeConverter &converter);
