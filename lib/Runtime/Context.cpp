@@ -120,26 +120,6 @@ sectile_status sectile_context::init(Message &reason) {
   return threads > 1 ? package->startWorkers(reason) : SECTILE_OK;
 }
 
-/// Whether a tensor says where it lies, as a context can take it.
-sectile_status sectile_context::checkPlace(const char *kind, const char *name,
-                                           const sectile_tensor &given) {
-  if (given.memory > SECTILE_DEVICE_MEMORY)
-    return fail(message, SECTILE_INVALID_ARGUMENT,
-                "%s '%s' expects its memory to be 0 or 1, but got %" PRIu64, kind, name,
-                given.memory);
-  if (given.memory == SECTILE_DEVICE_MEMORY && !package->gpu)
-    return fail(
-        message, SECTILE_INVALID_ARGUMENT,
-        "%s '%s' lies in memory of a device, but the package was not loaded for one by name", kind,
-        name);
-  if (given.memory == SECTILE_DEVICE_MEMORY &&
-      reinterpret_cast<uintptr_t>(given.data) % kDeviceAlignment != 0)
-    return fail(message, SECTILE_INVALID_INPUT,
-                "%s '%s' expects data aligned to %u bytes on a device, but got address %p", kind,
-                name, kDeviceAlignment, given.data);
-  return SECTILE_OK;
-}
-
 void sectile_context::release() {
   const sectile_package_descriptor &descriptor = *package->descriptor;
   const Memory &memory = package->memory;

@@ -39,6 +39,26 @@ void sectile_context::releaseGpu() {
   package->memory.deallocate(gpu, sizeof(GpuContext));
 }
 
+/// Whether a tensor says where it lies, as a context can take it.
+sectile_status sectile_context::checkPlace(const char *kind, const char *name,
+                                           const sectile_tensor &given) {
+  if (given.memory > SECTILE_DEVICE_MEMORY)
+    return fail(message, SECTILE_INVALID_ARGUMENT,
+                "%s '%s' expects its memory to be 0 or 1, but got %" PRIu64, kind, name,
+                given.memory);
+  if (given.memory == SECTILE_DEVICE_MEMORY && !package->gpu)
+    return fail(
+        message, SECTILE_INVALID_ARGUMENT,
+        "%s '%s' lies in memory of a device, but the package was not loaded for one by name", kind,
+        name);
+  if (given.memory == SECTILE_DEVICE_MEMORY &&
+      reinterpret_cast<uintptr_t>(given.data) % kDeviceAlignment != 0)
+    return fail(message, SECTILE_INVALID_INPUT,
+                "%s '%s' expects data aligned to %u bytes on a device, but got address %p", kind,
+                name, kDeviceAlignment, given.data);
+  return SECTILE_OK;
+}
+
 /// Addresses and sizes that a run depends on.
 void sectile_context::describeRun() {
   const sectile_package_descriptor &descriptor = *package->descriptor;
@@ -63,7 +83,7 @@ sectile_status sectile_context::runOnGpu(sectile_tensor *outputs) {
   for (uint32_t i = 0; i < descriptor.num_inputs; ++i) {
     if (!hostData[i] && inputBytes[i] != 0)
       continue; // on the device already
-    if (sectile_status status = gpu->copyInput(i, hostData[i], inputBytes[i], message)) {
+    if (sectile_status status = gpu->reserveInput(i, inputBytes[i], message)) {
       message.append(" (input '%s')", descriptor.inputs[i].name);
       return status;
     }
@@ -82,6 +102,14 @@ sectile_status sectile_context::runOnGpu(sectile_tensor *outputs) {
     }
     outputData[i] = reinterpret_cast<void *>(gpu->outputAddress(i));
   }
+  for (uint32_t i = 0; i < descriptor.num_inputs; ++i)
+    if (hostData[i])
+      if (sectile_status status = gpu->copyInput(i, hostData[i], inputBytes[i], message)) {
+        message.append(" (input '%s')", descriptor.inputs[i].name);
+        Message ignored;
+        (void)gpu->wait(ignored); // earlier copies may still read the caller's memory
+        return status;
+      }
   describeRun();
   int32_t result = gpu->execute(key, [&] { return package->target->run(&state.call); }, message);
   GpuFailure failure = gpu->failed;

@@ -17,7 +17,7 @@ namespace {
 constexpr bool kNeeded = true, kOptional = false;
 
 struct FunctionNames {
-  const char *names[2]; // by family; "0" where there is none
+  const char *names[2]; // by family; "none" where there is no such function
   bool isNeeded;
 };
 
@@ -37,7 +37,7 @@ constexpr LibraryNames kLibraries[] = {
      {"libamdhip64.so", "libamdhip64.so.6", "libamdhip64.so.5"}},
 };
 
-bool isNone(const char *name) { return strcmp(name, "0") == 0; }
+bool isNone(const char *name) { return strcmp(name, "none") == 0; }
 
 } // namespace
 

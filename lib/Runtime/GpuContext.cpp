@@ -90,10 +90,12 @@ uint64_t GpuContext::bytes() const {
 // Memory
 //===----------------------------------------------------------------------===//
 
+sectile_status GpuContext::reserveInput(uint32_t index, uint64_t bytes, Message &message) {
+  return inputs[index].reserve(device.api, bytes, message);
+}
+
 sectile_status GpuContext::copyInput(uint32_t index, const void *data, uint64_t bytes,
                                      Message &message) {
-  if (sectile_status status = inputs[index].reserve(device.api, bytes, message))
-    return status;
   if (bytes == 0)
     return SECTILE_OK;
   return GPU_CALL(device.api, message, copyToDevice, inputs[index].address(), data, bytes, stream);

@@ -50,6 +50,8 @@ public:
   // Steps of a run, all within one GpuScope
   //===--------------------------------------------------------------------===//
 
+  /// Places come first, then copies: growing waits for nothing.
+  sectile_status reserveInput(uint32_t index, uint64_t bytes, Message &message);
   sectile_status copyInput(uint32_t index, const void *data, uint64_t bytes, Message &message);
   sectile_status reserveOutput(uint32_t index, uint64_t bytes, Message &message);
   sectile_status reserveArena(uint64_t bytes, Message &message);

@@ -48,10 +48,9 @@ sectile_status GpuDevice::open(const char *name, Message &message) {
     status = GPU_CALL(api, message, getDevice, &device, ordinal);
   if (!status)
     status = identify(message);
-  if (!status && isCuda) {
+  if (!status && isCuda)
     status = GPU_CALL(api, message, retainContext, &context, device);
-    isRetained = !status;
-  }
+  isRetained = !status;
   return status;
 }
 
@@ -359,10 +358,11 @@ sectile_status GpuDevice::copyConstants(const sectile_package_descriptor &descri
 
 void GpuDevice::close() {
   Message ignored;
-  bool isOpen = api.family == GpuFamily::Hip ? api.library != nullptr : isRetained;
-  if (isOpen) {
+  if (isRetained) {
     GpuScope scope(*this, ignored);
     if (!scope.status()) {
+      if (transfers)
+        (void)api.waitForStream(transfers);
       if (constants)
         (void)api.deallocate(constants);
       if (transfers)
@@ -375,7 +375,7 @@ void GpuDevice::close() {
   transfers = module = nullptr;
   memory.freeArray(kernels, numKernels);
   kernels = nullptr;
-  if (isRetained)
+  if (isRetained && api.family == GpuFamily::Cuda)
     (void)api.releaseContext(device);
   isRetained = false;
   api.close();

@@ -77,7 +77,7 @@ private:
 
   const Memory &memory;
   int ordinal = 0, device = 0;
-  bool isRetained = false;
+  bool isRetained = false; // its context, where there are such, and with it the device is in use
   void *context = nullptr; // of CUDA
   int major = 0, minor = 0;
   char processor[64] = ""; // "sm_90" or "gfx942"
