@@ -27,6 +27,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -71,7 +72,34 @@ struct Event {
 };
 using Graph = std::vector<std::function<void()>>;
 
+/// What executes kernels of compiled packages (Emulate.cpp), where $SECTILE_FAKE_EMULATOR is set.
+struct Emulator {
+  void *handle = nullptr;
+  const char *(*parameters)(void *, const char *) = nullptr;
+  int (*run)(void *, const char *, int64_t, const uint64_t *, char *, size_t) = nullptr;
+
+  void open(int capability) {
+    const char *library = getenv("SECTILE_FAKE_EMULATOR"),
+               *package = getenv("SECTILE_FAKE_PACKAGE");
+    if (!library || !package || handle)
+      return;
+    void *object = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (!object) {
+      fprintf(stderr, "fake: %s\n", dlerror());
+      abort();
+    }
+    auto load = reinterpret_cast<void *(*)(const char *, const char *)>(
+        dlsym(object, "sectile_fake_emulation"));
+    parameters = reinterpret_cast<decltype(parameters)>(dlsym(object, "sectile_fake_parameters"));
+    run = reinterpret_cast<decltype(run)>(dlsym(object, "sectile_fake_run"));
+    handle = load(package, ("sm_" + std::to_string(capability)).c_str());
+    if (!handle)
+      abort();
+  }
+};
+
 struct State {
+  Emulator emulator;
   std::recursive_mutex mutex;
   int major = 8, minor = 0;
   std::string processor = "gfx942";
@@ -318,6 +346,7 @@ int loadModule(void **module, const void *image, unsigned numOptions, int *optio
   if (!s.refused.empty() &&
       strncmp(static_cast<const char *>(image), s.refused.c_str(), s.refused.size()) == 0)
     return s.refusedError;
+  s.emulator.open(s.major * 10 + s.minor);
   *module = new Module;
   s.modules.insert(*module);
   return 0;
@@ -336,7 +365,8 @@ int getFunction(void **function, void *module, const char *name) {
   ENTER();
   State &s = state();
   CHECK(s.modules.count(module), kInvalidHandle, "no module");
-  if (strcmp(name, "add") != 0)
+  if (s.emulator.handle ? !s.emulator.parameters(s.emulator.handle, name)
+                        : strcmp(name, "add") != 0)
     return kNotFound;
   auto *made = new Function{name};
   static_cast<Module *>(module)->functions.push_back(made);
@@ -362,6 +392,25 @@ int launch(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsig
 #endif
   // Values are taken at the call.
   std::vector<uint64_t> values;
+  if (s.emulator.handle) {
+    std::string name = static_cast<Function *>(function)->name;
+    std::string letters = s.emulator.parameters(s.emulator.handle, name.c_str());
+    for (size_t i = 0; i < letters.size(); ++i) {
+      uint64_t value = *static_cast<uint64_t *>(parameters[i]);
+      bool isPointer = letters[i] == 'b';
+      CHECK(!isPointer || value == 0 || isAllocated(value, 1), 700, "a buffer outside");
+      values.push_back(isPointer && value ? reinterpret_cast<uint64_t>(reach(value)) : value);
+    }
+    return submit(__func__, stream, [=] {
+      char message[512];
+      Emulator &emulator = state().emulator;
+      if (emulator.run(emulator.handle, name.c_str(), gridX, values.data(), message,
+                       sizeof message)) {
+        fprintf(stderr, "fake: %s\n", message);
+        abort();
+      }
+    });
+  }
   for (int i = 0; i < 6; ++i)
     values.push_back(*static_cast<uint64_t *>(parameters[i]));
   auto n = static_cast<int64_t>(values[4]);
