@@ -98,7 +98,8 @@ class ContextOptions(ctypes.Structure):
 
     _fields_ = [
         ("size", c_size_t), ("threads", c_uint32), ("reserved", c_uint32),
-        ("kernel_hook", c_void_p), ("kernel_hook_user", c_void_p),
+        ("kernel_hook", c_void_p), ("kernel_hook_user", c_void_p), ("stream", c_void_p),
+        ("capture", c_uint32), ("reserved2", c_uint32),
     ]  # fmt: skip
 
 
