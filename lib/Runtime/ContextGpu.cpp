@@ -25,7 +25,7 @@ sectile_status sectile_context::initGpu(Message &reason) {
   key = package->memory.makeArray<int64_t>(keyLength);
   if (!key)
     return fail(reason, SECTILE_OUT_OF_MEMORY, "out of memory for a context");
-  state.call.constants = reinterpret_cast<const void *>(package->gpu->constantsAddress());
+  state.call.constants = toPointer(package->gpu->constantsAddress());
   return gpu->init(options.stream, options.capture != 0, descriptor.num_inputs,
                    descriptor.num_outputs, keyLength, reason);
 }
@@ -79,7 +79,7 @@ sectile_status sectile_context::runOnGpu(sectile_tensor *outputs) {
     return scope.status();
   if (sectile_status status = gpu->reserveArena(state.call.arena_bytes, message))
     return status;
-  state.call.arena = reinterpret_cast<void *>(gpu->arenaAddress());
+  state.call.arena = toPointer(gpu->arenaAddress());
   for (uint32_t i = 0; i < descriptor.num_inputs; ++i) {
     if (!hostData[i] && inputBytes[i] != 0)
       continue; // on the device already
@@ -87,7 +87,7 @@ sectile_status sectile_context::runOnGpu(sectile_tensor *outputs) {
       message.append(" (input '%s')", descriptor.inputs[i].name);
       return status;
     }
-    inputData[i] = reinterpret_cast<void *>(gpu->inputAddress(i));
+    inputData[i] = toPointer(gpu->inputAddress(i));
   }
   for (uint32_t i = 0; i < descriptor.num_outputs; ++i) {
     if (int32_t alias = package->findOutputAlias(i); alias >= 0) {
@@ -100,7 +100,7 @@ sectile_status sectile_context::runOnGpu(sectile_tensor *outputs) {
       message.append(" (output '%s')", descriptor.outputs[i].name);
       return status;
     }
-    outputData[i] = reinterpret_cast<void *>(gpu->outputAddress(i));
+    outputData[i] = toPointer(gpu->outputAddress(i));
   }
   for (uint32_t i = 0; i < descriptor.num_inputs; ++i)
     if (hostData[i])
@@ -237,7 +237,7 @@ sectile_status sectile_device_allocate(sectile_package *package, uint64_t bytes,
                       message.append(" (%" PRIu64 " bytes)", bytes);
                       return status;
                     }
-                    *memory = reinterpret_cast<void *>(address);
+                    *memory = toPointer(address);
                     return SECTILE_OK;
                   });
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <type_traits>
 
 namespace sectile::runtime {
 
@@ -81,7 +82,7 @@ sectile_status GpuApi::open(GpuFamily wanted, Message &message) {
       return true;
     void *symbol = dlsym(library, name);
     // POSIX demands that a pointer to a function fits.
-    memcpy(&function, &symbol, sizeof symbol);
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
     if (symbol || !isNeeded)
       return true;
     fail(message, SECTILE_UNSUPPORTED, "%s at '%s' is too old: it lacks the function %s",

@@ -16,6 +16,7 @@
 
 #include "Message.h"
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -56,6 +57,9 @@ enum class GpuFunction : uint8_t {
 #define GPU_FUNCTION(member, need, parameters, cuda, hip) member,
 #include "GpuFunctions.def"
 };
+
+/// An address of the device as the pointer that packages and users have of it.
+inline void *toPointer(uint64_t address) { return std::bit_cast<void *>(address); }
 
 /// The functions of one library. Those that it lacks are null.
 struct GpuApi {

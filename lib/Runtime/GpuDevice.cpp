@@ -29,7 +29,7 @@ sectile_status GpuDevice::open(const char *name, Message &message) {
     // At most 3 digits and nothing else: no number of devices overflows.
     size_t digits = strspn(colon + 1, "0123456789");
     isGood = digits > 0 && digits <= 3 && colon[1 + digits] == '\0';
-    ordinal = isGood ? atoi(colon + 1) : 0;
+    ordinal = isGood ? static_cast<int>(strtol(colon + 1, nullptr, 10)) : 0;
   }
   if (!isGood)
     return fail(message, SECTILE_INVALID_ARGUMENT,
@@ -221,7 +221,7 @@ sectile_status GpuDevice::load(const sectile_package_descriptor &descriptor,
 int GpuDevice::loadImage(const sectile_abi_image &image, char *log, size_t logBytes) {
   // The driver takes numbers in place of pointers here, as void *.
   int options[] = {kCudaErrorLog, kCudaErrorLogBytes};
-  void *values[] = {log, reinterpret_cast<void *>(logBytes)};
+  void *values[] = {log, toPointer(logBytes)};
   log[0] = '\0';
   bool isPtx = image.kind == SECTILE_ABI_IMAGE_PTX;
   int result = api.loadModule(&module, image.data, isPtx ? 2 : 0, isPtx ? options : nullptr,
@@ -242,7 +242,8 @@ sectile_status GpuDevice::loadImages(const sectile_abi_target &target,
   message.append("the kernels for '%s' cannot be loaded on %s", target.name, title);
   sectile_status status = SECTILE_DEVICE;
   const char *separator = ": ";
-  bool isSameMajor = api.family == GpuFamily::Cuda && atoi(target.name + 3) / 10 == major;
+  bool isSameMajor =
+      api.family == GpuFamily::Cuda && strtol(target.name + 3, nullptr, 10) / 10 == major;
   // What is assembled already comes first. Where a driver does not take it, it may take text.
   for (uint32_t kind : {SECTILE_ABI_IMAGE_HSACO, SECTILE_ABI_IMAGE_CUBIN, SECTILE_ABI_IMAGE_PTX}) {
     const sectile_abi_image *image = findImage(device, kind);

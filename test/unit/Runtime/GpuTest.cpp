@@ -241,6 +241,7 @@ TEST_P(Gpu, RunsContextsConcurrently) {
   int uploads = fake->countCalls("copyToDevice"); // the constants, once
   EXPECT_EQ(uploads, 1);
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&, t] {
       ContextHandle context = makeContext(package);

@@ -13,6 +13,7 @@
 
 #include "Device.h"
 
+#include <bit>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -102,7 +103,7 @@ sectile_fake_run(void *handle, const char *name, int64_t blocks, const uint64_t 
   std::vector<int64_t> sizes;
   for (size_t i = 0; i < kernel.parameters.size(); ++i)
     if (kernel.parameters[i] == 'b')
-      buffers.push_back(reinterpret_cast<void *>(values[i]));
+      buffers.push_back(std::bit_cast<void *>(values[i]));
     else
       sizes.push_back(static_cast<int64_t>(values[i]));
   sectile_device_launch launch = {};

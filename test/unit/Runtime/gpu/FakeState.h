@@ -14,6 +14,7 @@
 
 #include "FakeGpu.h"
 
+#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -175,7 +176,7 @@ bool isAllocated(uint64_t address, uint64_t bytes) {
 }
 char *reach(uint64_t address) {
   State &s = state();
-  return s.alias + (reinterpret_cast<char *>(address) - s.device);
+  return s.alias + (std::bit_cast<char *>(address) - s.device);
 }
 
 /// Puts work on a stream, as far as its capture allows.
