@@ -134,22 +134,22 @@ static void packBits(ArrayRef<char> source, ShapedType type, tile::MemoryAttr pa
   size_t bytes = source.size() / std::max<int64_t>(type.getNumElements(), 1);
   // Streams that lie side by side, and rows of physical coordinates in each step along them.
   int64_t streams = ShapedType::getNumElements(ArrayRef(box).drop_front(along + 1));
-  int64_t words = llvm::divideCeil(box[along] * bits, tile::kPackedWordBits) * streams;
+  int64_t words = tile::countPackedWords(box[along], bits) * streams;
   std::vector<llvm::support::ulittle32_t> section(words);
   int64_t code = 0, stream = 0; // of the next element: its place along a stream, and which one
-  auto mask = static_cast<uint32_t>((uint64_t(1) << bits) - 1);
+  uint32_t mask = (1U << bits) - 1;
   packRows(source, type, packing, [&](StringRef row) {
     for (size_t place = 0; place < row.size(); place += bytes) {
       uint32_t value = 0;
       for (size_t byte = bytes; byte-- > 0;)
         value = value << 8 | static_cast<uint8_t>(row[place + byte]);
       value &= mask;
-      int64_t bit = code * bits, shift = bit % tile::kPackedWordBits;
-      int64_t word = bit / tile::kPackedWordBits * streams + stream;
-      section[word] = section[word] | value << shift;
-      if (shift + bits > tile::kPackedWordBits)
-        section[word + streams] =
-            section[word + streams] | value >> (tile::kPackedWordBits - shift);
+      // Its word and, in its byte there, its first bit; what the byte does not hold is in the next.
+      int64_t bit = code / tile::kPackedStreams * bits, byte = code % tile::kPackedStreams * 8;
+      int64_t word = bit / 8 * streams + stream, shift = bit % 8;
+      section[word] = section[word] | (value << shift & 0xff) << byte;
+      if (shift + bits > 8)
+        section[word + streams] = section[word + streams] | value >> (8 - shift) << byte;
       if (++stream != streams)
         continue;
       stream = 0;

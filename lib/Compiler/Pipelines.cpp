@@ -82,9 +82,11 @@ void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, Fl
   addGraphToTile(passes, options);
   passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTilePrefetchPass());
   // Behind what looks at loops as they were written.
-  if (floatMode != FloatMode::Strict)
+  if (floatMode != FloatMode::Strict) {
+    passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileMultiplyCodesPass());
     passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileFactorScalesPass(
         {.lanes = level.getLanes(4), .registers = level.vectorRegisters}));
+  }
   passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileUnrollCodesPass());
 }
 

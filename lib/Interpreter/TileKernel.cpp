@@ -38,7 +38,7 @@ static Shape getStoredExtents(ArrayRef<int64_t> shape, tile::MemoryAttr memory) 
   Shape extents = getPhysicalExtents(shape, memory.getMap());
   if (memory.getBits() != 0) {
     int64_t &extent = extents[memory.getAlong()];
-    extent = (extent * memory.getBits() + kCodeWordBits - 1) / kCodeWordBits;
+    extent = ((extent + 3) / 4 * memory.getBits() + 7) / 8;
   }
   return extents;
 }

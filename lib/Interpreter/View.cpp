@@ -100,10 +100,10 @@ std::optional<int64_t> ViewObject::getAddress(ArrayRef<int64_t> coords) const {
   int64_t element = 0;
   if (packedBits != 0) {
     // The code's number along its stream says which bit of it the code begins at.
-    int64_t bit = coords[packedDim] * packedBits;
+    int64_t code = coords[packedDim], bit = code / 4 * packedBits;
     for (auto [dim, stride] : llvm::enumerate(strides))
-      element += (dim == packedDim ? bit / kCodeWordBits : coords[dim]) * stride;
-    return element * kCodeWordBits + bit % kCodeWordBits;
+      element += (dim == packedDim ? bit / 8 : coords[dim]) * stride;
+    return element * kCodeWordBits + code % 4 * 8 + bit % 8;
   }
   for (auto [coord, stride] : llvm::zip_equal(coords, strides))
     element += coord * stride;
@@ -128,8 +128,8 @@ Element ViewObject::read(int64_t address) const {
     return buffer->read(address, *format);
   int64_t code = 0, word = address / kCodeWordBits, shift = address % kCodeWordBits;
   for (int64_t bit = 0; bit < root.packedBits; ++bit, ++shift) {
-    if (shift == kCodeWordBits) {
-      shift = 0;
+    if (bit != 0 && shift % 8 == 0) {
+      shift -= 8;
       word += root.strides[root.packedDim];
     }
     const Element &cell = buffer->cells[word];
@@ -146,8 +146,8 @@ void ViewObject::write(int64_t address, Element element) const {
     return buffer->write(address, *format, element);
   int64_t word = address / kCodeWordBits, shift = address % kCodeWordBits;
   for (int64_t bit = 0; bit < root.packedBits; ++bit, ++shift) {
-    if (shift == kCodeWordBits) {
-      shift = 0;
+    if (bit != 0 && shift % 8 == 0) {
+      shift -= 8;
       word += root.strides[root.packedDim];
     }
     Element &cell = buffer->cells[word];

@@ -65,7 +65,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = false,
      .tableEntries = 0,
      .tableIntrinsic = "",
-     .hasDotI8 = false,
+     .bytes = {"", "llvm.x86.ssse3.pmadd.ub.sw.128", "llvm.x86.sse2.pmadd.wd"},
      .sameWithoutDotI8 = "",
      .maxTileElements = 4096},
     {.name = "avx2",
@@ -84,7 +84,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = false,
      .tableEntries = 8,
      .tableIntrinsic = "llvm.x86.avx2.permps",
-     .hasDotI8 = false,
+     .bytes = {"", "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"},
      .sameWithoutDotI8 = "",
      .maxTileElements = 8192},
     // Without prefer-vector-width LLVM would keep to 256 bits.
@@ -104,7 +104,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = true,
      .tableEntries = 16,
      .tableIntrinsic = "llvm.x86.avx512.permvar.sf.512",
-     .hasDotI8 = false,
+     .bytes = {"", "llvm.x86.avx512.pmaddubs.w.512", "llvm.x86.avx512.pmaddw.d.512"},
      .sameWithoutDotI8 = "",
      .maxTileElements = 16384},
     {.name = "avx512vnni",
@@ -124,7 +124,8 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = true,
      .tableEntries = 16,
      .tableIntrinsic = "llvm.x86.avx512.permvar.sf.512",
-     .hasDotI8 = true,
+     .bytes = {"llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.pmaddubs.w.512",
+               "llvm.x86.avx512.pmaddw.d.512"},
      .sameWithoutDotI8 = "avx512",
      .maxTileElements = 16384},
     // Armv8.0-A, which every 64-bit Arm CPU that runs Linux has.
@@ -144,7 +145,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = false,
      .tableEntries = 0,
      .tableIntrinsic = "",
-     .hasDotI8 = false,
+     .bytes = {},
      .sameWithoutDotI8 = "",
      .maxTileElements = 4096},
     // Armv7E-M without a floating-point unit: floats are computed by helpers. A "vector" is one
@@ -165,7 +166,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = false,
      .tableEntries = 0,
      .tableIntrinsic = "",
-     .hasDotI8 = false,
+     .bytes = {},
      .sameWithoutDotI8 = "",
      .maxTileElements = 256},
     // FPv4-SP-D16: 32 single-precision registers, no double precision.
@@ -185,7 +186,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = false,
      .tableEntries = 0,
      .tableIntrinsic = "",
-     .hasDotI8 = false,
+     .bytes = {},
      .sameWithoutDotI8 = "",
      .maxTileElements = 256},
     // FPv5-D16: the same with double precision.
@@ -205,7 +206,7 @@ static constexpr CpuLevel kLevels[] = {
      .hasGather = false,
      .tableEntries = 0,
      .tableIntrinsic = "",
-     .hasDotI8 = false,
+     .bytes = {},
      .sameWithoutDotI8 = "",
      .maxTileElements = 256},
 };

@@ -15,6 +15,13 @@ namespace sectile::graph {
 /// written. A sum of squares is none.
 bool sumsProducts(mlir::linalg::LinalgOp op);
 
+/// Whether `op` multiplies dequantized integers of 8 bits, its rows, with dequantized codes of a
+/// matrix of known size, its columns, so that it can sum products of codes as integers.
+bool multipliesCodes(mlir::linalg::LinalgOp op);
+
+/// The rows of a product that multiplies codes.
+mlir::OpOperand *getCodeRows(mlir::linalg::LinalgOp op);
+
 } // namespace sectile::graph
 
 #endif // SECTILE_DIALECTS_GRAPH_IR_CONTRACTION_H

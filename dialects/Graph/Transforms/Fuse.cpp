@@ -44,6 +44,7 @@ public:
       : func(func), pricer(device), guards(func.getBody().front()) {}
 
   void run() {
+    repeatScales();
     for (Operation &op : llvm::reverse(func.getBody().front())) {
       OpKind kind = classify(&op);
       if (kind == OpKind::Free || kind == OpKind::Other)
@@ -65,6 +66,43 @@ public:
   }
 
 private:
+  /// The product that multiplies codes of which `use` reads its rows'; null if there is none.
+  static Operation *getCodeProduct(OpOperand &use) {
+    Operation *user = use.getOwner();
+    if (!user->hasOneUse() || !isa<linalg::LinalgOp>(user))
+      return nullptr;
+    auto product = dyn_cast<linalg::LinalgOp>(*user->getUsers().begin());
+    bool isRows = product && graph::multipliesCodes(product) &&
+                  graph::getCodeRows(product)->get() == user->getResult(0);
+    auto def = use.get().getDefiningOp<linalg::LinalgOp>();
+    return isRows && def && classify(def) == OpKind::Elementwise ? product.getOperation() : nullptr;
+  }
+
+  /// Gives each op that quantizes or dequantizes a view of its scales of its own: one scale stands
+  /// for many elements, so that a view for two kernels would be stored at many times its size.
+  void repeatScales() {
+    auto isView = [](Operation *op) {
+      return isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExtractSliceOp>(op) ||
+             (op && classify(op) == OpKind::Movement && isa<linalg::LinalgOp>(op));
+    };
+    llvm::SetVector<Operation *> views;
+    auto leadsToCodes = [&](Operation *user) {
+      auto op = dyn_cast<linalg::LinalgOp>(user);
+      return views.contains(user) ||
+             (op && llvm::any_of(*op.getBlock(), llvm::IsaPred<graph::DequantizeOp, QuantizeOp>));
+    };
+    for (Operation &op : llvm::reverse(func.getBody().front()))
+      if (isView(&op) && llvm::any_of(op.getUsers(), leadsToCodes))
+        views.insert(&op);
+    for (Operation *op : views) {
+      SmallVector<OpOperand *> uses(llvm::make_pointer_range(op->getUses()));
+      for (OpOperand *use : ArrayRef(uses).drop_back()) {
+        OpBuilder builder(op);
+        use->set(builder.clone(*op)->getResult(cast<OpResult>(use->get()).getResultNumber()));
+      }
+    }
+  }
+
   void join(Operation *op, OpKind kind, unsigned number) {
     FusionGroup &group = groups[number];
     groupOf[op] = number;
@@ -270,6 +308,11 @@ private:
   /// Whether `op` can become part of group `number`, in which it has users.
   bool canJoin(Operation *op, OpKind kind, unsigned number) {
     FusionGroup &group = groups[number];
+    for (OpOperand &use : op->getUses())
+      if (group.ops.contains(use.getOwner()) && group.ops.contains(getCodeProduct(use))) {
+        missed(op, "each block of the product's columns would compute the codes of its rows again");
+        return false;
+      }
     if (group.ops.size() >= kMostOps) {
       missed(op, "the kernel holds " + std::to_string(group.ops.size()) + " ops already");
       return false;

@@ -244,6 +244,14 @@ static OpOperand *findColumnUse(Operation *op) {
 }
 
 bool FusionPricer::gainsFromPrologue(Operation *op, std::string &why) const {
+  // Numbers of codes that are multiplied as integers exist nowhere.
+  for (Operation *user : op->getUsers())
+    if (auto product = dyn_cast<linalg::LinalgOp>(user);
+        product && op->hasOneUse() && multipliesCodes(product)) {
+      remark::passed(op->getLoc(), remark::RemarkOpts::name("prologue").category("graph-fuse"))
+          << "is part of the product, which multiplies codes";
+      return true;
+    }
   OpOperand *use = findColumnUse(op);
   llvm::SetVector<Operation *> chain = collectChain(op);
   if (!use || !llvm::all_of(chain, [](Operation *other) {

@@ -137,6 +137,16 @@ static std::optional<int64_t> getCodeBits(Value argument) {
   return bits;
 }
 
+/// Whether products multiply what is computed from the argument as codes.
+static bool isMultipliedAsCodes(Value argument) {
+  return llvm::all_of(argument.getUsers(), [](Operation *user) {
+    return user->getNumResults() == 1 && llvm::all_of(user->getUsers(), [](Operation *reader) {
+             auto product = dyn_cast<linalg::LinalgOp>(reader);
+             return product && graph::multipliesCodes(product);
+           });
+  });
+}
+
 /// Packs codes to their width where that takes fewer bytes than whole elements: along the last of
 /// the loops that a product sums over, or where no product reads them, along the dimension before
 /// the last. The last dimension's elements stay lanes: all their codes begin at the same bit.
@@ -148,7 +158,11 @@ static void packCodes(Value argument, Packing &packing) {
     return;
   std::optional<int64_t> bits = getCodeBits(argument);
   if (!bits || !element || element.getWidth() > tile::kPackedWordBits ||
-      *bits >= element.getWidth() || !type.hasStaticShape() || type.getRank() == 0)
+      *bits > element.getWidth() || !type.hasStaticShape() || type.getRank() == 0)
+    return;
+  // Whole bytes gain nothing but that four neighbours along the sum lie side by side.
+  bool isForBytes = *bits == element.getWidth();
+  if (isForBytes && !isMultipliedAsCodes(argument))
     return;
   MLIRContext *context = argument.getContext();
   AffineMap map = packing.memory ? packing.memory.getMap()
@@ -165,7 +179,7 @@ static void packCodes(Value argument, Packing &packing) {
                               llvm::divideCeil(element.getWidth(), 8));
   int64_t after =
       countBytes(tile::getMemoryShape(type.getShape(), packed), tile::kPackedWordBits / 8);
-  if (after >= before)
+  if (isForBytes ? after > before + before / 64 : after >= before)
     return;
   if (!packing.memory)
     packing.reason = "row by row";

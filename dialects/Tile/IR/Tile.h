@@ -53,8 +53,15 @@ struct CacheResource : ::mlir::SideEffects::Resource::Base<CacheResource> {
 ::llvm::SmallVector<int64_t> getPhysicalShape(::llvm::ArrayRef<int64_t> shape,
                                               ::mlir::AffineMap physical);
 
-/// Bits of the words that packed codes lie in (see `#tile.memory`).
-inline constexpr int64_t kPackedWordBits = 32;
+/// Bits of the words that packed codes lie in, streams that share each word, byte by byte, and
+/// the most bits of a code (see `#tile.memory`).
+inline constexpr int64_t kPackedWordBits = 32, kPackedStreams = 4, kMostPackedBits = 8;
+
+/// Words that `codes` codes of `bits` bits take, one after the other.
+int64_t countPackedWords(int64_t codes, int64_t bits);
+
+/// Codes after which codes of `bits` bits begin at the same bit of a word again.
+int64_t getPackedPeriod(int64_t bits);
 
 /// Extents of the box that `memory` stores: the physical box, or that of its words where codes are
 /// packed.

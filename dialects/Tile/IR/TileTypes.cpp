@@ -12,6 +12,8 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/xxhash.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace sectile::tile;
 
@@ -75,12 +77,20 @@ SmallVector<int64_t> sectile::tile::getPhysicalShape(ArrayRef<int64_t> shape, Af
   return result;
 }
 
+int64_t sectile::tile::countPackedWords(int64_t codes, int64_t bits) {
+  return llvm::divideCeil(llvm::divideCeil(codes, kPackedStreams) * bits, 8);
+}
+
+int64_t sectile::tile::getPackedPeriod(int64_t bits) {
+  return kPackedStreams * (8 / std::gcd(int64_t(8), bits));
+}
+
 SmallVector<int64_t> sectile::tile::getMemoryShape(ArrayRef<int64_t> shape, MemoryAttr memory) {
   SmallVector<int64_t> result = getPhysicalShape(shape, memory.getMap());
   if (int64_t bits = memory.getBits()) {
     int64_t &extent = result[memory.getAlong()];
     if (!ShapedType::isDynamic(extent))
-      extent = llvm::divideCeil(extent * bits, kPackedWordBits);
+      extent = countPackedWords(extent, bits);
   }
   return result;
 }
@@ -116,8 +126,8 @@ LogicalResult MemoryAttr::verify(function_ref<InFlightDiagnostic()> emitError, A
   }
   if (bits == 0)
     return success();
-  if (bits < 0 || bits > kPackedWordBits)
-    return emitError() << "expects codes of 1 to " << kPackedWordBits << " bits, but got " << bits;
+  if (bits < 0 || bits > kMostPackedBits)
+    return emitError() << "expects codes of 1 to " << kMostPackedBits << " bits, but got " << bits;
   if (along < 0 || along >= map.getNumResults())
     return emitError() << "expects codes along one of " << map.getNumResults()
                        << " physical dimensions, but got " << along;
@@ -138,7 +148,7 @@ Attribute MemoryAttr::parse(AsmParser &parser, Type) {
           parser.parseInteger(along) || parser.parseGreater())
         return {};
       if (bits == 0) {
-        parser.emitError(loc, "expects codes of 1 to ") << kPackedWordBits << " bits, but got 0";
+        parser.emitError(loc, "expects codes of 1 to ") << kMostPackedBits << " bits, but got 0";
         return {};
       }
       return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along);

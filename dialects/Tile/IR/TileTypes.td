@@ -28,11 +28,13 @@ def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
 
     `bits = b along p` packs codes that need fewer bits than their elements have: of each element
     the low b bits are kept, and reading zero-extends them. The elements that differ in physical
-    coordinate p only are a stream of bits in 32-bit words, coordinate i in bits [b * i, b * i + b),
-    the lowest bit of the first word first; a code may begin in one word and end in the next. Words
-    take the elements' places in the box, whose extent D along p is ceil(D * b / 32) words.
-    Reading a row of codes along another dimension is a load of words, a shift and a mask, whatever
-    b is.
+    coordinate p only are four streams of bits in the four bytes of 32-bit words: coordinate
+    i = 4 q + j is in stream j, byte j of each word, from bit b * q of the stream on, the lowest bit
+    of the first word's byte first; a code may begin in one word and end in the next. Words take the
+    elements' places in the box, whose extent D along p is ceil(ceil(D / 4) * b / 8) words.
+    One shift and one mask of words, whatever b is, thus bring four neighbours along p to the four
+    bytes of their lane, as products of bytes want them; one of them alone is a shift and a mask
+    as well.
 
     Example, panels of 64 columns of a [K, N] matrix, each panel stored [K][64]:
     ```mlir
@@ -48,7 +50,7 @@ def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
     1. the map has no symbols; one stride per physical dimension, or none;
     2. physical coordinates have the form d, d floordiv c or d mod c, c positive;
     3. every dimension appears once as itself, or once each as floordiv and mod of one factor;
-    4. codes take 1 to 32 bits along a physical dimension; there are strides or packed codes.
+    4. codes take 1 to 8 bits along a physical dimension; there are strides or packed codes.
   }];
   let parameters = (ins AttrParameter<"::mlir::AffineMap", "coordinates to physical coordinates">:$map,
                         ArrayRefParameter<"int64_t", "elements per step, or none: row-major">:$strides,

@@ -16,7 +16,8 @@
 
 #include "dialects/Tile/Transforms/Passes.h"
 
-#include "dialects/Tile/IR/Tile.h"
+#include "ScaledSums.h"
+
 #include "sectile/Numbers/Codes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -48,23 +49,6 @@ struct ScaledSum {
 };
 } // namespace
 
-/// The value behind reshapes, and back: the only reader in front of them.
-static Value skipReshapes(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getSource();
-  return value;
-}
-
-static OpOperand *getOnlyReader(Value value) {
-  while (value.hasOneUse()) {
-    auto reshape = dyn_cast<ReshapeOp>(*value.getUsers().begin());
-    if (!reshape)
-      return &*value.use_begin();
-    value = reshape.getResult();
-  }
-  return nullptr;
-}
-
 /// Whether sums of the format's numbers stay as far from infinity as sums of weights do: its
 /// numbers are finite, and of the size of small integers.
 static bool hasModestNumbers(StringRef text) {
@@ -75,86 +59,30 @@ static bool hasModestNumbers(StringRef text) {
   return true;
 }
 
-/// Steps of `counter` after which `expr` changes, where it has it in one division by them, to which
-/// at most what does not depend on it is added: 0 where it has it not at all.
-static std::optional<int64_t> matchGroup(AffineExpr expr, AffineExpr counter, unsigned number) {
-  if (!expr.isFunctionOfSymbol(number))
-    return 0;
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (!binary)
-    return std::nullopt;
-  if (expr.getKind() == AffineExprKind::Add) {
-    std::optional<int64_t> left = matchGroup(binary.getLHS(), counter, number),
-                           right = matchGroup(binary.getRHS(), counter, number);
-    if (!left || !right || (*left != 0 && *right != 0))
-      return std::nullopt;
-    return *left + *right;
-  }
-  auto size = dyn_cast<AffineConstantExpr>(binary.getRHS());
-  if (expr.getKind() != AffineExprKind::FloorDiv || binary.getLHS() != counter || !size ||
-      size.getValue() <= 1)
-    return std::nullopt;
-  return size.getValue();
-}
-
-/// Steps of the loop's counter after which the load's place changes; nothing if it may sooner.
-static std::optional<int64_t> getGroup(LoadOp load, scf::ForOp loop) {
-  OperandRange operands = load.getMapOperands();
-  if (llvm::is_contained(load.getSetOperands(), loop.getInductionVar()) ||
-      llvm::count(operands, loop.getInductionVar()) != 1)
-    return std::nullopt;
-  unsigned number = std::distance(operands.begin(), llvm::find(operands, loop.getInductionVar()));
-  AffineExpr counter = getAffineSymbolExpr(number, loop.getContext());
-  std::optional<int64_t> group;
-  for (AffineExpr expr : load.getMap().getResults()) {
-    std::optional<int64_t> steps = matchGroup(expr, counter, number);
-    if (!steps || (*steps != 0 && group && *group != *steps))
-      return std::nullopt;
-    if (*steps != 0)
-      group = steps;
-  }
-  return group;
-}
-
 /// Whether groups begin at whole words of all codes that the loop reads: else their bits would not
 /// be known when the loop is written.
 static bool fillsWords(scf::ForOp loop, int64_t group) {
   return llvm::all_of(loop.getBody()->getOps<LoadOp>(), [&](LoadOp load) {
-    return group * load.getView().getType().getPackedBits() % kPackedWordBits == 0;
+    int64_t bits = load.getView().getType().getPackedBits();
+    return bits == 0 || group % getPackedPeriod(bits) == 0;
   });
 }
 
 static std::optional<ScaledSum> matchScaledSum(scf::ForOp loop, int64_t lanes, int64_t registers) {
-  std::optional<APInt> step = loop.getConstantStep();
-  std::optional<int64_t> lower = getConstantIntValue(loop.getLowerBound()),
-                         upper = getConstantIntValue(loop.getUpperBound());
-  if (!step || *step != 1 || !lower || !upper || *upper <= *lower || loop.getNumResults() != 1)
+  DotOp dot = getSummedProduct(loop);
+  if (!dot)
     return std::nullopt;
   ScaledSum sum;
   sum.loop = loop;
-  sum.lower = *lower;
-  sum.upper = *upper;
-  for (Operation &op : loop.getBody()->without_terminator()) {
-    if (op.getNumRegions() != 0)
-      return std::nullopt;
-    if (auto dot = dyn_cast<DotOp>(op)) {
-      if (sum.dot)
-        return std::nullopt;
-      sum.dot = dot;
-    }
-  }
-  if (!sum.dot || !getElementTypeOrSelf(sum.dot.getType()).isF32())
-    return std::nullopt;
+  sum.lower = *getConstantIntValue(loop.getLowerBound());
+  sum.upper = *getConstantIntValue(loop.getUpperBound());
+  sum.dot = dot;
   sum.dequantize = skipReshapes(sum.dot.getRhs()).getDefiningOp<DequantizeOp>();
   if (!sum.dequantize || sum.dequantize->getParentOp() != loop ||
       !hasModestNumbers(sum.dequantize.getFormat()))
     return std::nullopt;
   OpOperand *reader = getOnlyReader(sum.dequantize.getResult());
-  OpOperand *result = getOnlyReader(sum.dot.getResult());
-  if (!reader || reader != &sum.dot.getRhsMutable() || !result ||
-      result->getOwner() != loop.getBody()->getTerminator() ||
-      skipReshapes(sum.dot.getAcc()) != loop.getRegionIterArg(0) ||
-      !loop.getRegionIterArg(0).hasOneUse())
+  if (!reader || reader != &sum.dot.getRhsMutable())
     return std::nullopt;
   // One row of the right side, whose scales are one for each column.
   ArrayRef<int64_t> right = cast<RankedTensorType>(sum.dot.getRhs().getType()).getShape();

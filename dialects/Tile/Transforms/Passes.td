@@ -247,6 +247,57 @@ def TileAllocateSharedPass : Pass<"tile-allocate-shared", "::sectile::tile::Kern
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 
+def TileMultiplyCodesPass : Pass<"tile-multiply-codes", "::sectile::tile::KernelOp"> {
+  let summary = "multiply codes as integers where both sides of a product are codes";
+  let description = [{
+    A loop that sums products of dequantized numbers, 8-bit integers on the left and packed codes on
+    the right, becomes sums of integers: for each group of steps that share their scales, `tile.dot`
+    multiplies the codes, 32 steps at once, and the sum is scaled. It has to be known that the numbers
+    of the right format are a linear function of its codes (integers, with a bias or a zero point of
+    codes, bipolar ones, fixed point): what its codes are off by is the same for a row, so that the
+    sum of a row's codes makes up for it. Sums of integers are exact; scales are applied once for each
+    group, so that it does not run where floats are strict.
+
+    Stays as it is: groups that do not begin at whole words of packed codes, or of more than 8192
+    steps; formats that are not linear; zero points that are floats; codes that are not packed. What
+    the last, shorter group leaves beyond whole products is summed as before. `tile-factor-scales`
+    follows.
+
+    ```mlir
+    #codes = #tile.memory<(d0, d1) -> (d0, d1), bits = 4 along 0>
+    tile.kernel @product(%p: !tile.view<1x64xi8>, %t: !tile.view<1x2xf32>,
+                         %q: !tile.view<64x16xi8, #codes>, %s: !tile.view<2x16xf32>,
+                         %y: !tile.view<1x16xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c64 = arith.constant 64 : index
+      %zero = arith.constant dense<0.0> : tensor<1x16xf32>
+      %sum = scf.for %k = %c0 to %c64 step %c1 iter_args(%acc = %zero) -> tensor<1x16xf32> {
+        %a = tile.load %p at affine_map<(t0, t1)[k] -> (t0, t1 + k)>[%k]
+             : !tile.view<1x64xi8> -> tensor<1x1xi8>
+        %b = tile.load %t at affine_map<(t0, t1)[k] -> (t0, k floordiv 32)>[%k]
+             : !tile.view<1x2xf32> -> tensor<1x1xf32>
+        %x = tile.dequantize %a scale %b {format = "int8"}
+             : (tensor<1x1xi8>, tensor<1x1xf32>) -> tensor<1x1xf32>
+        %c = tile.load %q at affine_map<(t0, t1)[k] -> (t0 + k, t1)>[%k]
+             : !tile.view<64x16xi8, #codes> -> tensor<1x16xi8>
+        %d = tile.load %s at affine_map<(t0, t1)[k] -> (k floordiv 32, t1)>[%k]
+             : !tile.view<2x16xf32> -> tensor<1x16xf32>
+        %w = tile.dequantize %c scale %d {format = "int4"}
+             : (tensor<1x16xi8>, tensor<1x16xf32>) -> tensor<1x16xf32>
+        %e = tile.dot %x, %w, %acc : tensor<1x1xf32>, tensor<1x16xf32> -> tensor<1x16xf32>
+        scf.yield %e : tensor<1x16xf32>
+      }
+      tile.store %sum, %y at affine_map<(t0, t1) -> (t0, t1)>[]
+          : tensor<1x16xf32>, !tile.view<1x16xf32>
+      tile.return
+    }
+    ```
+    becomes a loop to 64 in steps of 32 around one product of bytes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
 def TileFactorScalesPass : Pass<"tile-factor-scales", "::sectile::tile::KernelOp"> {
   let summary = "sum products with codes before their scale is applied";
   let description = [{
@@ -306,7 +357,7 @@ def TileUnrollCodesPass : Pass<"tile-unroll-codes", "::sectile::tile::KernelOp">
     the counter step by whole words.
 
     ```mlir
-    #codes = #tile.memory<(d0, d1) -> (d0, d1), bits = 16 along 0>
+    #codes = #tile.memory<(d0, d1) -> (d0, d1), bits = 8 along 0>
     tile.kernel @sum(%q: !tile.view<7x8xi16, #codes>, %y: !tile.view<8xi16>) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
@@ -322,7 +373,7 @@ def TileUnrollCodesPass : Pass<"tile-unroll-codes", "::sectile::tile::KernelOp">
       tile.return
     }
     ```
-    becomes a loop to 6 in steps of 2 with two loads, and a load of row 6.
+    becomes a loop to 4 in steps of 4 with four loads, and loads of rows 4 to 6.
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect"];
 }

@@ -46,7 +46,8 @@ static int64_t getPeriod(LoadOp load, scf::ForOp loop, int64_t step) {
       expr.replace(counter, counter + step) - expr, map.getNumDims(), map.getNumSymbols()));
   if (!moved)
     return 1;
-  return kPackedWordBits / std::gcd(kPackedWordBits, moved.getValue() * view.getPackedBits());
+  int64_t period = getPackedPeriod(view.getPackedBits());
+  return period / std::gcd(period, moved.getValue());
 }
 
 /// Iterations of `loop` to write one after the other.

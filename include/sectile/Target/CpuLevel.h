@@ -62,6 +62,16 @@ struct FloatUnit {
   bool hasRoundingAndMaxima;
 };
 
+/// LLVM's names of instructions that multiply bytes, on whole vectors; empty where there is none.
+struct ByteUnit {
+  /// Adds the sums of four products of u8 and s8 to each i32 lane.
+  llvm::StringLiteral dot = "";
+  /// Sums of two products of u8 and s8 in each i16 lane, saturated.
+  llvm::StringLiteral multiplyPairs = "";
+  /// Sums of two products of i16 in each i32 lane.
+  llvm::StringLiteral sumPairsOfHalves = "";
+};
+
 /// One instruction-set level.
 struct CpuLevel {
   /// Name in options, packages and SECTILE_CPU_LEVEL.
@@ -94,8 +104,7 @@ struct CpuLevel {
   int64_t tableEntries;
   /// LLVM's name of that instruction on floats: table, then indices.
   llvm::StringLiteral tableIntrinsic;
-  /// Sums of four u8 x s8 products into each i32 lane.
-  bool hasDotI8;
+  ByteUnit bytes;
   /// Level that kernels without products of bytes compile to the same code for; may be empty.
   llvm::StringLiteral sameWithoutDotI8;
   /// Largest tile, in elements, that the lowering keeps as a value. Tiles beyond the register

@@ -193,7 +193,7 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis, bool isSha
         for (Value operand : op.getOperands())
           isHeavy |= heavy.contains(operand);
       bool costs = linalgOp && !isReduction && isExpensive(linalgOp);
-      unsigned uses = 0, reductions = 0, products = 0;
+      unsigned uses = 0, reductions = 0, products = 0, codeProducts = 0;
       for (OpOperand &use : value.getUses()) {
         auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
         if (!user || !user.isDpsInput(&use)) {
@@ -203,11 +203,13 @@ void chooseResident(graph::KernelOp kernel, RegionAnalysis &analysis, bool isSha
         ++uses;
         reductions += user.getNumReductionLoops() != 0;
         products += graph::sumsProducts(user);
+        // Multiplies what the value is computed from.
+        codeProducts += graph::multipliesCodes(user);
       }
       bool isComputed = isComputedElementwise(value);
       bool keep =
-          (isHeavy && reductions > 0) ||
-          (!isShared && ((costs && reductions > 0 && uses > 1) || (isComputed && products > 0)));
+          (isHeavy && reductions > 0) || (!isShared && ((costs && reductions > 0 && uses > 1) ||
+                                                        (isComputed && products > codeProducts)));
       unsigned last = std::max<int64_t>(cast<RankedTensorType>(value.getType()).getRank(), 1) - 1;
       if (keep)
         analysis.resident[value] = {last, last};

@@ -13,6 +13,8 @@
 
 #include "Analysis.h"
 
+#include "dialects/Graph/IR/Contraction.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <cmath>
@@ -198,9 +200,10 @@ void sectile::stageColumns(graph::KernelOp kernel, RegionAnalysis &analysis, int
         continue;
       if ((isPlaced || contiguous == position) && isComputedElementwise(input->get()) &&
           isPrologue(op, input)) {
-        // A tile of rows computes the columns as it goes; further ones would again.
+        // A tile of rows computes the columns as it goes; further ones would again. Codes that are
+        // multiplied as they are cost less than the numbers of a panel.
         RowUses uses = countUses(op, input);
-        if (!uses.unknown && uses.known <= kTileRows) {
+        if (graph::multipliesCodes(op) || (!uses.unknown && uses.known <= kTileRows)) {
           analysis.resident.erase(input->get());
           continue;
         }

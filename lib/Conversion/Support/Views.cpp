@@ -37,7 +37,7 @@ void Views::define(Value view, Value base, ArrayRef<Poly> extents, ArrayRef<Poly
   }
   if (int64_t bits = type.getPackedBits()) {
     Poly &extent = box[type.getPackedDim()];
-    extent = algebra.ceilDiv(extent * Poly(bits), Poly(kPackedWordBits));
+    extent = algebra.ceilDiv(algebra.ceilDiv(extent, Poly(kPackedStreams)) * Poly(bits), Poly(8));
   }
   memory.strides.assign(box.size(), Poly(1));
   if (ArrayRef<int64_t> given =
@@ -79,10 +79,12 @@ Place Views::locate(Value view, SmallVector<Poly> coords, Value &root) {
       place.last += coord * stride;
       continue;
     }
-    Poly first = coord * Poly(bits), end = first + Poly(bits - 1), word(kPackedWordBits);
-    place.address += algebra.floorDiv(first, word) * stride;
-    place.last += algebra.floorDiv(end, word) * stride;
-    place.shift = algebra.mod(first, word);
+    Poly streams(kPackedStreams), byte(8);
+    Poly first = algebra.floorDiv(coord, streams) * Poly(bits), end = first + Poly(bits - 1);
+    place.address += algebra.floorDiv(first, byte) * stride;
+    place.last += algebra.floorDiv(end, byte) * stride;
+    place.byte = algebra.mod(coord, streams) * byte;
+    place.shift = algebra.mod(first, byte);
   }
   return place;
 }

@@ -27,11 +27,12 @@ struct Memory {
   tile::ViewType type;
 };
 
-/// Where an element lies. A packed code's low bits are those of word `address` from bit `shift` on,
-/// the others the low bits of word `last`, which is the same one where the code ends in it.
+/// Where an element lies. A packed code's low bits are those of a byte of word `address` from bit
+/// `shift` of the byte on, the others the low bits of the same byte of word `last`, which is the
+/// same word where the code ends in it. The byte begins at bit `byte` of the words.
 struct Place {
   Poly address;
-  Poly last, shift;
+  Poly last, byte, shift;
 };
 
 /// What is known of a kernel's index values and views. Values are the kernel's own, not emitted

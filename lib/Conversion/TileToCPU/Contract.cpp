@@ -28,6 +28,10 @@ static Value widen(OpBuilder &builder, Location loc, Value value, Type acc, bool
 }
 
 LogicalResult KernelEmitter::emitDot(DotOp op) {
+  if (const ByteColumns *columns = getByteColumns(op))
+    return emitByteProduct(op, *columns);
+  if (isSumOfBytes(op))
+    return emitSumOfBytes(op);
   Tile lhs = getTile(op.getLhs()), rhs = repartition(getTile(op.getRhs()), lanes);
   Tile acc = repartition(getTile(op.getAcc()), lanes);
   Type element = getRegisterType(acc.element);

@@ -14,6 +14,7 @@
 //   Scatter.cpp        scatter                         TopK.cpp       topk, sort
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   EmitNumbers.cpp    quantize, dequantize, convert   PackedCodes.cpp  codes in bits
+//   ByteProduct.cpp    dot of bytes
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
 //   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
@@ -155,6 +156,10 @@ private:
   mlir::Value fillPointer(mlir::Type memoryElement, mlir::Attribute fill, int64_t width);
 
   // PackedCodes.cpp
+  /// The codes of a word's four streams, each in its byte of a lane; masked lanes hold zeros. The
+  /// place's shift is known.
+  mlir::Value loadQuads(const Memory &memory, const Place &place, int64_t width,
+                        const PartMask &mask);
   /// Codes that lie packed in words; masked lanes hold `fill`.
   mlir::Value loadCodes(const Memory &memory, const Place &place, int64_t width,
                         const PartMask &mask, mlir::Attribute fill);
@@ -177,6 +182,34 @@ private:
                                   int64_t width);
   /// What emits code on the heaps whose order `precedes` is.
   HeapEmitter makeHeap(mlir::Block &precedes);
+
+  // ByteProduct.cpp
+  /// The right side of a product of bytes: packed codes, and where the codes of each four steps
+  /// lie.
+  struct ByteColumns {
+    tile::LoadOp load;
+    /// Ops between it and the product.
+    llvm::SmallVector<mlir::Operation *> between;
+    llvm::SmallVector<Place> places;
+    int64_t bits = 0;
+    /// Bits of each code that are flipped.
+    uint32_t flip = 0;
+  };
+  std::optional<ByteColumns> matchByteColumns(tile::DotOp op);
+  /// What `op` multiplies bytes with, or null where it does not.
+  const ByteColumns *getByteColumns(tile::DotOp op);
+  /// Whether `op` is emitted with the product of bytes that reads its result.
+  bool isReadByProduct(mlir::Operation *op);
+  /// Whether the rows of `value` are wanted in four elements each.
+  bool wantsQuads(mlir::Value value);
+  /// Whether `op` sums the bytes of rows, many at once.
+  bool isSumOfBytes(tile::DotOp op) const;
+  mlir::Value resize(mlir::Value value, int64_t count);
+  mlir::Value bitcast(mlir::Value value, mlir::Type element);
+  mlir::Value fillRegister(mlir::Type element, int64_t value);
+  mlir::Value callIntrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
+  llvm::LogicalResult emitByteProduct(tile::DotOp op, const ByteColumns &columns);
+  llvm::LogicalResult emitSumOfBytes(tile::DotOp op);
 
   // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);
@@ -228,6 +261,7 @@ private:
   /// Offset of each alloc in scratch, in bytes.
   llvm::DenseMap<mlir::Operation *, Poly> allocOffsets;
   llvm::DenseMap<mlir::Value, bool> scalarWishes;
+  llvm::DenseMap<mlir::Operation *, std::unique_ptr<ByteColumns>> byteColumns;
   /// f32 values and the f16 or bf16 ones that they were widened from.
   llvm::DenseMap<mlir::Value, std::pair<mlir::Type, mlir::Value>> narrowSources;
   /// Ops emitted ahead of the loop over blocks.

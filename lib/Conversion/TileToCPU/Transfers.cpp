@@ -327,6 +327,8 @@ void KernelEmitter::storePart(Value value, Value base, Type element, const Poly 
 
 LogicalResult KernelEmitter::emitLoad(LoadOp op) {
   Tile tile = makeTile(op.getType(), wantsScalars(op.getResult()));
+  if (wantsQuads(op.getResult()))
+    tile.lanes = kPackedStreams;
   SmallVector<Poly> setSymbols = polysOf(op.getSetOperands());
   Attribute fill = op.getFill() ? Attribute(*op.getFill()) : Attribute();
   for (int64_t row = 0; row < tile.getNumRows(); ++row) {

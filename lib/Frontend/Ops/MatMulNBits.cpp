@@ -11,8 +11,10 @@
 //
 //     a [.., K] * transpose((weights - zero points) * scales) + bias
 //
-// with a zero point of 2^(bits - 1) where none is given. `accuracy_level` allows
-// rounding `a`; we never do.
+// with a zero point of 2^(bits - 1) where none is given. An `accuracy_level` of 4
+// allows rounding `a` to 8 bits: each block of a row is then multiplied as integers of
+// -127 to 127 and a scale, its largest magnitude / 127. Lower levels allow narrower
+// floats, which would gain nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,18 +55,48 @@ static LogicalResult expectBytes(Node &n, const Tensor *tensor, int64_t count, S
   return success();
 }
 
+/// [.., K] as [rows, K] in f32, each block of `size` elements along K rounded to 8 bits.
+static Tensor *roundToBytes(Emitter &e, Tensor *a, int64_t depth, int64_t size) {
+  auto blocks = static_cast<int64_t>(llvm::divideCeil(depth, size));
+  SymExpr rows = Emitter::product(ArrayRef(a->shape).drop_back());
+  Tensor *x = e.cast(e.reshape(a, {rows, SymExpr(depth)}), DType::F32);
+  Tensor *whole = x;
+  if (depth % size != 0)
+    whole = e.pad(x, {SymExpr(0), SymExpr(0)}, {SymExpr(0), SymExpr(blocks * size - depth)},
+                  e.scalars(DType::F32).constant(0));
+  whole = e.reshape(whole, {rows, SymExpr(blocks), SymExpr(size)});
+  Tensor *magnitude =
+      e.pointwise({whole}, [](const Scalar &s, ValueRange args) { return s.abs(args[0]); });
+  // Blocks of zeros get a scale too; NaN and infinity go on in it.
+  constexpr double kLeast = 0x1p-100, kMost = 127;
+  Tensor *scale = e.pointwise({e.reduce(magnitude, {2}, /*keep=*/false, ReduceKind::Max)},
+                              [](const Scalar &s, ValueRange args) {
+                                return s.div(s.max(args[0], s.constant(kLeast)), s.constant(kMost));
+                              });
+  ArrayAttr block = e.b.getI64ArrayAttr({1, size});
+  Value codes = graph::QuantizeOp::create(e.b, e.loc, e.type(DType::I8, x->shape), e.value(x),
+                                          e.value(scale), Value(), "int8", block,
+                                          /*special=*/false, TypeAttr());
+  Value numbers = graph::DequantizeOp::create(e.b, e.loc, e.type(DType::F32, x->shape), codes,
+                                              e.value(scale), Value(),
+                                              e.b.getStringAttr("int8"), block);
+  return e.make(DType::F32, x->shape, numbers);
+}
+
 LogicalResult sectile::frontend::importMatMulNBits(Node &n) {
   Emitter &e = n.emit;
   FailureOr<int64_t> depth = n.requiredIntAttr("K"), columns = n.requiredIntAttr("N"),
                      block = n.requiredIntAttr("block_size");
   int64_t bits = n.intAttr("bits", 4);
-  n.ignoreAttr("accuracy_level");
+  int64_t accuracy = n.intAttr("accuracy_level", 0);
   if (failed(depth) || failed(columns) || failed(block))
     return failure();
   constexpr int64_t kMost = int64_t(1) << 30;
   for (int64_t size : {*depth, *columns, *block})
     if (size < 1 || size > kMost)
       return n.fail("expects K, N and block_size from 1 to 2^30, but got " + Twine(size));
+  if (accuracy < 0 || accuracy > 4)
+    return n.fail("expects an accuracy_level from 0 to 4, but got " + Twine(accuracy));
   if (bits != 2 && bits != 4 && bits != 8)
     return n.fail("expects 2, 4 or 8 bits, but got " + Twine(bits));
   if (*block * bits % 8 != 0)
@@ -99,14 +131,25 @@ LogicalResult sectile::frontend::importMatMulNBits(Node &n) {
       return failure();
     zero = e.value(e.reshape(n.in(3), perBlock));
   }
+  bool inBytes = accuracy == 4;
+  DType dtype = inBytes ? DType::F32 : a->dtype;
   Shape shape{SymExpr(*columns), SymExpr(*depth)};
   Value weights = graph::DequantizeOp::create(
-      e.b, e.loc, e.type(a->dtype, shape), e.value(codes), e.value(e.reshape(scales, perBlock)),
-      zero, e.b.getStringAttr(format), e.b.getI64ArrayAttr({1, *block}));
-  Tensor *turned = e.transpose(e.make(a->dtype, shape, weights), {1, 0});
-  FailureOr<Tensor *> product = multiply(n, a, turned);
+      e.b, e.loc, e.type(dtype, shape), e.value(codes), e.value(e.reshape(scales, perBlock)), zero,
+      e.b.getStringAttr(format), e.b.getI64ArrayAttr({1, *block}));
+  Tensor *turned = e.transpose(e.make(dtype, shape, weights), {1, 0});
+  if (failed(n.expectRank(a, 1)) ||
+      failed(n.expectEqual(a->shape.back(), SymExpr(*depth), "the last extent of A and K")))
+    return failure();
+  FailureOr<Tensor *> product =
+      multiply(n, inBytes ? roundToBytes(e, a, *depth, *block) : a, turned);
   if (failed(product))
     return failure();
+  if (inBytes) {
+    Shape result = a->shape;
+    result.back() = SymExpr(*columns);
+    product = e.cast(e.reshape(*product, result), a->dtype);
+  }
   if (n.has(5)) {
     if (failed(n.expectRank(n.in(5), 1, 1)) || failed(n.expectSameType({a, n.in(5)})) ||
         failed(n.expectEqual(n.in(5)->shape[0], SymExpr(*columns), "the bias and N")))

@@ -67,14 +67,14 @@
 // -----
 
 // #tile.memory 4: codes of some bits.
-// expected-error @+1 {{expects codes of 1 to 32 bits, but got 0}}
+// expected-error @+1 {{expects codes of 1 to 8 bits, but got 0}}
 #m = #tile.memory<(d0) -> (d0), bits = 0 along 0>
 
 // -----
 
-// #tile.memory 4: codes that fit a word.
-// expected-error @+1 {{expects codes of 1 to 32 bits, but got 33}}
-#m = #tile.memory<(d0) -> (d0), bits = 33 along 0>
+// #tile.memory 4: codes of a byte at most.
+// expected-error @+1 {{expects codes of 1 to 8 bits, but got 9}}
+#m = #tile.memory<(d0) -> (d0), bits = 9 along 0>
 
 // -----
 
@@ -93,7 +93,7 @@ tile.kernel @k(%x: !tile.view<8xf32, #tile.memory<(d0) -> (d0), bits = 4 along 0
 // -----
 
 // !tile.view 4: of as many bits.
-// expected-error @+1 {{expects codes of 9 bits in integers of 9 to 32 bits, but got 'i8'}}
-tile.kernel @k(%x: !tile.view<8xi8, #tile.memory<(d0) -> (d0), bits = 9 along 0>>) {
+// expected-error @+1 {{expects codes of 5 bits in integers of 5 to 32 bits, but got 'i4'}}
+tile.kernel @k(%x: !tile.view<8xi4, #tile.memory<(d0) -> (d0), bits = 5 along 0>>) {
   tile.return
 }
