@@ -194,15 +194,18 @@ int launch(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsig
   // Values are taken at the call.
   std::vector<uint64_t> values;
   if (s.emulator.handle) {
+    std::vector<uint64_t> uses;
     std::string name = static_cast<Function *>(function)->name;
     std::string letters = s.emulator.parameters(s.emulator.handle, name.c_str());
     for (size_t i = 0; i < letters.size(); ++i) {
       uint64_t value = *static_cast<uint64_t *>(parameters[i]);
       bool isPointer = letters[i] == 'b';
       CHECK(!isPointer || value == 0 || isAllocated(value, 1), 700, "a buffer outside");
+      if (isPointer)
+        uses.push_back(value);
       values.push_back(isPointer && value ? reinterpret_cast<uint64_t>(reach(value)) : value);
     }
-    return submit(__func__, stream, [=] {
+    return submit(__func__, stream, uses, [=] {
       char message[512];
       Emulator &emulator = state().emulator;
       if (emulator.run(emulator.handle, name.c_str(), gridX, values.data(), message,
@@ -219,7 +222,8 @@ int launch(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsig
   for (int i : {0, 1, 3})
     CHECK(isAllocated(values[i], static_cast<uint64_t>(n) * 4), 700, "a buffer outside");
   CHECK(isAllocated(values[2], 4) && isAllocated(values[5], 40), 700, "a buffer outside");
-  return submit(__func__, stream, [values] { runAdd(values); });
+  return submit(__func__, stream, {values[0], values[1], values[2], values[3], values[5]},
+                [values] { runAdd(values); });
 }
 
 int allocate(uint64_t *address, size_t bytes) {
@@ -242,7 +246,9 @@ int deallocate(uint64_t address) {
   CHECK(it != s.allocations.end(), kInvalidValue, "of no allocation");
   // Work that is still to come might use it.
   for (void *stream : s.streams)
-    CHECK(static_cast<Stream *>(stream)->queue.empty(), kInvalidValue, "while work is queued");
+    for (const Work &work : static_cast<Stream *>(stream)->queue)
+      for (uint64_t use : work.uses)
+        CHECK(use < address || use >= address + it->second, kInvalidValue, "while work uses it");
   memset(reach(address), 0xcd, it->second);
   s.allocations.erase(it);
   return 0;
@@ -253,25 +259,25 @@ int copyToDevice(uint64_t to, const void *from, size_t bytes, void *stream) {
   // Memory of the host that is no allocation of the library's is read before the call returns.
   std::string data(static_cast<const char *>(from), bytes);
   CHECK(!static_cast<Stream *>(stream)->isCapturing, kCaptureUnsupported, "while capturing");
-  return submit(__func__, stream, [=] { memcpy(reach(to), data.data(), data.size()); });
+  return submit(__func__, stream, {to}, [=] { memcpy(reach(to), data.data(), data.size()); });
 }
 int copyToHost(void *to, uint64_t from, size_t bytes, void *stream) {
   ENTER();
   CHECK(bytes > 0 && isAllocated(from, bytes), kInvalidValue, "outside of an allocation");
   CHECK(!static_cast<Stream *>(stream)->isCapturing, kCaptureUnsupported, "while capturing");
-  return submit(__func__, stream, [=] { memcpy(to, reach(from), bytes); });
+  return submit(__func__, stream, {from}, [=] { memcpy(to, reach(from), bytes); });
 }
 int copyOnDevice(uint64_t to, uint64_t from, size_t bytes, void *stream) {
   ENTER();
   CHECK(bytes > 0 && isAllocated(from, bytes) && isAllocated(to, bytes), kInvalidValue,
         "outside of an allocation");
   CHECK(to + bytes <= from || from + bytes <= to, kInvalidValue, "onto itself");
-  return submit(__func__, stream, [=] { memcpy(reach(to), reach(from), bytes); });
+  return submit(__func__, stream, {to, from}, [=] { memcpy(reach(to), reach(from), bytes); });
 }
 int fill(uint64_t to, unsigned char value, size_t bytes, void *stream) {
   ENTER();
   CHECK(bytes > 0 && isAllocated(to, bytes), kInvalidValue, "outside of an allocation");
-  return submit(__func__, stream, [=] { memset(reach(to), value, bytes); });
+  return submit(__func__, stream, {to}, [=] { memset(reach(to), value, bytes); });
 }
 
 int createStream(void **stream, unsigned flags) {
@@ -295,7 +301,7 @@ int waitForStream(void *handle) {
     return violate(kCaptureUnsupported, __func__, "while capturing");
   }
   for (auto &work : stream->queue)
-    work();
+    work.run();
   stream->queue.clear();
   return 0;
 }
@@ -303,7 +309,7 @@ int destroyStream(void *handle) {
   ENTER();
   CHECK(state().streams.count(handle), kInvalidHandle, "no stream");
   for (auto &work : static_cast<Stream *>(handle)->queue)
-    work();
+    work.run();
   return destroy<Stream>(__func__, state().streams, handle);
 }
 int createEvent(void **event, unsigned) {
@@ -319,7 +325,7 @@ int destroyEvent(void *event) {
 int recordEvent(void *event, void *stream) {
   ENTER();
   CHECK(state().events.count(event), kInvalidHandle, "no event");
-  return submit(__func__, stream, [=] { static_cast<Event *>(event)->isRecorded = true; });
+  return submit(__func__, stream, {}, [=] { static_cast<Event *>(event)->isRecorded = true; });
 }
 int measureEvents(float *milliseconds, void *begin, void *end) {
   ENTER();
@@ -370,7 +376,7 @@ int launchGraph(void *executable, void *stream) {
   ENTER();
   CHECK(state().executables.count(executable), kInvalidHandle, "no graph");
   for (auto &work : *static_cast<Graph *>(executable))
-    if (int error = submit(__func__, stream, work))
+    if (int error = submit(__func__, stream, work.uses, work.run))
       return error;
   return 0;
 }

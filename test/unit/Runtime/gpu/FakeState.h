@@ -48,8 +48,13 @@ constexpr int kInvalidValue = 1, kNotInitialized = 3, kInvalidHandle = 400, kNot
               kCaptureUnsupported = 900, kCaptureInvalidated = 901;
 constexpr uint64_t kMemoryBytes = uint64_t(1) << 28;
 
+/// Something to be done, and addresses of the allocations that it uses.
+struct Work {
+  std::function<void()> run;
+  std::vector<uint64_t> uses;
+};
 struct Stream {
-  std::vector<std::function<void()>> queue, captured;
+  std::vector<Work> queue, captured;
   bool isCapturing = false, isInvalidated = false;
 };
 struct Function {
@@ -62,7 +67,7 @@ struct Module {
 struct Event {
   bool isRecorded = false;
 };
-using Graph = std::vector<std::function<void()>>;
+using Graph = std::vector<Work>;
 
 /// What executes kernels of compiled packages (Emulate.cpp), where $SECTILE_FAKE_EMULATOR is set.
 struct Emulator {
@@ -180,11 +185,13 @@ char *reach(uint64_t address) {
 }
 
 /// Puts work on a stream, as far as its capture allows.
-int submit(const char *function, void *handle, std::function<void()> work) {
+int submit(const char *function, void *handle, std::vector<uint64_t> uses,
+           std::function<void()> work) {
   if (!state().streams.count(handle))
     return violate(kInvalidHandle, function, "on something that is no stream");
   auto *stream = static_cast<Stream *>(handle);
-  (stream->isCapturing ? stream->captured : stream->queue).push_back(std::move(work));
+  (stream->isCapturing ? stream->captured : stream->queue)
+      .push_back({std::move(work), std::move(uses)});
   return 0;
 }
 
