@@ -90,6 +90,7 @@ typedef enum sectile_status {
   SECTILE_UNSUPPORTED = 5,      /* this machine or this library lacks what the package needs */
   SECTILE_OUT_OF_MEMORY = 6,    /* an allocation failed; the object stays usable */
   SECTILE_SYSTEM = 7,           /* the operating system refused a file, mapping or thread */
+  SECTILE_DEVICE = 8,           /* the device or its driver failed, in its own words */
   SECTILE_INTERNAL = 70         /* a bug in the package or the library */
 } sectile_status;
 
@@ -221,6 +222,12 @@ typedef struct sectile_package_options {
    * for any target that they hold; running one other than the CPU takes a device. */
   const char *target;
   sectile_device device; /* null function: there is none */
+  /** A GPU that the library itself runs kernels on: "cuda" or "hip", its first device, or "cuda:N",
+   * "hip:N". The driver is found when the package is loaded (libcuda.so.1 or $SECTILE_CUDA_LIBRARY,
+   * libamdhip64.so or $SECTILE_HIP_LIBRARY). Where `target` is null, the best of the package's
+   * targets for that device is taken. Kernels are loaded and constants copied once, for all
+   * contexts. Null: none. */
+  const char *device_name;
 } sectile_package_options;
 
 /** Loads the package at `path`, and, if its weights lie in a file of their own,
@@ -431,9 +438,19 @@ typedef struct sectile_context_options {
   /** At most this many of the package's threads work for this context at once.
    * 0: all. 1: everything runs on the calling thread. */
   uint32_t threads;
-  uint32_t reserved;               /* 0 */
-  sectile_kernel_hook kernel_hook; /* null: launches are not timed */
+  uint32_t reserved; /* 0 */
+  /** Null: launches are not timed. On a GPU a launch that is timed is waited for, and its duration
+   * is what the device measured. */
+  sectile_kernel_hook kernel_hook;
   void *kernel_hook_user;
+  /** On a GPU: a CUstream or hipStream_t of the package's device, which runs are ordered with.
+   * Null: a stream of the context's own, which waits for no other. */
+  void *stream;
+  /** On a GPU: 1 lets the launches of a run become a graph, which later runs of equal sizes and
+   * addresses launch as a whole. Runs that read memory on the way, to count or to decide, are not
+   * captured. Refused where the driver has no graphs. */
+  uint32_t capture;
+  uint32_t reserved2; /* 0 */
 } sectile_context_options;
 
 /** Creates a context, which holds a reference to `package`. Failures as in
@@ -450,7 +467,17 @@ SECTILE_API void sectile_context_destroy(sectile_context *context);
  * until the next call on the context. */
 SECTILE_API const char *sectile_context_message(const sectile_context *context);
 
-/** A tensor in host memory. All zero is an empty description. */
+/** Where a tensor's data lies. */
+typedef enum sectile_memory {
+  SECTILE_HOST_MEMORY = 0,
+  /** On the device that the package was loaded for by name, aligned to 16 bytes: as from
+   * sectile_device_allocate, cuMemAlloc, hipMalloc or a framework that uses the device's primary
+   * context. It is used as it is, never copied. What wrote it must be done, or come before in the
+   * context's stream. */
+  SECTILE_DEVICE_MEMORY = 1
+} sectile_memory;
+
+/** A tensor. All zero is an empty description. */
 typedef struct sectile_tensor {
   /** First element, aligned to the element's size; row-major and contiguous,
    * except in aliases (sectile_alias_info). May be null where there are no
@@ -460,7 +487,7 @@ typedef struct sectile_tensor {
   int32_t dtype;  /* enum sectile_dtype */
   int32_t rank;
   const int64_t *dims; /* rank entries */
-  uint64_t reserved;   /* 0 */
+  uint64_t memory;     /* enum sectile_memory: where `data` lies */
 } sectile_tensor;
 
 /** Computes output shapes without running. `inputs` are as in
@@ -487,6 +514,11 @@ SECTILE_API sectile_status sectile_context_infer_shapes(sectile_context *context
  * until its next call, and `data` and `bytes` are set. dtype, rank and dims are
  * set in either case; `dims` points into the context, valid until its next call.
  *
+ * On a GPU, inputs in memory of the host are copied to the device first, and outputs there copied
+ * back last; those in its own memory are used in place. A null output with memory set to
+ * SECTILE_DEVICE_MEMORY stays in the context's memory on the device. The call returns when all is
+ * done.
+ *
  * Aliases: the input's buffer must hold the whole capacity. The output's `data`
  * is null or the input's; it is set to the input's.
  *
@@ -507,11 +539,33 @@ typedef struct sectile_context_memory {
   uint64_t arena_bytes;
   uint64_t scratch_bytes; /* for all threads together */
   uint64_t output_bytes;  /* outputs in the context's memory */
+  uint64_t device_bytes;  /* on a GPU, for all purposes */
 } sectile_context_memory;
 
 /** Fills *memory. */
 SECTILE_API sectile_status sectile_context_get_memory(const sectile_context *context,
                                                       sectile_context_memory *memory);
+
+/*===----------------------------------------------------------------------===*
+ * Memory of a GPU, for those who have no interface of their own to it
+ *===----------------------------------------------------------------------===*/
+
+/** Memory on the device that `package` was loaded for by name, aligned to 256 bytes. Give it back
+ * with sectile_device_free before the package. `message` as in sectile_package_load. */
+SECTILE_API sectile_status sectile_device_allocate(sectile_package *package, uint64_t bytes,
+                                                   void **memory, char *message,
+                                                   size_t message_bytes);
+SECTILE_API sectile_status sectile_device_free(sectile_package *package, void *memory,
+                                               char *message, size_t message_bytes);
+
+/** Copy between memory of the host and of the device, and return when that is done. Neither waits
+ * for runs of contexts on streams of the caller's. */
+SECTILE_API sectile_status sectile_device_upload(sectile_package *package, void *to,
+                                                 const void *from, uint64_t bytes, char *message,
+                                                 size_t message_bytes);
+SECTILE_API sectile_status sectile_device_download(sectile_package *package, void *to,
+                                                   const void *from, uint64_t bytes, char *message,
+                                                   size_t message_bytes);
 
 #ifdef __cplusplus
 }

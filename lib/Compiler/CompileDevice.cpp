@@ -243,7 +243,24 @@ private:
     code.imageBytes.push_back(std::move(bytes));
   }
 
-  /// Threads, shared memory and messages of each kernel.
+  /// What a launch passes for the views and integers of a kernel, a letter for each argument.
+  static std::string describeArguments(FunctionType type) {
+    std::string text;
+    for (Type input : type.getInputs()) {
+      auto view = dyn_cast<tile::ViewType>(input);
+      text += view ? 'b' : 'i';
+      if (!view)
+        continue;
+      auto isDynamic = [](int64_t extent) { return ShapedType::isDynamic(extent); };
+      ArrayRef<int64_t> strides =
+          view.getMemory() ? view.getMemory().getStrides() : ArrayRef<int64_t>();
+      text.append(llvm::count_if(view.getShape(), isDynamic) + llvm::count_if(strides, isDynamic),
+                  'i');
+    }
+    return text;
+  }
+
+  /// Threads, shared memory, arguments and messages of each kernel.
   void describeKernels(ModuleOp kernels) {
     CompiledLevel &level = code.target.levels.emplace_back();
     level.level = &host;
@@ -251,6 +268,8 @@ private:
     for (const KernelSummary &summary : code.target.kernels) {
       auto function = kernels.lookupSymbol<LLVM::LLVMFuncOp>(summary.name);
       DeviceKernel &kernel = code.target.deviceKernels.emplace_back();
+      auto views = function->getAttrOfType<TypeAttr>(simt::kViewsAttr);
+      kernel.arguments = describeArguments(cast<FunctionType>(views.getValue()));
       kernel.threads = static_cast<int32_t>(simt::getBlockThreads(function));
       for (auto variable : kernels.getOps<LLVM::GlobalOp>())
         if (variable.getAddrSpace() == 3 && variable.getSymName().starts_with(summary.name + "."))
@@ -286,7 +305,7 @@ private:
       return failure();
     code.constants = getPlannedConstants(module);
     code.interface = getPlannedInterface(module);
-    if (failed(runPipeline(module, buildHostPipeline)))
+    if (failed(runPipeline(module, buildDeviceHostPipeline)))
       return failure();
     for (NamedAttribute attr : llvm::to_vector((*module).getDiscardableAttrs()))
       module->removeAttr(attr.getName());

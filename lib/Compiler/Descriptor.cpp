@@ -28,7 +28,7 @@ using namespace sectile;
 static_assert(sizeof(sectile_abi_tensor) == 32 && sizeof(sectile_abi_kernel) == 32 &&
                   sizeof(sectile_abi_kernel_code) == 40 && sizeof(sectile_abi_level) == 24 &&
                   sizeof(sectile_abi_target) == 48 && sizeof(sectile_abi_alias) == 24 &&
-                  sizeof(sectile_package_descriptor) == 184 && sizeof(sectile_abi_loop) == 8 &&
+                  sizeof(sectile_package_descriptor) == 192 && sizeof(sectile_abi_loop) == 8 &&
                   sizeof(sectile_abi_image) == 24 && sizeof(sectile_abi_device_kernel) == 24 &&
                   sizeof(sectile_abi_device) == 32 && sizeof(sectile_abi_piece) == 32,
               "the directives below follow the structures member by member");
@@ -192,7 +192,7 @@ std::pair<std::string, std::string> writeLoops(Writer &writer, ArrayRef<Compiled
 
 /// Tables that a target's entry points to.
 struct TargetTables {
-  std::string kernels, levels, images, deviceKernels, launchShared;
+  std::string kernels, levels, images, deviceKernels, launchShared, arguments;
 };
 
 TargetTables writeTables(Writer &writer, const CompiledTarget &target) {
@@ -235,6 +235,9 @@ TargetTables writeTables(Writer &writer, const CompiledTarget &target) {
   tables.launchShared = writer.begin();
   for (const DeviceKernel &kernel : target.deviceKernels)
     writer.quad(kernel.launchSharedBytes);
+  tables.arguments = writer.begin();
+  for (const DeviceKernel &kernel : target.deviceKernels)
+    writer.string(kernel.arguments);
   return tables;
 }
 
@@ -299,17 +302,22 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   std::string deviceTable = writer.begin();
   for (auto [target, own] : llvm::zip_equal(targets, tables)) {
     writer.word(target.images.size());
-    writer.word(0);
+    writer.word(target.images.empty() ? 0 : 1); // its host program calls for memory
     writer.quad(own.images);
     writer.quad(own.deviceKernels);
     writer.quad(target.constantsOffset);
   }
-  std::string launchShared = writer.begin();
-  for (auto [target, own] : llvm::zip_equal(targets, tables))
-    if (target.deviceKernels.empty())
-      writer.quad(uint64_t(0));
-    else
-      writer.quad(own.launchShared);
+  auto writeOfDevices = [&](std::string TargetTables::*table) {
+    std::string label = writer.begin();
+    for (auto [target, own] : llvm::zip_equal(targets, tables))
+      if (target.deviceKernels.empty())
+        writer.quad(uint64_t(0));
+      else
+        writer.quad(own.*table);
+    return label;
+  };
+  std::string launchShared = writeOfDevices(&TargetTables::launchShared);
+  std::string arguments = writeOfDevices(&TargetTables::arguments);
 
   std::string pieces = writer.begin();
   for (const Piece &piece : constants.pieces) {
@@ -352,6 +360,7 @@ std::string sectile::writeDescriptor(const PlannedInterface &interface,
   writer.quad(pieces);
   writer.quad(constants.pieces.size());
   writer.quad(launchShared);
+  writer.quad(arguments);
   writer.directive("\t.size " SECTILE_PACKAGE_SYMBOL ", . - " SECTILE_PACKAGE_SYMBOL);
   writer.flush();
   std::string text = writer.finish();

@@ -42,6 +42,8 @@ struct DeviceKernel {
   int64_t sharedBytes = 0, spillBytes = -1;
   /// Of `sharedBytes`, what the launch gives.
   int64_t launchSharedBytes = 0;
+  /// A letter for each argument: 'b' for a buffer, 'i' for an integer.
+  std::string arguments;
 };
 
 /// All that a package holds for one target.

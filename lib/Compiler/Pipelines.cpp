@@ -128,6 +128,11 @@ void sectile::buildHostPipeline(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
 }
 
+void sectile::buildDeviceHostPipeline(OpPassManager &passes) {
+  passes.addPass(createHostToLLVMPass({.deviceMemory = true}));
+  passes.addPass(createCanonicalizerPass());
+}
+
 void sectile::buildStaticHostPipeline(OpPassManager &passes,
                                       const HostToStaticPassOptions &options) {
   passes.addPass(createHostToStaticPass(options));

@@ -49,6 +49,8 @@ const char *sectile_status_name(sectile_status status) {
     return "out of memory";
   case SECTILE_SYSTEM:
     return "system error";
+  case SECTILE_DEVICE:
+    return "device error";
   case SECTILE_INTERNAL:
     return "internal error";
   }

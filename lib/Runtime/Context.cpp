@@ -45,6 +45,18 @@ int32_t failFromPackage(sectile_abi_call *call, int32_t status, const char *text
   return status;
 }
 
+int32_t readFromPackage(sectile_abi_call *call, void *to, const void *from, uint64_t bytes) {
+  return reinterpret_cast<sectile_context::Call *>(call)->context->read(to, from, bytes);
+}
+
+int32_t copyFromPackage(sectile_abi_call *call, void *to, const int64_t *toStrides,
+                        const void *from, const int64_t *fromStrides, const int64_t *sizes,
+                        int32_t rank, int32_t elementBytes) {
+  return reinterpret_cast<sectile_context::Call *>(call)->context->copy(
+      {static_cast<char *>(to), toStrides, static_cast<const char *>(from), fromStrides, sizes,
+       rank, elementBytes});
+}
+
 } // namespace
 
 sectile_status sectile_context::init(Message &reason) {
@@ -67,8 +79,11 @@ sectile_status sectile_context::init(Message &reason) {
   dimStorage = memory.makeArray<int64_t>(numDims);
   symbols = memory.makeArray<int64_t>(descriptor.num_symbols);
   ownOutputs = memory.makeArray<GrowingBuffer>(numOutputs);
+  hostData = memory.makeArray<const void *>(numInputs);
+  inputBytes = memory.makeArray<uint64_t>(numInputs);
+  hostOutputs = memory.makeArray<void *>(numOutputs);
   if (!inputData || !inputDims || !outputData || !outputDims || !outputBytes || !dimStorage ||
-      !symbols || !ownOutputs)
+      !symbols || !ownOutputs || !hostData || !inputBytes || !hostOutputs)
     return fail(reason, SECTILE_OUT_OF_MEMORY, "out of memory for a context");
 
   int64_t *dims = dimStorage;
@@ -90,6 +105,14 @@ sectile_status sectile_context::init(Message &reason) {
         static_cast<const char *>(package->constants) + package->device->constants_offset;
   state.call.launch = launchFromPackage;
   state.call.fail = failFromPackage;
+  state.call.read = readFromPackage;
+  state.call.copy = copyFromPackage;
+
+  if (package->gpu)
+    return initGpu(reason);
+  if (options.stream || options.capture)
+    return fail(reason, SECTILE_UNSUPPORTED,
+                "options stream and capture are for packages that are loaded for a device by name");
 
   threads = package->threads;
   if (options.threads > 0 && options.threads < threads)
@@ -100,6 +123,7 @@ sectile_status sectile_context::init(Message &reason) {
 void sectile_context::release() {
   const sectile_package_descriptor &descriptor = *package->descriptor;
   const Memory &memory = package->memory;
+  releaseGpu();
   for (uint32_t i = 0; ownOutputs && i < descriptor.num_outputs; ++i)
     ownOutputs[i].release(memory);
   memory.freeArray(ownOutputs, descriptor.num_outputs);
@@ -110,6 +134,9 @@ void sectile_context::release() {
   memory.freeArray(outputData, descriptor.num_outputs);
   memory.freeArray(inputDims, descriptor.num_inputs);
   memory.freeArray(inputData, descriptor.num_inputs);
+  memory.freeArray(hostOutputs, descriptor.num_outputs);
+  memory.freeArray(inputBytes, descriptor.num_inputs);
+  memory.freeArray(hostData, descriptor.num_inputs);
   scratch.release(memory);
   arena.release(memory);
 }
@@ -132,10 +159,8 @@ sectile_status sectile_context::checkCounts(size_t numInputs, size_t numOutputs,
 sectile_status sectile_context::bindInput(uint32_t index, const sectile_tensor &given, Need need) {
   const sectile_abi_tensor &expected = package->descriptor->inputs[index];
   const char *name = expected.name;
-  if (given.reserved != 0)
-    return fail(message, SECTILE_INVALID_ARGUMENT,
-                "input '%s' expects its reserved field to be 0, but got %" PRIu64, name,
-                given.reserved);
+  if (sectile_status status = checkPlace("input", name, given))
+    return status;
   if (given.dtype != expected.dtype)
     return fail(message, SECTILE_INVALID_INPUT, "input '%s' expects %s, but got %s", name,
                 sectile_dtype_name(expected.dtype), sectile_dtype_name(given.dtype));
@@ -176,6 +201,8 @@ sectile_status sectile_context::bindInput(uint32_t index, const sectile_tensor &
   bool isAligned =
       reinterpret_cast<uintptr_t>(given.data) % sectile_dtype_bytes(expected.dtype) == 0;
   inputData[index] = given.data;
+  hostData[index] = given.memory == SECTILE_DEVICE_MEMORY ? nullptr : given.data;
+  inputBytes[index] = bytes;
   if (need == Need::Shapes) {
     // Read by prepare where shapes depend on it: then all of it must be there.
     if (given.bytes < bytes || !isAligned)
@@ -200,7 +227,8 @@ sectile_status sectile_context::finish(int32_t status) {
   if (status == SECTILE_ABI_OK)
     return SECTILE_OK;
   bool known = status == SECTILE_INVALID_INPUT || status == SECTILE_CAPACITY ||
-               status == SECTILE_OUT_OF_MEMORY || status == SECTILE_INTERNAL;
+               status == SECTILE_OUT_OF_MEMORY || status == SECTILE_INTERNAL ||
+               (package->gpu && (status == SECTILE_DEVICE || status == SECTILE_UNSUPPORTED));
   if (message.empty())
     message.append("the package failed with status %d and gave no reason", status);
   return known ? static_cast<sectile_status>(status) : SECTILE_INTERNAL;
@@ -250,10 +278,9 @@ sectile_status sectile_context::placeOutput(uint32_t index, const sectile_tensor
                                             const sectile_tensor *inputs) {
   const sectile_abi_tensor &output = package->descriptor->outputs[index];
   uint64_t bytes = outputBytes[index];
-  if (given.reserved != 0)
-    return fail(message, SECTILE_INVALID_ARGUMENT,
-                "output '%s' expects its reserved field to be 0, but got %" PRIu64, output.name,
-                given.reserved);
+  if (sectile_status status = checkPlace("output", output.name, given))
+    return status;
+  hostOutputs[index] = nullptr;
 
   if (int32_t alias = package->findOutputAlias(index); alias >= 0) {
     int32_t input = package->descriptor->aliases[alias].input;
@@ -266,14 +293,17 @@ sectile_status sectile_context::placeOutput(uint32_t index, const sectile_tensor
                   "output '%s' expects a buffer of %" PRIu64 " bytes, but input '%s' has %" PRIu64,
                   output.name, bytes, package->descriptor->inputs[input].name, inputs[input].bytes);
     outputData[index] = inputs[input].data;
+    hostOutputs[index] = const_cast<void *>(hostData[input]);
     return SECTILE_OK;
   }
 
+  if (!given.data && given.memory == SECTILE_DEVICE_MEMORY)
+    return SECTILE_OK; // runOnGpu has the place
   if (!given.data) {
     if (!ownOutputs[index].reserve(package->memory, bytes))
       return fail(message, SECTILE_OUT_OF_MEMORY,
                   "out of memory for %" PRIu64 " bytes of output '%s'", bytes, output.name);
-    outputData[index] = ownOutputs[index].data();
+    outputData[index] = hostOutputs[index] = ownOutputs[index].data();
     return SECTILE_OK;
   }
   if (given.bytes < bytes)
@@ -285,6 +315,8 @@ sectile_status sectile_context::placeOutput(uint32_t index, const sectile_tensor
                 "output '%s' expects data aligned to %u bytes, but got address %p", output.name,
                 sectile_dtype_bytes(output.dtype), given.data);
   outputData[index] = given.data;
+  if (given.memory == SECTILE_HOST_MEMORY)
+    hostOutputs[index] = given.data;
   return SECTILE_OK;
 }
 
@@ -293,6 +325,8 @@ void sectile_context::describeOutput(uint32_t index, sectile_tensor &given) cons
   given.dtype = output.dtype;
   given.rank = output.rank;
   given.dims = outputDims[index];
+  if (int32_t alias = package->findOutputAlias(index); alias >= 0 && package->gpu)
+    given.memory = hostOutputs[index] ? SECTILE_HOST_MEMORY : SECTILE_DEVICE_MEMORY;
 }
 
 sectile_status sectile_context::inferShapes(const sectile_tensor *inputs, size_t numInputs,
@@ -312,7 +346,7 @@ sectile_status sectile_context::run(const sectile_tensor *inputs, size_t numInpu
                                     sectile_tensor *outputs, size_t numOutputs) {
   if (sectile_status status = checkCounts(numInputs, numOutputs, inputs, outputs))
     return status;
-  if (package->device && !package->options.device.launch)
+  if (package->device && !package->gpu && !package->options.device.launch)
     return fail(message, SECTILE_UNSUPPORTED,
                 "the package's kernels for '%s' need a device, which this library does not have; "
                 "'sectile run --device=emulator:%s' executes them without one",
@@ -322,17 +356,26 @@ sectile_status sectile_context::run(const sectile_tensor *inputs, size_t numInpu
   for (uint32_t i = 0; i < numOutputs; ++i)
     if (sectile_status status = placeOutput(i, outputs[i], inputs))
       return status;
-  uint64_t arenaBytes = state.call.arena_bytes;
+  if (package->gpu)
+    if (sectile_status status = runOnGpu(outputs))
+      return status;
+  uint64_t arenaBytes = package->gpu ? 0 : state.call.arena_bytes;
   if (!arena.reserve(package->memory, arenaBytes))
     return fail(message, SECTILE_OUT_OF_MEMORY, "out of memory for an arena of %" PRIu64 " bytes",
                 arenaBytes);
-  state.call.arena = arena.data();
-  if (sectile_status status = finish(package->target->run(&state.call)))
-    return status;
-  for (uint32_t i = 0; i < numOutputs; ++i) {
-    // Data may have decided on less than the bound that prepare told.
+  if (!package->gpu) {
+    state.call.arena = arena.data();
+    if (sectile_status status = finish(package->target->run(&state.call)))
+      return status;
+  }
+  // Data may have decided on less than the bound that prepare told.
+  for (uint32_t i = 0; i < numOutputs; ++i)
     if (sectile_status status = measureOutput(i))
       return status;
+  if (package->gpu)
+    if (sectile_status status = collectFromGpu())
+      return status;
+  for (uint32_t i = 0; i < numOutputs; ++i) {
     describeOutput(i, outputs[i]);
     bool owned = !outputs[i].data;
     outputs[i].data = outputData[i];
@@ -380,9 +423,11 @@ sectile_status sectile_context_create(sectile_package *package,
     sectile_context_options options = {};
     if (sectile_status status = readOptions(options, given, "sectile_context_options", message))
       return status;
-    if (options.reserved != 0)
+    if (options.reserved != 0 || options.reserved2 != 0 || options.capture > 1)
       return fail(message, SECTILE_INVALID_ARGUMENT,
-                  "expects sectile_context_options.reserved to be 0, but got %u", options.reserved);
+                  "expects sectile_context_options.reserved to be 0 and capture to be 0 or 1, but "
+                  "got %u, %u and %u",
+                  options.reserved, options.reserved2, options.capture);
     void *place = package->memory.allocate(sizeof(sectile_context), alignof(sectile_context));
     if (!place)
       return fail(message, SECTILE_OUT_OF_MEMORY, "out of memory for a context");
@@ -437,6 +482,7 @@ sectile_status sectile_context_get_memory(const sectile_context *context,
   sectile_context_memory result = {};
   result.arena_bytes = context->arena.size();
   result.scratch_bytes = context->scratch.size();
+  result.device_bytes = context->gpu ? context->gpuBytes() : 0;
   for (uint32_t i = 0; i < context->package->descriptor->num_outputs; ++i)
     result.output_bytes += context->ownOutputs[i].size();
   return writeResult(memory, result);

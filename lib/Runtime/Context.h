@@ -7,6 +7,7 @@
 #ifndef SECTILE_LIB_RUNTIME_CONTEXT_H
 #define SECTILE_LIB_RUNTIME_CONTEXT_H
 
+#include "CopyRuns.h"
 #include "Memory.h"
 #include "Message.h"
 #include "Package.h"
@@ -14,6 +15,10 @@
 #include "sectile/Package/Abi.h"
 
 #include <atomic>
+
+namespace sectile::runtime {
+class GpuContext;
+} // namespace sectile::runtime
 
 /// The state of inferences on one package: the call structure that the package's
 /// code sees, and the memory behind it. All arrays have the length that the
@@ -36,6 +41,10 @@ struct sectile_context {
   /// Runs one kernel on all its blocks (Launch.cpp).
   int32_t launch(uint32_t kernel, void *const *bufs, const int64_t *sizes);
 
+  /// What host programs ask for instead of touching memory themselves.
+  int32_t read(void *to, const void *from, uint64_t bytes);
+  int32_t copy(const sectile::runtime::StridedCopy &copy);
+
   /// What the package's code sees; `call` is first so that its address is ours.
   struct Call {
     sectile_abi_call call;
@@ -51,12 +60,27 @@ struct sectile_context {
   sectile::runtime::GrowingBuffer arena;
   sectile::runtime::GrowingBuffer scratch;
 
+  /// The status of a kernel's check that failed, whose index is number - 1.
+  sectile_status explainFailure(uint32_t kernel, int64_t number, const int64_t (&values)[4]);
+
 private:
+  // Runs on a GPU (ContextGpu.cpp).
+  sectile_status initGpu(sectile::runtime::Message &reason);
+  void releaseGpu();
+  void describeRun();
+  sectile_status runOnGpu(sectile_tensor *outputs);
+  sectile_status collectFromGpu();
+  int32_t launchOnGpu(uint32_t kernel, int64_t blocks, void *const *bufs, const int64_t *sizes);
+  int64_t lastLaunchNanoseconds() const;
+  uint64_t gpuBytes() const;
+
   int32_t launchOnDevice(uint32_t kernel, int64_t blocks, void *const *bufs, const int64_t *sizes,
                          int64_t (&values)[4]);
 
   enum class Need { Shapes, Data };
 
+  static constexpr unsigned kDeviceAlignment = 16; // what kernels take for granted
+  sectile_status checkPlace(const char *kind, const char *name, const sectile_tensor &given);
   sectile_status checkCounts(size_t numInputs, size_t numOutputs, const sectile_tensor *inputs,
                              const sectile_tensor *outputs);
   sectile_status bindInput(uint32_t index, const sectile_tensor &given, Need need);
@@ -77,6 +101,14 @@ private:
   uint64_t numDims = 0;
   int64_t *symbols = nullptr;
   sectile::runtime::GrowingBuffer *ownOutputs = nullptr;
+  /// Where the caller's tensors are in memory of the host, else null; inputData and outputData are
+  /// what the package sees.
+  const void **hostData = nullptr;
+  uint64_t *inputBytes = nullptr;
+  void **hostOutputs = nullptr;
+  sectile::runtime::GpuContext *gpu = nullptr;
+  int64_t *key = nullptr; // of the run in progress, see GpuContext::execute
+  uint64_t keyLength = 0;
 
   friend sectile_status sectile_context_get_memory(const sectile_context *,
                                                    sectile_context_memory *);

@@ -135,7 +135,15 @@ bool Checker::checkDevice(const sectile_abi_target &target, const sectile_abi_de
     if (device.kernels[i].threads < 1 || device.kernels[i].shared_bytes < 0)
       return refuse("kernel '%s' expects at least one thread, but has %d", target.kernels[i].name,
                     device.kernels[i].threads);
-  if (device.reserved != 0 || device.constants_offset > package.constants_bytes ||
+  const char *const *arguments = deviceArgumentsOf(package, target);
+  for (uint32_t i = 0; arguments && i < target.num_kernels; ++i)
+    if (!arguments[i] || arguments[i][strspn(arguments[i], "bi")] != '\0')
+      return refuse("kernel '%s' expects arguments described by 'b' and 'i', but got '%s'",
+                    target.kernels[i].name, arguments[i] ? arguments[i] : "");
+  if (device.calls_for_memory > 1)
+    return refuse("target '%s' asks for memory in a way that this runtime (%s) does not know",
+                  target.name, sectile_version());
+  if (device.constants_offset > package.constants_bytes ||
       device.constants_offset % kConstantsAlignment != 0)
     return refuse("constants of target '%s' begin at byte %" PRIu64 " of %" PRIu64, target.name,
                   device.constants_offset, package.constants_bytes);
@@ -287,6 +295,14 @@ const int64_t *launchSharedOf(const sectile_package_descriptor &descriptor,
   if (descriptor.size < kSize || !descriptor.launch_shared)
     return nullptr;
   return descriptor.launch_shared[&target - descriptor.targets];
+}
+
+const char *const *deviceArgumentsOf(const sectile_package_descriptor &descriptor,
+                                     const sectile_abi_target &target) {
+  constexpr size_t kSize = offsetof(sectile_package_descriptor, device_arguments) + sizeof(void *);
+  if (descriptor.size < kSize || !descriptor.device_arguments)
+    return nullptr;
+  return descriptor.device_arguments[&target - descriptor.targets];
 }
 
 std::span<const sectile_abi_piece> piecesOf(const sectile_package_descriptor &descriptor) {

@@ -29,6 +29,10 @@ std::span<const sectile_abi_piece> piecesOf(const sectile_package_descriptor &de
 const int64_t *launchSharedOf(const sectile_package_descriptor &descriptor,
                               const sectile_abi_target &target);
 
+/// The order of the arguments of a target's kernels; null where the package does not tell.
+const char *const *deviceArgumentsOf(const sectile_package_descriptor &descriptor,
+                                     const sectile_abi_target &target);
+
 /// What the targets have beside code of the CPU; null in packages that do not tell.
 const sectile_abi_device *devicesOf(const sectile_package_descriptor &descriptor);
 

@@ -136,6 +136,19 @@ int32_t sectile_context::launchOnDevice(uint32_t kernel, int64_t blocks, void *c
   return result;
 }
 
+sectile_status sectile_context::explainFailure(uint32_t kernel, int64_t number,
+                                               const int64_t (&values)[4]) {
+  const sectile_abi_kernel &name = package->target->kernels[kernel];
+  const sectile_abi_kernel_code &code = package->currentLevel().kernels[kernel];
+  if (number < 1 || number > code.num_failures)
+    return fail(message, SECTILE_INTERNAL, "kernel '%s' fails with unknown number %" PRId64,
+                name.name, number);
+  message.clear();
+  message.appendPattern(code.failures[number - 1], values, 4);
+  message.append(" (kernel '%s', nodes %.200s)", name.name, name.nodes);
+  return SECTILE_INVALID_INPUT;
+}
+
 int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_t *sizes) {
   const sectile_abi_target &target = *package->target;
   if (kernel >= target.num_kernels)
@@ -153,21 +166,16 @@ int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_
                 name.name, info.blocks, info.scratch_bytes);
 
   LaunchPlan plan = {1, 1};
-  auto explain = [&](int32_t failure, const int64_t (&values)[4]) {
-    if (failure < 1 || failure > code.num_failures)
-      return fail(message, SECTILE_INTERNAL, "kernel '%s' fails with unknown number %d", name.name,
-                  failure);
-    message.clear();
-    message.appendPattern(code.failures[failure - 1], values, 4);
-    message.append(" (kernel '%s', nodes %.200s)", name.name, name.nodes);
-    return static_cast<sectile_status>(SECTILE_ABI_INVALID_INPUT);
-  };
-  if (package->device) {
+  if (package->gpu) {
+    if (info.blocks > 0)
+      if (int32_t status = launchOnGpu(kernel, info.blocks, bufs, sizes))
+        return status;
+  } else if (package->device) {
     int64_t values[4] = {};
     int32_t failure =
         info.blocks == 0 ? 0 : launchOnDevice(kernel, info.blocks, bufs, sizes, values);
     if (failure != 0)
-      return failure < 0 ? SECTILE_INTERNAL : explain(failure, values);
+      return failure < 0 ? SECTILE_INTERNAL : explainFailure(kernel, failure, values);
   } else if (info.blocks > 0) {
     plan = planLaunch(info, threads);
     // Scratch memory for every thread of the package, even where the plan has
@@ -200,7 +208,7 @@ int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_
     }
 
     if (launch.failure != 0)
-      return explain(launch.failure, launch.values);
+      return explainFailure(kernel, launch.failure, launch.values);
   }
 
   if (options.kernel_hook) {
@@ -208,7 +216,8 @@ int32_t sectile_context::launch(uint32_t kernel, void *const *bufs, const int64_
     event.kernel = kernel;
     event.threads = plan.threads;
     event.begin_ns = begin;
-    event.duration_ns = now() - begin;
+    event.duration_ns =
+        package->gpu ? (info.blocks > 0 ? lastLaunchNanoseconds() : 0) : now() - begin;
     event.blocks = info.blocks;
     event.bytes = info.bytes;
     event.operations = info.operations;

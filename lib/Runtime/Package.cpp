@@ -38,6 +38,9 @@ sectile_status sectile_package::load(const char *path, Message &message) {
                 SECTILE_PACKAGE_SYMBOL);
   if (sectile_status status = checkDescriptor(*descriptor, message))
     return status;
+  if (options.device_name)
+    if (sectile_status status = openGpu(message))
+      return status;
   if (sectile_status status = chooseTarget(message))
     return status;
   if (sectile_status status = chooseLevel(message))
@@ -50,10 +53,16 @@ sectile_status sectile_package::load(const char *path, Message &message) {
       return status;
     constants = weights.data;
   }
+  if (gpu)
+    if (sectile_status status =
+            gpu->load(*descriptor, *target, static_cast<const char *>(constants), message))
+      return status;
   if (options.log) {
     Message line;
     line.append("loaded '%s': target %s, level %s, %u threads", path, target->name,
                 currentLevel().name, threads);
+    if (gpu)
+      line.append(", device %s", gpu->describe());
     options.log(options.log_user, SECTILE_LOG_INFO, line.text());
   }
   return SECTILE_OK;
@@ -61,11 +70,34 @@ sectile_status sectile_package::load(const char *path, Message &message) {
 
 void sectile_package::unload() {
   pool.stop(memory);
+  if (gpu) {
+    gpu->close();
+    gpu->~GpuDevice();
+    memory.deallocate(gpu, sizeof(GpuDevice));
+  }
   weights.unmap();
   object.close();
 }
 
+sectile_status sectile_package::openGpu(Message &message) {
+  if (options.device.launch)
+    return fail(message, SECTILE_INVALID_ARGUMENT,
+                "expects a device of the caller's or the name of one, but got both");
+  void *place = memory.allocate(sizeof(GpuDevice), alignof(GpuDevice));
+  if (!place)
+    return fail(message, SECTILE_OUT_OF_MEMORY, "out of memory for device '%s'",
+                options.device_name);
+  gpu = new (place) GpuDevice(memory);
+  return gpu->open(options.device_name, message);
+}
+
 sectile_status sectile_package::chooseTarget(Message &message) {
+  if (gpu) {
+    if (sectile_status status = gpu->chooseTarget(*descriptor, options.target, target, message))
+      return status;
+    device = &devicesOf(*descriptor)[target - descriptor->targets];
+    return SECTILE_OK;
+  }
   const sectile_abi_device *devices = devicesOf(*descriptor);
   uint32_t found = descriptor->num_targets;
   for (uint32_t i = descriptor->num_targets; i-- > 0;)
@@ -187,6 +219,7 @@ sectile_status sectile_package_load(const char *path, const sectile_package_opti
     }
     // The caller's string need not outlive this call.
     package->options.cpu_level = nullptr;
+    package->options.device_name = nullptr;
     *out = package;
     return SECTILE_OK;
   };

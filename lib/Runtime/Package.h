@@ -8,6 +8,7 @@
 #ifndef SECTILE_LIB_RUNTIME_PACKAGE_H
 #define SECTILE_LIB_RUNTIME_PACKAGE_H
 
+#include "GpuDevice.h"
 #include "Memory.h"
 #include "Message.h"
 #include "SharedObject.h"
@@ -49,6 +50,7 @@ struct sectile_package {
   const sectile_package_descriptor *descriptor = nullptr;
   const sectile_abi_target *target = nullptr;
   const sectile_abi_device *device = nullptr; // of the target; null for the CPU
+  sectile::runtime::GpuDevice *gpu = nullptr; // where the library runs kernels itself
   const void *constants = nullptr;
   uint32_t level = 0;
   uint32_t threads = 1;
@@ -56,6 +58,7 @@ struct sectile_package {
   sectile::runtime::ThreadPool pool;
 
 private:
+  sectile_status openGpu(sectile::runtime::Message &message);
   sectile_status chooseTarget(sectile::runtime::Message &message);
   sectile_status chooseLevel(sectile::runtime::Message &message);
 

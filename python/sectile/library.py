@@ -29,7 +29,8 @@ class PackageOptions(ctypes.Structure):
         ("size", c_size_t), ("cpu_level", c_char_p), ("threads", c_uint32),
         ("reserved", c_uint32), ("parallel_for", c_void_p), ("parallel_for_user", c_void_p),
         ("allocate", c_void_p), ("deallocate", c_void_p), ("allocator_user", c_void_p),
-        ("log", c_void_p), ("log_user", c_void_p),
+        ("log", c_void_p), ("log_user", c_void_p), ("target", c_char_p),
+        ("device_launch", c_void_p), ("device_user", c_void_p), ("device_name", c_char_p),
     ]  # fmt: skip
 
 
@@ -97,7 +98,8 @@ class ContextOptions(ctypes.Structure):
 
     _fields_ = [
         ("size", c_size_t), ("threads", c_uint32), ("reserved", c_uint32),
-        ("kernel_hook", c_void_p), ("kernel_hook_user", c_void_p),
+        ("kernel_hook", c_void_p), ("kernel_hook_user", c_void_p), ("stream", c_void_p),
+        ("capture", c_uint32), ("reserved2", c_uint32),
     ]  # fmt: skip
 
 
@@ -106,7 +108,7 @@ class Tensor(ctypes.Structure):
 
     _fields_ = [
         ("data", c_void_p), ("bytes", c_uint64), ("dtype", c_int32), ("rank", c_int32),
-        ("dims", POINTER(c_int64)), ("reserved", c_uint64),
+        ("dims", POINTER(c_int64)), ("memory", c_uint64),
     ]  # fmt: skip
 
 

@@ -65,10 +65,16 @@ class Model:
     takes a context of its own, and the interpreter lock is released while the model runs.
     """
 
-    def __init__(self, path: PathLike, threads: int = 0, cpu_level: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        path: PathLike,
+        threads: int = 0,
+        cpu_level: Optional[str] = None,
+        device: Optional[str] = None,
+    ) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         self.explanation = ""
-        self._package = Package(self.path, threads, cpu_level)
+        self._package = Package(self.path, threads, cpu_level, device)
         # What was loaded, also when another file has taken its name since.
         self._file = open(self.path, "rb")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
@@ -266,11 +272,19 @@ def _allocate(shape: Tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return room[begin : begin + count].view(dtype).reshape(shape)
 
 
-def load(path: PathLike, *, threads: int = 0, cpu_level: Optional[str] = None) -> Model:
+def load(
+    path: PathLike,
+    *,
+    threads: int = 0,
+    cpu_level: Optional[str] = None,
+    device: Optional[str] = None,
+) -> Model:
     """Loads a package that `Model.save` or `sectile compile` wrote.
 
     A package is native code, which loading and running execute: load only what you trust. `threads`
     share the work of a kernel (default: SECTILE_NUM_THREADS, else the CPUs this thread may use);
     `cpu_level` is one of the package's instruction-set levels (default: the best this CPU has).
+    `device` is "cpu", or a GPU that the package has code for: "cuda", "hip", or one by number, "cuda:1".
+    Arrays stay in memory of the host, and are copied.
     """
-    return Model(path, threads, cpu_level)
+    return Model(path, threads, cpu_level, device)

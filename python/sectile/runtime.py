@@ -23,15 +23,23 @@ class Package:
     """A loaded package. Loading one runs its code: load only what you trust.
 
     `threads` is the number of threads that share a kernel's work, `cpu_level` an instruction-set
-    level; the defaults are the library's.
+    level, `device` a GPU ("cuda", "hip", "cuda:1"); the defaults are the library's, and the CPU.
     """
 
-    def __init__(self, path: PathLike, threads: int = 0, cpu_level: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        path: PathLike,
+        threads: int = 0,
+        cpu_level: Optional[str] = None,
+        device: Optional[str] = None,
+    ) -> None:
         self._library = library()
         self._handle: Optional[c_void_p] = c_void_p()
         options = api.PackageOptions(size=ctypes.sizeof(api.PackageOptions), threads=threads)
         if cpu_level is not None:
             options.cpu_level = cpu_level.encode()
+        if device is not None and device != "cpu":
+            options.device_name = device.encode()
         message = ctypes.create_string_buffer(api.MESSAGE_BYTES)
         status = self._library.sectile_package_load(
             os.fsencode(path), byref(options), byref(self._handle), message, api.MESSAGE_BYTES

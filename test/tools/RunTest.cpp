@@ -120,7 +120,10 @@ TEST_F(Run, RefusesWrongInputs) {
   if (!std::getenv("SECTILE_SANITIZE"))
     expectError(run("add", {"--dims=n=1000000000000000"}), 4, "out of memory");
   expectError(run("add", {"--threads=0"}), 2, "a number from 1 to 1024, but got '0'");
-  expectError(run("add", {"--device=cuda"}), 2, "device 'cuda' is not in this version");
+  setenv("SECTILE_CUDA_LIBRARY", "/nonexistent/libcuda.so.1", 1);
+  expectError(run("add", {"--device=cuda"}), 4, "device 'cuda' needs NVIDIA's driver");
+  expectError(run("add", {"--device=cuda:x"}), 2, "expects device cuda, cuda:N");
+  unsetenv("SECTILE_CUDA_LIBRARY");
   expectError(run("add", {"--device=tpu"}), 2, "expects cpu, cuda, hip");
   std::string indices = folder.write("i.npy", npy<int64_t>(SECTILE_I64, {3}, {0, 9, 1}));
   expectError(run("gather", {"--input=indices=" + indices}), 1,

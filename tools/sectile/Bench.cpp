@@ -9,6 +9,7 @@
 #include "Args.h"
 #include "BenchRounds.h"
 #include "Clock.h"
+#include "Device.h"
 #include "Files.h"
 
 #include <string>
@@ -29,7 +30,10 @@ constexpr Option kOptions[] = {
     {"dims", Option::Value, "NAME=N,...", "sizes of dynamic dimensions for random inputs"},
     {"threads", Option::Value, "N",
      "threads to use (default: $SECTILE_NUM_THREADS, else the allowed CPUs)"},
-    {"device", Option::Value, "cpu", "where to run"},
+    {"device", Option::Value, "DEVICE",
+     "cpu, or a GPU: cuda, hip, cuda:N, hip:N. There each launch is waited for, its time is what "
+     "the\n"
+     "device measured, and a round copies inputs and outputs"},
     {"json", Option::Value, "FILE", "also write the measurements to FILE"},
     {"quiet", Option::Flag, nullptr, "print no table"},
     {"trace", Option::Value, "FILE",
@@ -84,8 +88,9 @@ Result<std::vector<Round>> measure(Session &session, Recorder &recorder, size_t 
 }
 
 Result<Done> bench(const Args &args) {
-  if (Result<Done> device = checkDevice(args); !device)
-    return device.failure();
+  Result<DeviceChoice> choice = chooseDevice(args, /*emulates=*/false);
+  if (!choice)
+    return choice.failure();
   Result<std::optional<int64_t>> threads = args.number("threads", 1, 1024);
   if (!threads)
     return threads.failure();
@@ -94,7 +99,8 @@ Result<Done> bench(const Args &args) {
     return repeat.failure();
   bool quiet = args.has("quiet");
   Result<Model> model =
-      Model::load(std::string(args.positional()), static_cast<uint32_t>(threads->value_or(0)));
+      Model::load(std::string(args.positional()), static_cast<uint32_t>(threads->value_or(0)),
+                  choice->target, {}, choice->name);
   if (!model)
     return model.failure();
 

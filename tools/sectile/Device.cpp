@@ -42,12 +42,12 @@ static Result<EmulatorOptions> readEmulatorOptions(const Args &args) {
   return options;
 }
 
-Result<DeviceChoice> chooseDevice(const Args &args) {
+Result<DeviceChoice> chooseDevice(const Args &args, bool emulates) {
   DeviceChoice choice;
   std::string device(args.value("device").value_or(""));
-  bool emulates = device.starts_with(kEmulator);
+  bool isEmulator = device.starts_with(kEmulator);
   for (const char *option : {"count", "sanitize", "seed"})
-    if (!emulates && args.has(option))
+    if (emulates && !isEmulator && args.has(option))
       return failure(kUsage, "option '--%s' is for --device=emulator:ARCH", option);
   if (device.empty())
     return choice;
@@ -55,11 +55,20 @@ Result<DeviceChoice> chooseDevice(const Args &args) {
     choice.target = "cpu";
     return choice;
   }
-  if (device == "cuda" || device == "hip")
-    return failure(kUsage, "device '%s' is not in this version", device.c_str());
-  if (!emulates)
+  // The library says what is wrong with the rest of the name.
+  if (device == "cuda" || device == "hip" || device.starts_with("cuda:") ||
+      device.starts_with("hip:")) {
+    choice.name = device;
+    return choice;
+  }
+  if (!isEmulator)
     return failure(kUsage,
                    "option '--device' expects cpu, cuda, hip or emulator:ARCH, but got '%s'",
+                   device.c_str());
+  if (!emulates)
+    return failure(kUsage,
+                   "the emulator's times say nothing about a device: '--device=%s' is for "
+                   "'sectile run'",
                    device.c_str());
   if (!emulatorMaker)
     return failure(kUsage, "this program has no emulator; 'sectile run --device=%s' has one",

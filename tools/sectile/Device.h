@@ -43,8 +43,11 @@ struct DeviceChoice {
   std::unique_ptr<Device> device;
   /// Name of the target, or empty: the package's.
   std::string target;
+  /// A GPU by the library's name for it, or empty.
+  std::string name;
 };
-Result<DeviceChoice> chooseDevice(const Args &args);
+/// Without `emulates` the emulator is refused: its times mean nothing.
+Result<DeviceChoice> chooseDevice(const Args &args, bool emulates = true);
 
 } // namespace sectile::tools
 

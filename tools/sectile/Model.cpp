@@ -128,13 +128,14 @@ AliasLayout aliasLayout(const sectile_alias_info &alias, int32_t dtype,
 } // namespace
 
 Result<Model> Model::load(const std::string &path, uint32_t threads, const std::string &target,
-                          sectile_device device) {
+                          sectile_device device, const std::string &deviceName) {
   Model model;
   model.file = path;
   auto options = sized<sectile_package_options>();
   options.threads = threads;
   options.target = target.empty() ? nullptr : target.c_str();
   options.device = device;
+  options.device_name = deviceName.empty() ? nullptr : deviceName.c_str();
   char message[1024] = "";
   sectile_package *package = nullptr;
   sectile_status status =
@@ -305,16 +306,6 @@ Result<Tensor> readTensor(const std::string &path) {
   if (path.ends_with(".pb"))
     return readTensorPb(path);
   return failure(kUsage, "expects a file that ends in .npy or .pb, but got '%s'", path.c_str());
-}
-
-Result<Done> checkDevice(const Args &args) {
-  std::string device(args.value("device").value_or("cpu"));
-  if (device == "cpu")
-    return Done{};
-  if (device == "cuda" || device == "hip" || device.starts_with("emulator:"))
-    return failure(kUsage, "device '%s' is not in this version", device.c_str());
-  return failure(kUsage, "option '--device' expects cpu, cuda, hip or emulator:ARCH, but got '%s'",
-                 device.c_str());
 }
 
 } // namespace sectile::tools

@@ -28,9 +28,10 @@ using TensorInfo = sectile_tensor_info;
 class Model {
 public:
   /// Loads a package; `threads` as in sectile_package_options. `target` is empty for the one that
-  /// the package is loaded for by default; `device` may be all null.
+  /// the package is loaded for by default; `device` may be all null, and `deviceName` empty.
   static Result<Model> load(const std::string &path, uint32_t threads,
-                            const std::string &target = {}, sectile_device device = {});
+                            const std::string &target = {}, sectile_device device = {},
+                            const std::string &deviceName = {});
 
   const sectile_package *package() const { return handle.get(); }
   sectile_package *package() { return handle.get(); }
@@ -90,9 +91,6 @@ splitAssignment(const char *option, std::string_view text, const std::vector<Ten
 
 /// Reads a tensor from a .npy or .pb file, by the ending of its name.
 Result<Tensor> readTensor(const std::string &path);
-
-/// Checks the value of --device: "cpu" is all there is.
-Result<Done> checkDevice(const Args &args);
 
 } // namespace sectile::tools
 

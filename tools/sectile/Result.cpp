@@ -45,6 +45,7 @@ Failure runtimeFailure(sectile_status status, const char *message) {
   case SECTILE_UNSUPPORTED:
   case SECTILE_OUT_OF_MEMORY:
   case SECTILE_SYSTEM:
+  case SECTILE_DEVICE:
     exitStatus = kEnvironment;
     break;
   }

@@ -39,8 +39,10 @@ constexpr Option kOptions[] = {
     {"threads", Option::Value, "N",
      "threads to use (default: $SECTILE_NUM_THREADS, else the allowed CPUs)"},
     {"device", Option::Value, "DEVICE",
-     "cpu, or emulator:ARCH, which executes the kernels for a GPU (emulator:sm_80)\n"
-     "without one; default: cpu, which the package must have code for"},
+     "cpu; cuda or hip, a GPU (cuda:1 for another than the first), with the best of\n"
+     "the package's code for it; or emulator:ARCH, which executes the kernels for a\n"
+     "GPU (emulator:sm_80) without one; default: cpu, which the package must have\n"
+     "code for"},
     {"sanitize", Option::Value, "LIST",
      "what the emulator looks for: races, bounds (the default), or both"},
     {"count", Option::Value, "memory",
@@ -167,7 +169,7 @@ Result<int> run(const Args &args) {
   Device *device = choice->device.get();
   Result<Model> model =
       Model::load(std::string(args.positional()), static_cast<uint32_t>(threads->value_or(0)),
-                  choice->target, device ? device->get() : sectile_device{});
+                  choice->target, device ? device->get() : sectile_device{}, choice->name);
   if (!model)
     return model.failure();
   if (device)

@@ -50,6 +50,8 @@ void buildThreadPipeline(mlir::OpPassManager &passes, const target::GpuTarget &t
 /// part lowers to the LLVM dialect and drops the kernels.
 void buildPlanPipeline(mlir::OpPassManager &passes, bool pieces = false);
 void buildHostPipeline(mlir::OpPassManager &passes);
+/// The second part where a device may have the tensors in memory of its own.
+void buildDeviceHostPipeline(mlir::OpPassManager &passes);
 /// The second part for static output.
 void buildStaticHostPipeline(mlir::OpPassManager &passes, const HostToStaticPassOptions &options);
 

@@ -160,6 +160,9 @@ def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {
     launch pointer; the kernel's number is its position among the module's `graph.kernel` ops. A
     status other than zero ends the program at once and is returned.
 
+    With `device-memory` tensors may lie where the host cannot reach them: an element that the host
+    program needs is read, and buffers are copied, through two more pointers of the runtime's.
+
     The kernels themselves are dropped from the module.
 
     Precondition: `graph-plan-memory`. Postcondition: ops of the LLVM dialect only.
@@ -190,6 +193,10 @@ def HostToLLVMPass : Pass<"host-to-llvm", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+  let options = [
+    Option<"deviceMemory", "device-memory", "bool", "false",
+           "reach tensors by calls of the runtime, not by loads and stores">,
+  ];
 }
 
 def HostToStaticPass : Pass<"host-to-static", "::mlir::ModuleOp"> {
@@ -211,6 +218,9 @@ def HostToStaticPass : Pass<"host-to-static", "::mlir::ModuleOp"> {
     which it is not known how large it is, is measured by `NAME_sizes`. A kernel whose private memory
     depends on what the run itself computes is refused. Constants lie behind the symbol
     `sectile_constants`.
+
+    With `device-memory` tensors may lie where the host cannot reach them: an element that the host
+    program needs is read, and buffers are copied, through two more pointers of the runtime's.
 
     The kernels themselves are dropped from the module.
 

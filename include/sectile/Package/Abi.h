@@ -183,7 +183,10 @@ typedef struct sectile_abi_device_kernel {
  * index of the check that failed and its 4 values. */
 typedef struct sectile_abi_device {
   uint32_t num_images; /* 0: the target is the CPU */
-  uint32_t reserved;   /* 0 */
+  /** 1: prepare and run reach what data pointers, arena and constants point to by the calls `read`
+   * and `copy` alone, so that it may be memory of the device. 0: in packages before there were
+   * these calls, whose launches take memory of the host. */
+  uint32_t calls_for_memory;
   const sectile_abi_image *images;
   const sectile_abi_device_kernel *kernels; /* num_kernels of the target */
   uint64_t constants_offset; /* of the target's constants in the package's, a multiple of 4096 */
@@ -268,6 +271,17 @@ typedef struct sectile_abi_call {
    * May be called from prepare and run, on their thread. */
   int32_t (*fail)(struct sectile_abi_call *call, int32_t status, const char *message,
                   const int64_t *values, int32_t num_values);
+  /* Not in runtimes before devices had memory of their own, which refuse what needs them
+   * (sectile_abi_device.calls_for_memory). */
+  /** Copies `bytes` bytes from where data pointers, arena or constants lie to memory of the host,
+   * behind everything that was launched and copied before. Returns 0 or a status that the caller
+   * must return. May be called from prepare and run. */
+  int32_t (*read)(struct sectile_abi_call *call, void *to, const void *from, uint64_t bytes);
+  /** Copies a tensor within that memory; strides count elements, sizes and strides have `rank`
+   * entries. The two sides are the same or apart. May be called from run. */
+  int32_t (*copy)(struct sectile_abi_call *call, void *to, const int64_t *to_strides,
+                  const void *from, const int64_t *from_strides, const int64_t *sizes, int32_t rank,
+                  int32_t element_bytes);
 } sectile_abi_call;
 
 /** The exported symbol. */
@@ -313,6 +327,11 @@ typedef struct sectile_package_descriptor {
    * the launch has to give (dynamic shared memory); the kernel itself declares the others. Null:
    * kernels declare all. */
   const int64_t *const *launch_shared;
+  /** num_targets entries, each null or with an entry for each kernel: the order of its arguments,
+   * 'b' for a buffer and 'i' for an integer of 64 bits; the record of a failed check follows where
+   * the kernel has failures. Null: the package does not tell, and only an image's own function
+   * does. */
+  const char *const *const *device_arguments;
 } sectile_package_descriptor;
 
 #ifdef __cplusplus

@@ -12,6 +12,8 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 #include <limits>
 
 using namespace mlir;
@@ -215,15 +217,17 @@ void HostEmitter::finish(func::FuncOp func, func::ReturnOp ret) {
   // What can fail ends its block.
   SmallVector<Operation *> fallible;
   func.walk([&](Operation *op) {
-    if (isa<graph::CheckOp, graph::DispatchOp>(op))
+    if (isa<graph::CheckOp, graph::DispatchOp>(op) ||
+        (callsForMemory() && isa<memref::LoadOp, memref::CopyOp>(op)))
       fallible.push_back(op);
   });
   for (Operation *op : fallible) {
     loc = op->getLoc();
-    if (auto check = dyn_cast<graph::CheckOp>(op))
-      lowerCheck(check);
-    else
-      lowerDispatch(cast<graph::DispatchOp>(op));
+    llvm::TypeSwitch<Operation *>(op)
+        .Case([&](graph::CheckOp check) { lowerCheck(check); })
+        .Case([&](graph::DispatchOp dispatch) { lowerDispatch(dispatch); })
+        .Case([&](memref::LoadOp load) { lowerLoad(load); })
+        .Case([&](memref::CopyOp copy) { lowerCopy(copy); });
   }
 }
 
@@ -279,14 +283,8 @@ void HostEmitter::lowerDispatch(graph::DispatchOp dispatch) {
       numbers.push_back(toI64(arg));
       continue;
     }
-    Value address = memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, arg);
-    Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, toI64(address));
     auto buffer = memref::ExtractStridedMetadataOp::create(builder, loc, arg);
-    if (!type.getLayout().isIdentity())
-      base =
-          LLVM::GEPOp::create(builder, loc, pointer, converter.convertType(type.getElementType()),
-                              base, ArrayRef<LLVM::GEPArg>{toI64(buffer.getOffset())});
-    pointers.push_back(base);
+    pointers.push_back(firstElement(arg));
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       if (type.isDynamicDim(dim))
         numbers.push_back(toI64(memref::DimOp::create(builder, loc, arg, dim)));
@@ -303,9 +301,85 @@ void HostEmitter::lowerDispatch(graph::DispatchOp dispatch) {
   for (auto [i, value] : llvm::enumerate(numbers))
     storeElement(sizes, i, value);
   Value result = emitLaunch(dispatch, buffers, sizes);
+  returnUnlessZero(dispatch, result);
+  dispatch.erase();
+}
+
+void HostEmitter::returnUnlessZero(Operation *op, Value result) {
   Value ok = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq, result, status(0));
-  Block *failed = splitOn(dispatch, ok);
+  Block *failed = splitOn(op, ok);
   builder.setInsertionPointToEnd(failed);
   func::ReturnOp::create(builder, loc, result);
-  dispatch.erase();
+}
+
+Value HostEmitter::firstElement(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  Value address = memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, buffer);
+  Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, toI64(address));
+  if (type.getLayout().isIdentity())
+    return base;
+  auto metadata = memref::ExtractStridedMetadataOp::create(builder, loc, buffer);
+  return LLVM::GEPOp::create(builder, loc, pointer, converter.convertType(type.getElementType()),
+                             base, ArrayRef<LLVM::GEPArg>{toI64(metadata.getOffset())});
+}
+
+//===----------------------------------------------------------------------===//
+// Memory that the host cannot reach
+//===----------------------------------------------------------------------===//
+
+Value HostEmitter::emitRead(Value, Value, int64_t) {
+  llvm_unreachable("who calls for memory says how");
+}
+Value HostEmitter::emitCopy(const Buffer &, const Buffer &) {
+  llvm_unreachable("who calls for memory says how");
+}
+
+/// Bytes of an element in memory; of i1 one.
+static int64_t countElementBytes(MemRefType type) {
+  Type element = type.getElementType();
+  return element.isIndex() ? 8 : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+}
+
+void HostEmitter::lowerLoad(memref::LoadOp load) {
+  builder.setInsertionPoint(load);
+  MemRefType type = load.getMemRefType();
+  Type element = converter.convertType(type.getElementType());
+  Value address = firstElement(load.getMemref());
+  auto metadata = memref::ExtractStridedMetadataOp::create(builder, loc, load.getMemref());
+  for (auto [index, stride] : llvm::zip_equal(load.getIndices(), metadata.getStrides())) {
+    Value distance = LLVM::MulOp::create(builder, loc, toI64(index), toI64(stride));
+    address = LLVM::GEPOp::create(builder, loc, pointer, element, address,
+                                  ArrayRef<LLVM::GEPArg>{distance});
+  }
+  Value place = shareArray(load, 1, i64); // as wide as any element
+  returnUnlessZero(load, emitRead(place, address, countElementBytes(type)));
+  builder.setInsertionPoint(load);
+  Value value = LLVM::LoadOp::create(builder, loc, element, place);
+  if (type.getElementType().isIndex())
+    value = toIndex(value);
+  else if (element != type.getElementType())
+    value =
+        UnrealizedConversionCastOp::create(builder, loc, TypeRange{type.getElementType()}, value)
+            .getResult(0);
+  load.replaceAllUsesWith(value);
+  load.erase();
+}
+
+void HostEmitter::lowerCopy(memref::CopyOp copy) {
+  builder.setInsertionPoint(copy);
+  auto describe = [&](Value buffer) {
+    auto type = cast<MemRefType>(buffer.getType());
+    size_t rank = static_cast<size_t>(type.getRank());
+    Buffer result = {firstElement(buffer), makeArray(copy, rank, i64), makeArray(copy, rank, i64),
+                     type.getRank(), countElementBytes(type)};
+    auto metadata = memref::ExtractStridedMetadataOp::create(builder, loc, buffer);
+    for (size_t dim = 0; dim < rank; ++dim) {
+      storeElement(result.sizes, static_cast<int64_t>(dim), toI64(metadata.getSizes()[dim]));
+      storeElement(result.strides, static_cast<int64_t>(dim), toI64(metadata.getStrides()[dim]));
+    }
+    return result;
+  };
+  Buffer from = describe(copy.getSource()), to = describe(copy.getTarget());
+  returnUnlessZero(copy, emitCopy(to, from));
+  copy.erase();
 }

@@ -21,6 +21,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace sectile {
@@ -55,6 +56,18 @@ protected:
   /// The status of a kernel's run on arrays of pointers and of numbers.
   virtual mlir::Value emitLaunch(graph::DispatchOp dispatch, mlir::Value buffers,
                                  mlir::Value sizes) = 0;
+
+  /// A buffer as a call takes it: where it begins, and arrays of its sizes and strides, in
+  /// elements.
+  struct Buffer {
+    mlir::Value data, sizes, strides;
+    int64_t rank, elementBytes;
+  };
+  /// Whether buffers may lie where the host cannot reach them. Then an element is read and buffers
+  /// are copied by calls, whose status these return.
+  virtual bool callsForMemory() const { return false; }
+  virtual mlir::Value emitRead(mlir::Value to, mlir::Value from, int64_t bytes);
+  virtual mlir::Value emitCopy(const Buffer &to, const Buffer &from);
 
   //===--------------------------------------------------------------------===//
   // Small pieces
@@ -104,6 +117,12 @@ private:
                   llvm::ArrayRef<mlir::Value> memorySizes);
   void lowerCheck(graph::CheckOp check);
   void lowerDispatch(graph::DispatchOp dispatch);
+  void lowerLoad(mlir::memref::LoadOp load);
+  void lowerCopy(mlir::memref::CopyOp copy);
+  /// Ends the block before `op` with a return of `result` unless that is 0.
+  void returnUnlessZero(mlir::Operation *op, mlir::Value result);
+  /// The address of a buffer's first element.
+  mlir::Value firstElement(mlir::Value buffer);
   /// Lets `op` run only if `when` holds.
   void skipUnless(mlir::Value when, mlir::Operation *op);
 
@@ -113,9 +132,10 @@ private:
   unsigned numTexts = 0;
 };
 
-/// Lowers scf in `functions`: what can fail ends its block, so loops must be blocks.
-llvm::LogicalResult flattenHost(mlir::ModuleOp module,
-                                llvm::ArrayRef<mlir::func::FuncOp> functions);
+/// Lowers scf in `functions`: what can fail ends its block, so loops must be blocks. Copies of
+/// buffers with strides become loops first, if `expandsCopies`.
+llvm::LogicalResult flattenHost(mlir::ModuleOp module, llvm::ArrayRef<mlir::func::FuncOp> functions,
+                                bool expandsCopies = true);
 /// Drops the kernels of `module` and lowers what an emitter left to the LLVM dialect.
 llvm::LogicalResult lowerHost(mlir::ModuleOp module, const mlir::LLVMTypeConverter &converter);
 

@@ -26,7 +26,8 @@ namespace {
 /// The host program as the runtime calls it: all it works on is in the call.
 class PackageHost : public HostEmitter {
 public:
-  using HostEmitter::HostEmitter;
+  PackageHost(ModuleOp module, const LLVMTypeConverter &converter, bool callsForAll)
+      : HostEmitter(module, converter), callsForAll(callsForAll) {}
 
 private:
   SmallVector<Type> frameTypes() override { return {pointer}; }
@@ -85,9 +86,35 @@ private:
                ValueRange{launch, frame[0], status(getKernel(dispatch).second), buffers, sizes})
         .getResult();
   }
+
+  bool callsForMemory() const override { return callsForAll; }
+
+  Value emitRead(Value to, Value from, int64_t bytes) override {
+    auto type = LLVM::LLVMFunctionType::get(i32, {pointer, pointer, pointer, i64});
+    Value read = loadField(offsetof(sectile_abi_call, read));
+    return LLVM::CallOp::create(builder, loc, type,
+                                ValueRange{read, frame[0], to, from, constant(bytes)})
+        .getResult();
+  }
+
+  Value emitCopy(const Buffer &to, const Buffer &from) override {
+    auto type = LLVM::LLVMFunctionType::get(
+        i32, {pointer, pointer, pointer, pointer, pointer, pointer, i32, i32});
+    Value copy = loadField(offsetof(sectile_abi_call, copy));
+    return LLVM::CallOp::create(builder, loc, type,
+                                ValueRange{copy, frame[0], to.data, to.strides, from.data,
+                                           from.strides, from.sizes,
+                                           status(static_cast<int32_t>(from.rank)),
+                                           status(static_cast<int32_t>(from.elementBytes))})
+        .getResult();
+  }
+
+  bool callsForAll;
 };
 
 struct HostToLLVMPass : sectile::impl::HostToLLVMPassBase<HostToLLVMPass> {
+  using HostToLLVMPassBase::HostToLLVMPassBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareFunction);
@@ -97,10 +124,10 @@ struct HostToLLVMPass : sectile::impl::HostToLLVMPassBase<HostToLLVMPass> {
           << kPrepareFunction << " and @" << kRunFunction;
       return signalPassFailure();
     }
-    if (failed(flattenHost(module, {prepare, run})))
+    if (failed(flattenHost(module, {prepare, run}, /*expandsCopies=*/!deviceMemory)))
       return signalPassFailure();
     LLVMTypeConverter converter(&getContext(), LowerToLLVMOptions(&getContext()));
-    PackageHost emitter(module, converter);
+    PackageHost emitter(module, converter, deviceMemory);
     emitter.emitPrepare(prepare, kHostPrepare);
     emitter.emitRun(run, kHostRun);
     if (failed(lowerHost(module, converter)))

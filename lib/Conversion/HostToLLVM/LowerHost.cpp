@@ -50,9 +50,11 @@ static void expandStridedCopy(memref::CopyOp copy) {
   copy.erase();
 }
 
-LogicalResult sectile::flattenHost(ModuleOp module, ArrayRef<func::FuncOp> functions) {
+LogicalResult sectile::flattenHost(ModuleOp module, ArrayRef<func::FuncOp> functions,
+                                   bool expandsCopies) {
   MLIRContext *context = module.getContext();
-  module.walk([](memref::CopyOp copy) { expandStridedCopy(copy); });
+  if (expandsCopies)
+    module.walk([](memref::CopyOp copy) { expandStridedCopy(copy); });
   RewritePatternSet loops(context);
   populateSCFToControlFlowConversionPatterns(loops);
   ConversionTarget flat(*context);
