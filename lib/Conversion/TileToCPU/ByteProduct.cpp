@@ -142,11 +142,10 @@ bool KernelEmitter::isSumOfBytes(DotOp op) const {
   auto left = cast<RankedTensorType>(op.getLhs().getType());
   return cast<RankedTensorType>(op.getType()).getDimSize(1) == 1 &&
          left.getElementType().isInteger(8) && !op.getUnsignedLhs() &&
-         getElementTypeOrSelf(op.getType()).isInteger(32) &&
-         left.getDimSize(1) % kQuad == 0 && left.getDimSize(1) <= 8192 &&
-         !level.bytes.sumPairsOfHalves.empty() && lanes == level.getLanes(4) &&
-         matchPattern(op.getRhs(), m_Constant(&ones)) && ones.isSplat() &&
-         ones.getSplatValue<APInt>().isOne();
+         getElementTypeOrSelf(op.getType()).isInteger(32) && left.getDimSize(1) % kQuad == 0 &&
+         left.getDimSize(1) <= 8192 && !level.bytes.sumPairsOfHalves.empty() &&
+         lanes == level.getLanes(4) && matchPattern(op.getRhs(), m_Constant(&ones)) &&
+         ones.isSplat() && ones.getSplatValue<APInt>().isOne();
 }
 
 /// `value` with `count` lanes: the first ones, or more than it has, of any value.
@@ -232,8 +231,8 @@ LogicalResult KernelEmitter::emitByteProduct(DotOp op, const ByteColumns &column
       PartMask mask;
       if (load.getWhere())
         mask = emitMask(*load.getWhere(), setSymbols, outer, part * lanes, width);
-      Place place = locate(root, load.getMap(), load.getMapOperands(), {}, outer,
-                           quad * kQuad, part, shape, root);
+      Place place = locate(root, load.getMap(), load.getMapOperands(), {}, outer, quad * kQuad,
+                           part, shape, root);
       Value codes = splat(builder, loc, loadQuads(memory, place, width, mask), width);
       if (hasUnit)
         codes = resize(codes, lanes);

@@ -77,9 +77,9 @@ static Tensor *roundToBytes(Emitter &e, Tensor *a, int64_t depth, int64_t size) 
   Value codes = graph::QuantizeOp::create(e.b, e.loc, e.type(DType::I8, x->shape), e.value(x),
                                           e.value(scale), Value(), "int8", block,
                                           /*special=*/false, TypeAttr());
-  Value numbers = graph::DequantizeOp::create(e.b, e.loc, e.type(DType::F32, x->shape), codes,
-                                              e.value(scale), Value(),
-                                              e.b.getStringAttr("int8"), block);
+  Value numbers =
+      graph::DequantizeOp::create(e.b, e.loc, e.type(DType::F32, x->shape), codes, e.value(scale),
+                                  Value(), e.b.getStringAttr("int8"), block);
   return e.make(DType::F32, x->shape, numbers);
 }
 
