@@ -153,6 +153,8 @@ FailureOr<TranslatedModulePtr> sectile::translateForLevel(ModuleOp module, const
   result->module->setTargetTriple(result->machine->getTargetTriple());
   result->module->setDataLayout(result->machine->createDataLayout());
   result->module->setPICLevel(llvm::PICLevel::BigPIC);
+  if (options.prepare)
+    options.prepare(*result->module);
   for (const llvm::GlobalValue &value : result->module->global_values())
     if (value.isDeclaration())
       result->declared.insert(value.getName());

@@ -25,7 +25,10 @@ int checkMain(std::span<char *const> arguments);
 int compileMain(std::span<char *const> arguments);
 int runMain(std::span<char *const> arguments);
 int benchMain(std::span<char *const> arguments);
+/// Of packages alone.
 int inspectMain(std::span<char *const> arguments);
+/// Of packages and files of weights.
+int inspectFileMain(std::span<char *const> arguments);
 int layoutMain(std::span<char *const> arguments);
 int quantizeMain(std::span<char *const> arguments);
 int verifyMain(std::span<char *const> arguments);

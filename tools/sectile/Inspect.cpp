@@ -7,7 +7,7 @@
 #include "Commands.h"
 
 #include "Args.h"
-#include "InspectWeights.h"
+#include "Inspect.h"
 #include "Json.h"
 #include "Model.h"
 
@@ -32,11 +32,9 @@ constexpr Option kOptions[] = {
      "mismatch is exit status 3"},
 };
 
-constexpr Syntax kSyntax = {
-    "inspect",
-    "Shows inputs, outputs, levels, kernels and constants of a package, or\n"
-    "the tensors of a file of weights (safetensors, GGUF).",
-    "PACKAGE|FILE", kOptions};
+constexpr Syntax kSyntax = {"inspect",
+                            "Shows inputs, outputs, levels, kernels and constants of a package.",
+                            "PACKAGE", kOptions};
 
 sectile_kernel_code_info codeOf(const Model &model, uint32_t level, uint32_t kernel) {
   sectile_kernel_code_info code = {};
@@ -455,9 +453,11 @@ Result<uint64_t> hashConstants(const Model &model) {
   return XXH3_64bits(hashes.data(), hashes.size() * sizeof hashes[0]);
 }
 
-Result<Done> inspect(const Args &args) {
-  if (isWeightFile(std::string(args.positional())))
-    return inspectWeights(args);
+} // namespace
+
+std::span<const Option> getInspectOptions() { return kOptions; }
+
+Result<Done> inspectPackage(const Args &args) {
   Result<Model> model = Model::load(std::string(args.positional()), 1,
                                     std::string(args.value("target").value_or("")));
   if (!model)
@@ -483,11 +483,9 @@ Result<Done> inspect(const Args &args) {
   return Done{};
 }
 
-} // namespace
-
 int inspectMain(std::span<char *const> arguments) {
   return runCommand(kSyntax, arguments, [](const Args &args) -> Result<int> {
-    Result<Done> done = inspect(args);
+    Result<Done> done = inspectPackage(args);
     return done ? Result<int>(kSuccess) : done.failure();
   });
 }

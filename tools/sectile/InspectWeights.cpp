@@ -4,8 +4,10 @@
 // Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "InspectWeights.h"
+#include "Commands.h"
 
+#include "Args.h"
+#include "Inspect.h"
 #include "Json.h"
 
 #include "sectile/Weights/WeightFile.h"
@@ -144,8 +146,6 @@ void printJson(const weights::WeightFile &file) {
   fputs(json.text().c_str(), stdout);
 }
 
-} // namespace
-
 bool isWeightFile(const std::string &path) {
   if (path.ends_with(".safetensors") || path.ends_with(".gguf"))
     return true;
@@ -175,6 +175,21 @@ Result<Done> inspectWeights(const Args &args) {
   else
     printTables(*file);
   return Done{};
+}
+
+} // namespace
+
+int inspectFileMain(std::span<char *const> arguments) {
+  static const Syntax kSyntax = {
+      "inspect",
+      "Shows inputs, outputs, levels, kernels and constants of a package, or\n"
+      "the tensors of a file of weights (safetensors, GGUF).",
+      "PACKAGE|FILE", getInspectOptions()};
+  return runCommand(kSyntax, arguments, [](const Args &args) -> Result<int> {
+    bool isWeights = isWeightFile(std::string(args.positional()));
+    Result<Done> done = isWeights ? inspectWeights(args) : inspectPackage(args);
+    return done ? Result<int>(kSuccess) : done.failure();
+  });
 }
 
 } // namespace sectile::tools

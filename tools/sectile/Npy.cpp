@@ -9,8 +9,6 @@
 #include "Args.h"
 #include "Files.h"
 
-#include "sectile/Weights/Zip.h"
-
 #include <algorithm>
 #include <cstring>
 
@@ -22,8 +20,6 @@ constexpr char kMagic[] = "\x93NUMPY";
 constexpr size_t kMagicBytes = 6;
 constexpr size_t kMaxHeaderBytes = 1 << 20;
 constexpr size_t kMaxRank = 64;
-/// Of one array of an archive, which may claim any size.
-constexpr uint64_t kMaxArrayBytes = uint64_t(1) << 36;
 
 /// What the header says.
 struct Header {
@@ -257,34 +253,6 @@ Result<Tensor> readNpy(const std::string &path) {
 Result<Tensor> parseNpy(std::span<const std::byte> bytes, const std::string &shown) {
   InputBytes file(bytes, shown);
   return readFrom(file);
-}
-
-Result<std::vector<std::pair<std::string, Tensor>>> readNpz(const std::string &path) {
-  Result<InputFile> file = InputFile::open(path);
-  if (!file)
-    return file.failure();
-  std::vector<uint8_t> bytes(file->remaining());
-  if (Result<Done> read = file->read(std::as_writable_bytes(std::span(bytes))); !read)
-    return read.failure();
-  auto members = weights::readZip(bytes);
-  if (!members)
-    return failure(kRefused, "'%s': %s", path.c_str(), members.getMessage().c_str());
-  std::vector<std::pair<std::string, Tensor>> arrays;
-  for (const weights::ZipMember &member : *members) {
-    const std::string &name = member.name;
-    std::string shown = path + "', array '" + name;
-    if (!name.ends_with(".npy"))
-      return failure(kRefused, "'%s': expects arrays alone, but got '%s'", path.c_str(),
-                     name.c_str());
-    auto content = weights::extract(member, bytes, kMaxArrayBytes);
-    if (!content)
-      return failure(kRefused, "'%s': %s", path.c_str(), content.getMessage().c_str());
-    Result<Tensor> tensor = parseNpy(std::as_bytes(std::span(*content)), shown);
-    if (!tensor)
-      return tensor.failure();
-    arrays.emplace_back(name.substr(0, name.size() - 4), std::move(*tensor));
-  }
-  return arrays;
 }
 
 std::string npyHeader(const Tensor &tensor) {

@@ -26,7 +26,7 @@ constexpr Command kCommands[] = {
     {"check", "list every node of a model that cannot be compiled", checkMain},
     {"run", "run a package on given or random inputs", runMain},
     {"bench", "measure a package, kernel by kernel", benchMain},
-    {"inspect", "show what a package contains", inspectMain},
+    {"inspect", "show what a package or a file of weights contains", inspectFileMain},
     {"layout", "show where the elements of a tile live", layoutMain},
     {"quantize", "round a model's weights to a number format", quantizeMain},
     {"verify", "execute a model before and after every pass", verifyMain},

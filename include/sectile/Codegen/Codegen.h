@@ -25,6 +25,7 @@
 #include <vector>
 
 namespace llvm {
+class Module;
 class TargetMachine;
 } // namespace llvm
 
@@ -62,6 +63,9 @@ struct CodegenOptions {
   bool exportFunctions = false;
   /// Threads to compile with, where there is more than one module; 0: as many as there are cores.
   unsigned threads = 0;
+  /// Changes the translated module before it is optimised; null: nothing does. For tests, of levels
+  /// that the machine lacks.
+  void (*prepare)(llvm::Module &module) = nullptr;
 };
 
 /// Lowers `module` to the LLVM dialect in place: func, scf, cf, arith, math, vector and ub are

@@ -87,6 +87,7 @@ std::optional<KernelEmitter::ByteColumns> KernelEmitter::matchByteColumns(DotOp 
   // Each four steps are the four streams of one word.
   Tile tile = makeTile(loaded);
   Value root;
+  Place first;
   for (int64_t step = 0; step < right.getDimSize(0); ++step) {
     SmallVector<int64_t> outer(loaded.getRank() - 1, 0);
     outer[0] = step;
@@ -96,10 +97,9 @@ std::optional<KernelEmitter::ByteColumns> KernelEmitter::matchByteColumns(DotOp 
         !place.shift.isConstant())
       return std::nullopt;
     if (step % kQuad == 0) {
-      columns.places.push_back(place);
+      first = place;
       continue;
     }
-    const Place &first = columns.places.back();
     Poly address = place.address - first.address, last = place.last - first.last;
     if (!address.isConstant() || address.constant != 0 || !last.isConstant() ||
         last.constant != 0 || place.shift.constant != first.shift.constant)

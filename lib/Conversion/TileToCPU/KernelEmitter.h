@@ -190,7 +190,6 @@ private:
     tile::LoadOp load;
     /// Ops between it and the product.
     llvm::SmallVector<mlir::Operation *> between;
-    llvm::SmallVector<Place> places;
     int64_t bits = 0;
     /// Bits of each code that are flipped.
     uint32_t flip = 0;

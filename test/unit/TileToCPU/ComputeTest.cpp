@@ -26,7 +26,7 @@ static void checkBinary(const char *type, const char *op, T (*reference)(T, T), 
   std::string body = "  %out = " + std::string(op) + " %in0, %in1 : tensor<77x" + type + ">";
   std::string view = std::string("77x") + type;
   std::mt19937 random(9);
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(wrapBody({view, view}, view, body), "k", *level);
     ASSERT_TRUE(kernel) << op;
     std::vector<T> a(77), b(77), y(77);
@@ -67,7 +67,7 @@ TEST(Elementwise, DivisionNeverTraps) {
   };
   std::string body = "  %out = arith.divsi %in0, %in1 : tensor<21xi32>";
   const int32_t values[] = {0, 1, -1, 7, -7, INT32_MIN, INT32_MAX};
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel =
         LoadedKernel::compile(wrapBody({"21xi32", "21xi32"}, "21xi32", body), "k", *level);
     ASSERT_TRUE(kernel);
@@ -86,7 +86,7 @@ TEST(Elementwise, NaNPassesThroughMaximum) {
   std::string body = R"(
   %z = arith.constant dense<0.0> : tensor<19xf32>
   %out = arith.maximumf %in0, %z : tensor<19xf32>)";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(wrapBody({"19xf32"}, "19xf32", body), "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<float> x(19, NAN), y(19);
@@ -112,7 +112,7 @@ TEST(Elementwise, ChainsOfMixedTypes) {
   %s = arith.select %m, %in0, %n : tensor<5x19xi1>, tensor<5x19xf32>
   %d = arith.extf %s : tensor<5x19xf32> to tensor<5x19xf64>
   %out = math.sqrt %d : tensor<5x19xf64>)";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel =
         LoadedKernel::compile(wrapBody({"5x19xf32", "5x19xi8"}, "5x19xf64", body), "k", *level);
     ASSERT_TRUE(kernel);
@@ -144,7 +144,7 @@ static void checkDot(int64_t m, int64_t k, int64_t n, const char *in, const char
   std::string body = "  %out = tile.dot %in0, %in1, %in2 " + std::string(attrs) + " : tensor<" +
                      lhs + ">, tensor<" + rhs + "> -> tensor<" + out + ">";
   std::mt19937 random(4);
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(wrapBody({lhs, rhs, out}, out, body), "k", *level);
     ASSERT_TRUE(kernel);
     GuardedBuffer a(m * k * sizeof(In)), b(k * n * sizeof(In)), c(m * n * sizeof(Acc)),
@@ -190,7 +190,7 @@ TEST(Reduce, SumsAlongEveryDimension) {
                           {{6, 64}, {1}},       {{6, 64}, {0}},    {{5, 37}, {1}},
                           {{5, 37}, {0}},       {{5, 37}, {0, 1}}, {{2, 3, 20}, {1}},
                           {{2, 3, 20}, {0, 2}}, {{4, 1}, {0}},     {{7, 1}, {1}}};
-  for (const CpuLevel *level : presentLevels())
+  for (const CpuLevel *level : testedLevels())
     for (const Shape &shape : shapes) {
       std::string in, out, dims;
       int64_t count = 1, results = 1;
@@ -253,7 +253,7 @@ TEST(Reduce, ArgMaxWithTwoOperands) {
       %r = arith.select %take, %q, %p : i64
       tile.yield %w, %r : f32, i64
   })";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(wrapBody({"3x45xf32"}, "3xi64", body), "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<float> x(135);
@@ -276,7 +276,7 @@ TEST(Shapes, TransposeReshapeBroadcast) {
   %r = tile.reshape %t : tensor<20x3x5xf32> -> tensor<4x75xf32>
   %b = tile.broadcast %in1 dims [1] : tensor<4xf32> -> tensor<4x75xf32>
   %out = arith.mulf %r, %b : tensor<4x75xf32>)";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel =
         LoadedKernel::compile(wrapBody({"3x5x20xf32", "4xf32"}, "4x75xf32", body), "k", *level);
     ASSERT_TRUE(kernel);
@@ -293,7 +293,7 @@ TEST(Shapes, TransposeReshapeBroadcast) {
 
 TEST(Shapes, TransposeOfTwoDimensions) {
   // Blocks of vectors, parts that are none, and element types of other widths.
-  for (const CpuLevel *level : presentLevels())
+  for (const CpuLevel *level : testedLevels())
     for (auto [rows, columns] : {std::pair(16, 16),
                                  {8, 16},
                                  {16, 8},
@@ -332,7 +332,7 @@ TEST(Shapes, MaskAndCoord) {
   %i = tile.coord affine_map<(t, u)[n] -> (t * 100 + u floordiv n)> [%c3] : tensor<6x21xi32>
   %z = arith.constant dense<-1> : tensor<6x21xi32>
   %out = arith.select %m, %i, %z : tensor<6x21xi1>, tensor<6x21xi32>)";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(wrapBody({}, "6x21xi32", body), "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<int32_t> y(126);
@@ -362,7 +362,7 @@ tile.kernel @k(%x: !tile.view<?x40xf32>, %i: !tile.view<8xINT>, %rows: !tile.vie
 }
 )";
   auto check = [&]<typename Int>(const char *type, Int) {
-    for (const CpuLevel *level : presentLevels()) {
+    for (const CpuLevel *level : testedLevels()) {
       auto kernel = LoadedKernel::compile(substitute(text, {{"INT", type}}), "k", *level);
       ASSERT_TRUE(kernel);
       constexpr int64_t kRows = 50;
@@ -413,7 +413,7 @@ tile.kernel @k(%x: !tile.view<?x100xf32, #panels>, %y: !tile.view<?x100xf32, #st
   tile.return
 }
 )";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(text, "k", *level);
     ASSERT_TRUE(kernel);
     constexpr int64_t kRows = 7, kStride = 103;
@@ -469,7 +469,7 @@ TEST(Control, LoopsAndBranches) {
   %g = arith.sitofp %f : i64 to f32
   %h = tensor.splat %g : tensor<37xf32>
   %out = arith.addf %w#1, %h : tensor<37xf32>)";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(wrapBody({"37xf32"}, "37xf32", body), "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<float> x(37), y(37);
@@ -499,7 +499,7 @@ tile.kernel @k(%i: !tile.view<?xi32>, %n: index) {
   tile.return
 }
 )";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(text, "k", *level);
     ASSERT_TRUE(kernel);
     ASSERT_EQ(kernel->failures, (std::vector<std::string>{"%0 is negative", "%0 is not below %1"}));
@@ -542,7 +542,7 @@ tile.kernel @k(%x: !tile.view<?x?x16xf32>, %y: !tile.view<?x?x16xf32>) {
   tile.return
 }
 )";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(text, "k", *level);
     ASSERT_TRUE(kernel);
     for (int64_t m : {0, 1, 4, 7, 10})

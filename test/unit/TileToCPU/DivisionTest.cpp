@@ -82,7 +82,7 @@ static void check(float (*makeDivisor)(std::mt19937_64 &),
     for (int64_t j = 0; j < kRow; ++j)
       x[i * kRow + j] = makeDividend(random, d[i]);
   }
-  for (const CpuLevel *level : presentLevels())
+  for (const CpuLevel *level : testedLevels())
     for (int64_t tile : {64, 16, 128}) {
       auto kernel = LoadedKernel::compile(makeText(tile), "k", *level);
       ASSERT_TRUE(kernel);
@@ -137,7 +137,7 @@ TEST(Division, QuotientsNearTies) {
 }
 
 TEST(Division, UsesTheReciprocal) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     if (level->vectorBytes < 64)
       continue;
     auto kernel = LoadedKernel::compile(makeText(64), "k", *level);

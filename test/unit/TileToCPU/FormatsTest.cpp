@@ -46,7 +46,7 @@ tile.kernel @k(%x: !tile.view<65536xf16>, %y: !tile.view<65536xf32>, %z: !tile.v
   tile.return
 }
 )";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(text, "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<_Float16> x(65536), z(65536);
@@ -93,7 +93,7 @@ tile.kernel @k(%x: !tile.view<65536xFROM>, %y: !tile.view<65536xTO>) {
   wide[1] = NAN;
   wide[2] = 65520;
   wide[3] = -65519.99;
-  for (const CpuLevel *level : presentLevels())
+  for (const CpuLevel *level : testedLevels())
     for (bool isWide : {false, true}) {
       auto kernel = LoadedKernel::compile(
           substitute(text, {{"FROM", isWide ? "f64" : "f32"}, {"TO", "f16"}}), "k", *level);

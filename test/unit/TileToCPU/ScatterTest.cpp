@@ -32,7 +32,7 @@ tile.kernel @k(%x: !tile.view<20xi32>, %i: !tile.view<37xi64>, %u: !tile.view<37
 )";
 
 TEST(Scatter, ElementsThatMeetAreChangedInTurn) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(kElements, "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<int32_t> x(20), want(20), u(37);
@@ -73,7 +73,7 @@ tile.kernel @k(%x: !tile.view<5x37xf16>, %u: !tile.view<4x37xf16>, %i: !tile.vie
 )";
 
 TEST(Scatter, RowsChangeTogether) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(kRows, "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<_Float16> x(185), u(148);
@@ -106,7 +106,7 @@ tile.kernel @k(%x: !tile.view<1xf32>, %u: !tile.view<37xf32>) {
 )";
 
 TEST(Scatter, OnePlaceForAll) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(kOnePlace, "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<float> x = {0.5F}, u(37);

@@ -114,7 +114,7 @@ static std::vector<int64_t> sortedPositions(const std::vector<float> &row) {
 }
 
 TEST(TopK, LanesShareAList) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(kShared, "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<float> x(111), v(12);
@@ -134,7 +134,7 @@ TEST(TopK, LanesShareAList) {
 }
 
 TEST(TopK, LanesHaveListsOfTheirOwn) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(kOwn, "k", *level);
     ASSERT_TRUE(kernel);
     std::vector<float> x(703), v(76);

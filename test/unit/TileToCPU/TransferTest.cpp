@@ -285,7 +285,7 @@ tile.kernel @k(%table: !tile.view<?x16xf32>, %rows: !tile.view<12xi64>, %y: !til
   tile.return
 }
 )";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(text, "k", *level);
     ASSERT_TRUE(kernel);
     constexpr int64_t kOthers = 12 * 8 + 12 * 16 * 4, kRow = 16 * 4;
@@ -383,7 +383,7 @@ tile.kernel @k(%x: !tile.view<TILETYPE>, %y: !tile.view<VIEWTYPE>) {
 }
 
 TEST_P(Transfers, LoadsAgreeWithTheDefinition) {
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     for (const Case &c : kCases)
       checkLoad(c, *GetParam(), *level);
     for (const Case &c : kLoadOnly)
@@ -392,7 +392,7 @@ TEST_P(Transfers, LoadsAgreeWithTheDefinition) {
 }
 
 TEST_P(Transfers, StoresAgreeWithTheDefinition) {
-  for (const CpuLevel *level : presentLevels())
+  for (const CpuLevel *level : testedLevels())
     for (const Case &c : kCases)
       checkStore(c, *GetParam(), *level);
 }
@@ -423,7 +423,7 @@ tile.kernel @k(%x: !tile.view<4x40xf32>, %y: !tile.view<4x40xf32>) {
   tile.return
 }
 )";
-  for (const CpuLevel *level : presentLevels()) {
+  for (const CpuLevel *level : testedLevels()) {
     auto kernel = LoadedKernel::compile(text, "k", *level);
     ASSERT_TRUE(kernel);
     GuardedBuffer x(4 * 40 * 4), y(4 * 40 * 4);

@@ -7,6 +7,8 @@
 
 #include "KernelHarness.h"
 
+#include "StandIns.h"
+
 #include "dialects/Tile/IR/Tile.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -64,6 +66,13 @@ std::vector<const CpuLevel *> sectile::test::presentLevels() {
   return levels;
 }
 
+std::vector<const CpuLevel *> sectile::test::testedLevels() {
+  std::vector<const CpuLevel *> levels = presentLevels();
+  for (const CpuLevel &level : getStandIns())
+    levels.push_back(&level);
+  return levels;
+}
+
 std::unique_ptr<LoadedKernel> LoadedKernel::compile(StringRef text, StringRef name,
                                                     const CpuLevel &level, FloatMode mode) {
   MLIRContext &context = getContext();
@@ -74,6 +83,8 @@ std::unique_ptr<LoadedKernel> LoadedKernel::compile(StringRef text, StringRef na
   options.exportFunctions = true;
   options.emitAssembly = true;
   options.threads = 1;
+  if (const CpuLevel *own = lookupCpuLevel(level.name); own && own->cpu != level.cpu)
+    options.prepare = replaceInstructions;
   FailureOr<KernelObjects> object = compileKernels(*module, level, mode, options);
   if (failed(object))
     return nullptr;

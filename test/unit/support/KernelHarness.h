@@ -74,6 +74,9 @@ mlir::MLIRContext &getContext();
 /// Levels that this machine has.
 std::vector<const CpuLevel *> presentLevels();
 
+/// Those, and levels that it lacks in the form that StandIns.h gives them.
+std::vector<const CpuLevel *> testedLevels();
+
 /// `text` with every key replaced by its value, one pair after the other.
 std::string substitute(std::string text,
                        const std::vector<std::pair<std::string, std::string>> &values);
