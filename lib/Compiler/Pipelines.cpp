@@ -49,7 +49,8 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, Str
   passes.addNestedPass<func::FuncOp>(graph::createGraphAbsorbScalesPass(absorb));
   passes.addNestedPass<func::FuncOp>(graph::createGraphFoldConstantsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
-  passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass({.device = device.str()}));
+  passes.addNestedPass<func::FuncOp>(graph::createGraphFusePass(
+      {.device = device.str(), .codes = packsConstants && floatMode != FloatMode::Strict}));
   passes.addNestedPass<func::FuncOp>(graph::createGraphFormViewsPass());
   passes.addPass(graph::createGraphOutlinePass());
   // Outlining leaves behind what only the moved ops used.

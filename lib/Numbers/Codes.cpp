@@ -10,6 +10,8 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/TypeUtilities.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace sectile;
 
@@ -76,4 +78,28 @@ FloatType numbers::getComputeType(ArrayRef<Type> types) {
     if (type.isF64())
       return cast<FloatType>(type);
   return Float32Type::get(types.front().getContext());
+}
+
+std::optional<numbers::LinearCodes> numbers::getLinearCodes(const formats::Format &format) {
+  unsigned bits = format.getBits();
+  uint32_t count = 1U << bits;
+  if (format.getDimension() != 1 || format.getCodeCount() != count)
+    return std::nullopt;
+  for (uint32_t flip : {0U, count / 2}) {
+    double first = format.decode(flip), step = format.decode(1 ^ flip) - first;
+    if (!(step > 0) || !std::isfinite(step))
+      continue;
+    bool isLinear = true;
+    for (uint32_t code = 0; code < count && isLinear; ++code)
+      isLinear = format.decode(code ^ flip) == first + step * code;
+    if (!isLinear)
+      continue;
+    for (int64_t slope : {1, 2}) {
+      double unit = step / static_cast<double>(slope), offset = first / unit;
+      if (offset == std::floor(offset) && std::fabs(offset) <= 512 &&
+          unit == static_cast<float>(unit))
+        return LinearCodes{flip, slope, static_cast<int64_t>(offset), unit};
+    }
+  }
+  return std::nullopt;
 }

@@ -40,10 +40,13 @@ namespace {
 
 class Fuser {
 public:
-  Fuser(func::FuncOp func, const DeviceModel &device)
-      : func(func), pricer(device), guards(func.getBody().front()) {}
+  Fuser(func::FuncOp func, const DeviceModel &device, bool multipliesCodes)
+      : func(func), pricer(device, multipliesCodes), multipliesCodes(multipliesCodes),
+        guards(func.getBody().front()) {}
 
   void run() {
+    if (multipliesCodes)
+      repeatDequantized();
     repeatScales();
     for (Operation &op : llvm::reverse(func.getBody().front())) {
       OpKind kind = classify(&op);
@@ -78,28 +81,62 @@ private:
     return isRows && def && classify(def) == OpKind::Elementwise ? product.getOperation() : nullptr;
   }
 
-  /// Gives each op that quantizes or dequantizes a view of its scales of its own: one scale stands
-  /// for many elements, so that a view for two kernels would be stored at many times its size.
+  /// Gives each use in `uses` of the op's result a copy of the op, and returns the copies; one
+  /// stays with the op where there are no others.
+  static SmallVector<Operation *> repeat(Operation *op, ArrayRef<OpOperand *> uses) {
+    if (uses.size() == static_cast<size_t>(llvm::range_size(op->getUses())))
+      uses = uses.drop_back();
+    OpBuilder builder(op);
+    SmallVector<Operation *> copies;
+    for (OpOperand *use : uses) {
+      copies.push_back(builder.clone(*op));
+      use->set(copies.back()->getResult(cast<OpResult>(use->get()).getResultNumber()));
+    }
+    return copies;
+  }
+
+  /// Gives each product of codes its own op that dequantizes them: their numbers exist nowhere.
+  void repeatDequantized() {
+    for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
+      SmallVector<OpOperand *> uses(llvm::make_pointer_range(op.getUses()));
+      bool isMultiplied = classify(&op) == OpKind::Elementwise && uses.size() > 1 &&
+                          llvm::all_of(uses, [](OpOperand *use) {
+                            auto product = dyn_cast<linalg::LinalgOp>(use->getOwner());
+                            return product && graph::multipliesCodes(product);
+                          });
+      if (isMultiplied)
+        repeat(&op, uses);
+    }
+  }
+
+  /// Gives each op that quantizes or dequantizes its own view of its scales and zero points: one
+  /// stands for many elements, so that a view for two kernels would be stored at many times its
+  /// size.
   void repeatScales() {
     auto isView = [](Operation *op) {
-      return isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExtractSliceOp>(op) ||
-             (op && classify(op) == OpKind::Movement && isa<linalg::LinalgOp>(op));
+      return isa<tensor::CollapseShapeOp, tensor::ExtractSliceOp>(op) ||
+             (isa<linalg::LinalgOp>(op) && classify(op) == OpKind::Movement);
     };
     llvm::SetVector<Operation *> views;
-    auto leadsToCodes = [&](Operation *user) {
-      auto op = dyn_cast<linalg::LinalgOp>(user);
-      return views.contains(user) ||
-             (op && llvm::any_of(*op.getBlock(), llvm::IsaPred<graph::DequantizeOp, QuantizeOp>));
+    auto readsScale = [&](OpOperand &use) {
+      auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
+      if (!op || !op.isDpsInput(&use) || views.contains(op))
+        return views.contains(use.getOwner());
+      return llvm::any_of(op.getMatchingBlockArgument(&use).getUses(), [](OpOperand &reader) {
+        return isa<graph::DequantizeOp, QuantizeOp>(reader.getOwner()) &&
+               reader.getOperandNumber() != 0;
+      });
     };
     for (Operation &op : llvm::reverse(func.getBody().front()))
-      if (isView(&op) && llvm::any_of(op.getUsers(), leadsToCodes))
+      if (isView(&op) && llvm::any_of(op.getUses(), readsScale))
         views.insert(&op);
-    for (Operation *op : views) {
-      SmallVector<OpOperand *> uses(llvm::make_pointer_range(op->getUses()));
-      for (OpOperand *use : ArrayRef(uses).drop_back()) {
-        OpBuilder builder(op);
-        use->set(builder.clone(*op)->getResult(cast<OpResult>(use->get()).getResultNumber()));
-      }
+    for (unsigned i = 0; i < views.size(); ++i) {
+      SmallVector<OpOperand *> uses;
+      for (OpOperand &use : views[i]->getUses())
+        if (readsScale(use))
+          uses.push_back(&use);
+      for (Operation *copy : repeat(views[i], uses))
+        views.insert(copy);
     }
   }
 
@@ -309,7 +346,8 @@ private:
   bool canJoin(Operation *op, OpKind kind, unsigned number) {
     FusionGroup &group = groups[number];
     for (OpOperand &use : op->getUses())
-      if (group.ops.contains(use.getOwner()) && group.ops.contains(getCodeProduct(use))) {
+      if (multipliesCodes && group.ops.contains(use.getOwner()) &&
+          group.ops.contains(getCodeProduct(use))) {
         missed(op, "each block of the product's columns would compute the codes of its rows again");
         return false;
       }
@@ -533,6 +571,7 @@ private:
 
   func::FuncOp func;
   FusionPricer pricer;
+  bool multipliesCodes;
   Guards guards;
   SmallVector<FusionGroup> groups;
   llvm::MapVector<Operation *, unsigned> groupOf;
@@ -547,7 +586,7 @@ struct GraphFusePass : graph::impl::GraphFusePassBase<GraphFusePass> {
     FailureOr<DeviceModel> model = DeviceModel::parse(getOperation(), device);
     if (failed(model))
       return signalPassFailure();
-    Fuser(getOperation(), *model).run();
+    Fuser(getOperation(), *model, codes).run();
   }
 };
 

@@ -67,7 +67,10 @@ bool endsProduct(mlir::Value value);
 /// in `why`, with figures; what speaks for it is a remark.
 class FusionPricer {
 public:
-  explicit FusionPricer(const DeviceModel &device) : device(device) {}
+  /// `multipliesCodes`: products of dequantized bytes and codes multiply those (multipliesCodes of
+  /// Contraction.h), whatever a price says.
+  FusionPricer(const DeviceModel &device, bool multipliesCodes)
+      : device(device), codes(multipliesCodes) {}
 
   /// Whether a product of `group` should compute its operand `op` itself, strip by strip of rows:
   /// the normalised scores of an attention. Worth it where the scores, which never reach memory
@@ -92,6 +95,7 @@ public:
 
 private:
   const DeviceModel &device;
+  bool codes;
 };
 
 } // namespace sectile::graph

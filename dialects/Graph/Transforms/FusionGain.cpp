@@ -247,7 +247,7 @@ bool FusionPricer::gainsFromPrologue(Operation *op, std::string &why) const {
   // Numbers of codes that are multiplied as integers exist nowhere.
   for (Operation *user : op->getUsers())
     if (auto product = dyn_cast<linalg::LinalgOp>(user);
-        product && op->hasOneUse() && multipliesCodes(product)) {
+        codes && product && op->hasOneUse() && multipliesCodes(product)) {
       remark::passed(op->getLoc(), remark::RemarkOpts::name("prologue").category("graph-fuse"))
           << "is part of the product, which multiplies codes";
       return true;

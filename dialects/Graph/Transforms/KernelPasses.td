@@ -65,7 +65,9 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
   let options = [
     Option<"device", "device", "std::string", "\"\"",
            "parameters of the device that differ from the defaults, as in "
-           "`launchCycles=1e6,memoryBytesPerCycle=2` (see DeviceModel)">
+           "`launchCycles=1e6,memoryBytesPerCycle=2` (see DeviceModel)">,
+    Option<"codes", "codes", "bool", "false",
+           "products of dequantized bytes and codes are one kernel, which multiplies the codes">
   ];
 }
 

@@ -27,7 +27,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 
-#include <cmath>
 #include <numeric>
 
 namespace sectile::tile {
@@ -49,13 +48,6 @@ static constexpr int64_t kMostGroup = 8192;
 static constexpr int64_t kMostSummed = 256;
 
 namespace {
-/// The numbers of a format: unit * (slope * (code ^ flip) + offset).
-struct LinearCodes {
-  uint32_t flip;
-  int64_t slope, offset;
-  double unit;
-};
-
 /// One side of the product.
 struct Factor {
   DequantizeOp dequantize;
@@ -70,37 +62,12 @@ struct CodeProduct {
   scf::ForOp loop;
   DotOp dot;
   Factor rows, columns;
-  LinearCodes numbers;
+  numbers::LinearCodes numbers;
   int64_t lower, upper;
   /// Steps with the same scales, and of one product.
   int64_t group, steps;
 };
 } // namespace
-
-/// The numbers of a format as a linear function of its codes, if they are one.
-static std::optional<LinearCodes> matchLinear(const formats::Format &format) {
-  unsigned bits = format.getBits();
-  uint32_t count = 1U << bits;
-  if (format.getDimension() != 1 || format.getCodeCount() != count)
-    return std::nullopt;
-  for (uint32_t flip : {0U, count / 2}) {
-    double first = format.decode(flip), step = format.decode(1 ^ flip) - first;
-    if (!(step > 0) || !std::isfinite(step))
-      continue;
-    bool isLinear = true;
-    for (uint32_t code = 0; code < count && isLinear; ++code)
-      isLinear = format.decode(code ^ flip) == first + step * code;
-    if (!isLinear)
-      continue;
-    for (int64_t slope : {1, 2}) {
-      double unit = step / static_cast<double>(slope), offset = first / unit;
-      if (offset == std::floor(offset) && std::fabs(offset) <= 512 &&
-          unit == static_cast<float>(unit))
-        return LinearCodes{flip, slope, static_cast<int64_t>(offset), unit};
-    }
-  }
-  return std::nullopt;
-}
 
 /// Whether the tile has `length` elements, all along one dimension.
 static bool isRow(Type type, int64_t length) {
@@ -165,8 +132,8 @@ static std::optional<CodeProduct> matchCodeProduct(scf::ForOp loop) {
     return std::nullopt;
   formats::Format rowFormat = numbers::getFormat(rows->dequantize.getFormat());
   const formats::IntegerLayout *integer = rowFormat.getInteger();
-  std::optional<LinearCodes> linear =
-      matchLinear(numbers::getFormat(columns->dequantize.getFormat()));
+  std::optional<numbers::LinearCodes> linear =
+      numbers::getLinearCodes(numbers::getFormat(columns->dequantize.getFormat()));
   if (!integer || !integer->isSigned || integer->bits != 8 || integer->fractionBits != 0 || !linear)
     return std::nullopt;
   // Zero points that are codes; floats would need sums of rows as floats.
@@ -388,7 +355,7 @@ private:
   Value addGroup(Value first, int64_t size, Value total) {
     Type word = builder.getI32Type();
     RankedTensorType whole = getType({rows, columns}, word);
-    const LinearCodes &codes = product.numbers;
+    const numbers::LinearCodes &codes = product.numbers;
     Value zero = product.columns.dequantize.getZero();
     Value sum = sumUp(first, size, product.steps, makeSplat(whole, 0),
                       [&](Value step, Value sum) { return addSteps(step, sum); });

@@ -259,7 +259,8 @@ def TileMultiplyCodesPass : Pass<"tile-multiply-codes", "::sectile::tile::Kernel
     group, so that it does not run where floats are strict.
 
     Stays as it is: groups that do not begin at whole words of packed codes, or of more than 8192
-    steps; formats that are not linear; zero points that are floats; codes that are not packed. What
+    steps; formats that are not linear, and other than integers with zero points; zero points that
+    are floats; rows with a zero point or a fraction; scales in f64; codes that are not packed. What
     the last, shorter group leaves beyond whole products is summed as before. `tile-factor-scales`
     follows.
 

@@ -56,6 +56,16 @@ inline llvm::ArrayRef<int64_t> getShape(mlir::Type type) {
   return tensor ? tensor.getShape() : llvm::ArrayRef<int64_t>();
 }
 
+/// Numbers that are a linear function of their codes: unit * (slope * (code ^ flip) + offset).
+struct LinearCodes {
+  uint32_t flip;
+  int64_t slope, offset;
+  double unit;
+};
+
+/// The numbers of a format with all codes of its width, as such a function, if they are one.
+std::optional<LinearCodes> getLinearCodes(const formats::Format &format);
+
 /// The code of an integer that holds one: its low bits, and beyond the last code the last.
 inline uint32_t getCode(const formats::Format &format, int64_t held) {
   auto code = static_cast<uint32_t>(held) & ((1u << format.getBits()) - 1);

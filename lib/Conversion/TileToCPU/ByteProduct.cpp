@@ -143,7 +143,8 @@ bool KernelEmitter::isSumOfBytes(DotOp op) const {
   return cast<RankedTensorType>(op.getType()).getDimSize(1) == 1 &&
          left.getElementType().isInteger(8) && !op.getUnsignedLhs() &&
          getElementTypeOrSelf(op.getType()).isInteger(32) && left.getDimSize(1) % kQuad == 0 &&
-         left.getDimSize(1) <= 8192 && !level.bytes.sumPairsOfHalves.empty() &&
+         // Each vector of bytes adds at most 2 * 128 to a sum of 16 bits.
+         left.getDimSize(1) / (kQuad * lanes) < 127 && !level.bytes.sumPairsOfHalves.empty() &&
          lanes == level.getLanes(4) && matchPattern(op.getRhs(), m_Constant(&ones)) &&
          ones.isSplat() && ones.getSplatValue<APInt>().isOne();
 }
@@ -218,7 +219,7 @@ LogicalResult KernelEmitter::emitByteProduct(DotOp op, const ByteColumns &column
   Tile shape = makeTile(loaded);
   for (int64_t quad = 0; quad < quads; ++quad) {
     // Each row's four bytes in all lanes.
-    SmallVector<Value> repeated, even, odd;
+    SmallVector<Value> repeated;
     for (int64_t row = 0; row < rows; ++row) {
       Value four = bitcast(left.at(row, quad), word);
       four = splat(builder, loc, extractLane(builder, loc, four, 0), lanes);
@@ -297,7 +298,6 @@ LogicalResult KernelEmitter::emitSumOfBytes(DotOp op) {
   Attribute zero = builder.getI32IntegerAttr(0);
   int64_t perVector = kQuad * lanes;
   for (int64_t row = 0; row < left.shape[0]; ++row) {
-    // Pairs of up to 8192 bytes are sums of at most 4096 / lanes of them: far from 2^15.
     Value pairs;
     for (int64_t first = 0; first < left.shape[1]; first += perVector) {
       SmallVector<Element> words;

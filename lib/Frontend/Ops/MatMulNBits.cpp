@@ -57,6 +57,7 @@ static LogicalResult expectBytes(Node &n, const Tensor *tensor, int64_t count, S
 
 /// [.., K] as [rows, K] in f32, each block of `size` elements along K rounded to 8 bits.
 static Tensor *roundToBytes(Emitter &e, Tensor *a, int64_t depth, int64_t size) {
+  size = std::min(size, depth); // one block
   auto blocks = static_cast<int64_t>(llvm::divideCeil(depth, size));
   SymExpr rows = Emitter::product(ArrayRef(a->shape).drop_back());
   Tensor *x = e.cast(e.reshape(a, {rows, SymExpr(depth)}), DType::F32);
