@@ -110,12 +110,13 @@ bool graph::multipliesCodes(linalg::LinalgOp op) {
   if (Value zero = right.getZero())
     if (zero.getType() != right.getCodes().getType() || codes->slope != 1 || codes->unit != 1)
       return false;
-  // Only constants are packed.
+  // Only constants are packed; a kernel does not know which of its arguments are.
   auto argument = dyn_cast<BlockArgument>(right.getCodes());
   if (!argument)
     return false;
   Value held = columns->get().getDefiningOp()->getOperand(argument.getArgNumber());
-  if (held.getDefiningOp() && !matchPattern(held, m_Constant()))
+  bool isArgument = isa<BlockArgument>(held) && op->getParentOfType<graph::KernelOp>();
+  if (!isArgument && !matchPattern(held, m_Constant()))
     return false;
   // Steps with one scale: whole words of codes, and whole in what a kernel sums at once.
   AffineExpr depth;
