@@ -105,7 +105,7 @@ def run_case(sectile: str, rng: np.random.Generator, folder: str) -> str:
     # The difference and the product of a weight round too (and, where zero points are floats, the numbers of a row), and
     # a float zero point makes both count.
     size = (codes + np.abs(repeat(zeros))) * repeat(scales).astype(np.float64)
-    bound = sums * (depth + 6) * 2.0**-24 + np.abs(a).astype(np.float64) @ size.T * 2.0**-23
+    bound = sums * (depth + (6 if level == 4 else 4)) * 2.0**-24 + np.abs(a).astype(np.float64) @ size.T * 2.0**-23
     off = np.abs(np.load(f"{folder}/y.npy") - expected) - bound
     if (off > 0).any():
         return f"{what}: off by {off.max():.3g} more than the bound"

@@ -144,7 +144,8 @@ def run_case(sectile: str, rng: np.random.Generator, folder: str, bits: int) -> 
     if done.returncode:
         return [f"{what}: compile: status {done.returncode}: {done.stderr}"]
     packed = f"codes of {bits} bits packed" in done.stdout
-    if steps is None and packed != (bits < 8) and depth != 1 and columns > 32:
+    # Whole bytes are put in order for rows in bytes, where those are multiplied as such.
+    if (bits < 8 or steps is None) and packed != (bits < 8) and depth != 1 and columns > 32:
         return [f"{what}: codes are {'' if packed else 'not '}packed: {done.stdout}"]
     table = np.array(form.table)
     shift = 0.0 if zero is None else spread(table[zero])

@@ -26,7 +26,7 @@ import onnx
 from onnx import TensorProto, helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from quantize import FORMATS, decode  # noqa: E402
+from quantize import FORMATS, decode, report  # noqa: E402
 
 
 def find_scale(table: np.ndarray, group: np.ndarray, zero: bool, kind: type, steps: int) -> Tuple[float, float]:
@@ -362,12 +362,7 @@ def main() -> int:
             problems.append(f"{case}: {problem}" if problem else "")
         for part in (run_forms, run_layers, run_sequential, run_refusals):
             problems += part(arguments.sectile, folder)
-    for problem in problems:
-        if problem:
-            print(f"FAILED: {problem}")
-    failed = sum(map(bool, problems))
-    print(f"{len(problems) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return report(problems)
 
 
 if __name__ == "__main__":

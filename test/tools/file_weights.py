@@ -27,6 +27,7 @@ from onnx import TensorProto, helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Weights"))
 from make_weights import GGUF_BLOCKS, gguf, safetensors  # noqa: E402
+from quantize import report  # noqa: E402
 
 IQ4NL = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float64)
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
@@ -340,12 +341,7 @@ def main() -> int:
     for part in (run_safetensors, run_mixed, run_inspect, run_refusals):
         with tempfile.TemporaryDirectory() as folder:
             problems += part(arguments.sectile, folder)
-    for problem in problems:
-        if problem:
-            print(f"FAILED: {problem}")
-    failed = sum(map(bool, problems))
-    print(f"{len(problems) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return report(problems)
 
 
 if __name__ == "__main__":

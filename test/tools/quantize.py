@@ -232,6 +232,16 @@ def run_refusals(sectile: str, folder: str) -> List[str]:
     return problems
 
 
+def report(problems: List[str]) -> int:
+    """Prints what is wrong with each case, "" for nothing, and the counts; returns the exit status."""
+    for problem in problems:
+        if problem:
+            print(f"FAILED: {problem}")
+    failed = sum(map(bool, problems))
+    print(f"{len(problems) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
 def main() -> int:
     """Runs all cases."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -244,12 +254,7 @@ def main() -> int:
     for part in (run_external, run_refusals):
         with tempfile.TemporaryDirectory() as folder:
             problems += part(arguments.sectile, folder)
-    for problem in problems:
-        if problem:
-            print(f"FAILED: {problem}")
-    failed = sum(map(bool, problems))
-    print(f"{len(problems) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return report(problems)
 
 
 if __name__ == "__main__":
