@@ -46,8 +46,8 @@ public:
 
   void run() {
     if (multipliesCodes)
-      repeatDequantized();
-    repeatScales();
+      repeatDequantized(func.getBody().front());
+    repeatScales(func.getBody().front());
     for (Operation &op : llvm::reverse(func.getBody().front())) {
       OpKind kind = classify(&op);
       if (kind == OpKind::Free || kind == OpKind::Other)
@@ -79,65 +79,6 @@ private:
                   graph::getCodeRows(product)->get() == user->getResult(0);
     auto def = use.get().getDefiningOp<linalg::LinalgOp>();
     return isRows && def && classify(def) == OpKind::Elementwise ? product.getOperation() : nullptr;
-  }
-
-  /// Gives each use in `uses` of the op's result a copy of the op, and returns the copies; one
-  /// stays with the op where there are no others.
-  static SmallVector<Operation *> repeat(Operation *op, ArrayRef<OpOperand *> uses) {
-    if (uses.size() == static_cast<size_t>(llvm::range_size(op->getUses())))
-      uses = uses.drop_back();
-    OpBuilder builder(op);
-    SmallVector<Operation *> copies;
-    for (OpOperand *use : uses) {
-      copies.push_back(builder.clone(*op));
-      use->set(copies.back()->getResult(cast<OpResult>(use->get()).getResultNumber()));
-    }
-    return copies;
-  }
-
-  /// Gives each product of codes its own op that dequantizes them: their numbers exist nowhere.
-  void repeatDequantized() {
-    for (Operation &op : llvm::make_early_inc_range(func.getBody().front())) {
-      SmallVector<OpOperand *> uses(llvm::make_pointer_range(op.getUses()));
-      bool isMultiplied = classify(&op) == OpKind::Elementwise && uses.size() > 1 &&
-                          llvm::all_of(uses, [](OpOperand *use) {
-                            auto product = dyn_cast<linalg::LinalgOp>(use->getOwner());
-                            return product && graph::multipliesCodes(product);
-                          });
-      if (isMultiplied)
-        repeat(&op, uses);
-    }
-  }
-
-  /// Gives each op that quantizes or dequantizes its own view of its scales and zero points: one
-  /// stands for many elements, so that a view for two kernels would be stored at many times its
-  /// size.
-  void repeatScales() {
-    auto isView = [](Operation *op) {
-      return isa<tensor::CollapseShapeOp, tensor::ExtractSliceOp>(op) ||
-             (isa<linalg::LinalgOp>(op) && classify(op) == OpKind::Movement);
-    };
-    llvm::SetVector<Operation *> views;
-    auto readsScale = [&](OpOperand &use) {
-      auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
-      if (!op || !op.isDpsInput(&use) || views.contains(op))
-        return views.contains(use.getOwner());
-      return llvm::any_of(op.getMatchingBlockArgument(&use).getUses(), [](OpOperand &reader) {
-        return isa<graph::DequantizeOp, QuantizeOp>(reader.getOwner()) &&
-               reader.getOperandNumber() != 0;
-      });
-    };
-    for (Operation &op : llvm::reverse(func.getBody().front()))
-      if (isView(&op) && llvm::any_of(op.getUses(), readsScale))
-        views.insert(&op);
-    for (unsigned i = 0; i < views.size(); ++i) {
-      SmallVector<OpOperand *> uses;
-      for (OpOperand &use : views[i]->getUses())
-        if (readsScale(use))
-          uses.push_back(&use);
-      for (Operation *copy : repeat(views[i], uses))
-        views.insert(copy);
-    }
   }
 
   void join(Operation *op, OpKind kind, unsigned number) {

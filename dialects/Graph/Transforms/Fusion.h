@@ -56,6 +56,15 @@ struct FusionGroup {
 
 OpKind classify(mlir::Operation *op);
 
+/// Gives each product of codes in `block` its own op that dequantizes them: their numbers exist
+/// nowhere.
+void repeatDequantized(mlir::Block &block);
+
+/// Gives each op in `block` that quantizes or dequantizes its own view of its scales and zero
+/// points: one stands for many elements, so that a view for two kernels would be stored at many
+/// times its size.
+void repeatScales(mlir::Block &block);
+
 /// Ops of a kernel: more do not make it faster, but its code large and its walks deep.
 constexpr unsigned kMostOps = 128;
 

@@ -35,6 +35,10 @@ def GraphFusePass : Pass<"graph-fuse", "::mlir::func::FuncOp"> {
     ops whose elements correspond, and waits for none of the other users. Such a result has the
     shape of the group's, or is what a reduction leaves of it (a row's mean beside the normalised
     row).
+    With `codes`, a product of dequantized bytes and constant codes that `tile-multiply-codes` can
+    multiply as integers takes both dequantizations into its kernel, and the ops that quantize its
+    rows stay outside, so that they do so once. Views of scales and zero points are repeated for
+    each op that reads them, here in any case.
     Every decision is a remark.
 
     Precondition: `graph-propagate-layouts`. Postcondition: all users of an op's result are in its
