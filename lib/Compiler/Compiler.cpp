@@ -11,17 +11,21 @@
 #include "Package.h"
 #include "Pieces.h"
 #include "TemporaryFile.h"
+#include "Tune.h"
 
 #include "dialects/Graph/IR/Graph.h"
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/Codegen/KernelCache.h"
 #include "sectile/Compiler/Aliases.h"
 #include "sectile/Compiler/Pipelines.h"
+#include "sectile/Conversion/GraphToTile.h"
 #include "sectile/Conversion/StaticHost.h"
 #include "sectile/Package/Abi.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -53,6 +57,9 @@ void printModule(ModuleOp module, raw_ostream &out) {
 
 class Compilation {
 public:
+  /// Whether what failed was writing a file.
+  bool isWriting = false;
+
   Compilation(ModuleOp module, StringRef output, const CompileOptions &options)
       : module(module), output(output), options(options), loc(module.getLoc()) {}
 
@@ -87,10 +94,17 @@ public:
       return failure();
     if (options.emit == EmitKind::Graph)
       return writing(writeText(output, [&](raw_ostream &out) { printModule(module, out); }, loc));
+    return compileFused();
+  }
+
+private:
+  /// Goes on from launches of fused regions.
+  LogicalResult compileFused() {
     cpu.name = "cpu";
     cpu.kernels = summariseKernels(module);
+    const CpuLevel *tuned = options.tuning ? findTunedLevel() : nullptr;
     for (const CpuLevel *level : levels)
-      if (failed(compileLevel(*level)))
+      if (failed(compileLevel(*level, level == tuned)))
         return failure();
     if (options.emit != EmitKind::Package && options.emit != EmitKind::Static)
       return printText();
@@ -98,10 +112,6 @@ public:
     return link();
   }
 
-  /// Whether what failed was writing a file.
-  bool isWriting = false;
-
-private:
   /// Marks a failure as the environment's.
   LogicalResult writing(LogicalResult result) {
     isWriting |= failed(result);
@@ -118,7 +128,8 @@ private:
 
   void report(StringRef stage) {
     if (options.progress)
-      options.progress(stage, done, levels.size() + options.devices.size() + 2);
+      options.progress(stage, done,
+                       levels.size() + options.devices.size() + (options.tuning ? 3 : 2));
     ++done;
   }
 
@@ -138,9 +149,58 @@ private:
     return writing(writeText(path, [&](raw_ostream &out) { printModule(what, out); }, loc));
   }
 
-  LogicalResult compileLevel(const CpuLevel &level) {
+  /// The level that is measured: the best one that this machine has.
+  const CpuLevel *findTunedLevel() const {
+    for (const CpuLevel *level : llvm::reverse(levels))
+      if (isCpuLevelPresent(*level))
+        return level;
+    return nullptr;
+  }
+
+  /// Finds schedules for `level` by measuring packages of it in a folder beside the output.
+  LogicalResult tune(const CpuLevel &level) {
+    report("measuring");
+    SmallString<128> folder;
+    if (std::error_code code = llvm::sys::fs::createUniqueDirectory(output + ".tuning", folder))
+      return writing(emitError(loc, "cannot write '") << folder << "': " << code.message());
+    llvm::scope_exit remove([&] { (void)llvm::sys::fs::remove_directories(folder); });
+    CompileOptions trial = options;
+    trial.levels = {level.name.str()};
+    trial.devices.clear();
+    trial.tuning = nullptr;
+    trial.dumpDir.clear();
+    trial.weightsFolder = "weights"; // written once
+    trial.progress = nullptr;
+    std::unique_ptr<KernelCache> own;
+    if (!trial.cache) {
+      std::string error;
+      own = KernelCache::open((folder + "/cache").str(), uint64_t(1) << 30, error);
+      trial.cache = own.get();
+    }
+    auto build = [&](const Schedules &found, StringRef path) {
+      OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
+      Compilation compilation(*copy, path, trial);
+      compilation.levels = {&level};
+      compilation.schedules = found;
+      return compilation.compileFused();
+    };
+    // This level, and those behind it.
+    auto left = static_cast<unsigned>(levels.end() - llvm::find(levels, &level));
+    schedules = tuneSchedules(module, getTileOptions(level, options.floatMode, getDevice()),
+                              *options.tuning, left, folder, build);
+    return success();
+  }
+
+  LogicalResult compileLevel(const CpuLevel &level, bool isTuned) {
+    if (isTuned && failed(tune(level)))
+      return failure();
     report(level.name);
     OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
+    for (auto kernel : copy->getOps<graph::KernelOp>())
+      if (auto found = schedules.find(kernel.getSymName()); found != schedules.end())
+        kernel->setAttr(graph::kScheduleAttr, found->second);
+    if (isTuned)
+      schedules.clear(); // of this level only
     if (failed(runPipeline(*copy,
                            [&](OpPassManager &passes) {
                              buildTilePipeline(passes, level, options.floatMode, getDevice());
@@ -387,6 +447,8 @@ private:
   std::vector<std::unique_ptr<TemporaryFile>> images;
   std::vector<std::unique_ptr<TemporaryFile>> objects;
   std::string text;
+  /// Schedules of the next level's kernels; those that are not named follow from the model.
+  Schedules schedules;
   unsigned done = 0, numDumps = 0;
 };
 

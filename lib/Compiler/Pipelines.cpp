@@ -72,15 +72,20 @@ static void addGraphToTile(OpPassManager &passes, const GraphToTilePassOptions &
   passes.addPass(createTileCheckInPlacePass());
 }
 
-void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode,
-                                StringRef device) {
+GraphToTilePassOptions sectile::getTileOptions(const CpuLevel &level, FloatMode floatMode,
+                                               StringRef device) {
   GraphToTilePassOptions options;
   options.level = level.name.str();
   options.lanes = level.getLanes(4);
   options.registers = level.vectorRegisters;
   options.strict = floatMode == FloatMode::Strict;
   options.device = device.str();
-  addGraphToTile(passes, options);
+  return options;
+}
+
+void sectile::buildTilePipeline(OpPassManager &passes, const CpuLevel &level, FloatMode floatMode,
+                                StringRef device) {
+  addGraphToTile(passes, getTileOptions(level, floatMode, device));
   passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTilePrefetchPass());
   // Behind what looks at loops as they were written.
   if (floatMode != FloatMode::Strict) {

@@ -92,6 +92,7 @@ struct Kernel {
 struct Explanation::Log {
   std::mutex mutex;
   std::vector<Entry> entries;
+  bool isListening = true;
 };
 
 namespace {
@@ -103,7 +104,8 @@ public:
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
     Entry entry = read(remark);
     std::lock_guard guard(log->mutex);
-    log->entries.push_back(std::move(entry));
+    if (log->isListening)
+      log->entries.push_back(std::move(entry));
   }
 
 private:
@@ -122,6 +124,11 @@ Explanation::Explanation(MLIRContext &context) : log(std::make_shared<Log>()) {
 }
 
 Explanation::~Explanation() = default;
+
+void Explanation::setListening(bool isListening) {
+  std::lock_guard guard(log->mutex);
+  log->isListening = isListening;
+}
 
 void Explanation::print(llvm::raw_ostream &out) const {
   std::lock_guard guard(log->mutex);

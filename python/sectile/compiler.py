@@ -94,6 +94,8 @@ def compile(  # noqa: A001  the name that re, torch and others use
     explain: bool = False,
     dump_dir: Optional[PathLike] = None,
     weights: str = "inside",
+    time_budget: Optional[float] = None,
+    measure_dims: Optional[Mapping[str, int]] = None,
     threads: int = 0,
     cpu_level: Optional[str] = None,
 ) -> Model:
@@ -110,6 +112,9 @@ def compile(  # noqa: A001  the name that re, torch and others use
     * `dump_dir`: where to write the IR of every stage.
     * `weights`: "inside" the package, or "external": in files beside it, which "external:NAME" lets
       several packages of a folder share.
+    * `time_budget`: seconds after which the package should be there; until then other schedules of
+      the kernels than the cost model's are measured on this machine, at the sizes `measure_dims`
+      of dimensions that stay dynamic.
     * `threads`, `cpu_level`: as in `load`.
 
     Raises CompileError with the compiler's messages. The compiler runs as a process of its own: the
@@ -136,6 +141,11 @@ def compile(  # noqa: A001  the name that re, torch and others use
     arguments = [f"--target={target}", f"--fp={fp}", "--quiet", *dims_option(dims)]
     if weights != "inside":
         arguments.append(f"--weights={weights}")
+    if time_budget is not None:
+        arguments.append(f"--time-budget={float(time_budget)}")
+    arguments += [
+        option.replace("--dims", "--measure-dims", 1) for option in dims_option(measure_dims)
+    ]
     if cpu_levels is not None:
         levels = cpu_levels if isinstance(cpu_levels, str) else ",".join(cpu_levels)
         arguments.append(f"--cpu-levels={levels}")

@@ -203,6 +203,19 @@ class CompileTest(unittest.TestCase):
         with self.assertRaisesRegex(sectile.CompileError, "expects --weights"):
             sectile.compile(proto, weights="outside")
 
+    def test_time_budget(self) -> None:
+        proto = onnx.parser.parse_model("""
+            <ir_version: 8, opset_import: ["" : 17]>
+            product (float[rows, 96] x, float[96, 64] w) => (float[rows, 64] y) { y = MatMul (x, w) }""")
+        tuned = sectile.compile(proto, time_budget=3, measure_dims={"rows": 40}, explain=True)
+        rng = np.random.default_rng(8)
+        x, w = (rng.standard_normal(shape, np.float32) for shape in ((7, 96), (96, 64)))
+        np.testing.assert_allclose(tuned(x, w), x @ w, rtol=1e-4, atol=1e-4)
+        with self.assertWarnsRegex(sectile.CompileWarning, "time-budget.*rows"):
+            sectile.compile(proto, time_budget=1)
+        with self.assertRaisesRegex(sectile.CompileError, "goes with --time-budget"):
+            sectile.compile(proto, measure_dims={"rows": 40})
+
     def test_threads_of_the_caller(self) -> None:
         inputs = [self.draw(50 + i, i) for i in range(4)]
         failures = []

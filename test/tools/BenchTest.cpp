@@ -46,6 +46,35 @@ TEST(Bench, WritesMeasurements) {
   EXPECT_EQ(numberAfter(json, "\"launches\": ", kernels), 1);
 }
 
+TEST(Bench, RunsTwoPackagesInTurns) {
+  TemporaryFolder folder;
+  ProgramResult result = runProgram({"bench", packagePath("add"), "--against", packagePath("add"),
+                                     "--dims=n=100000", "--repeat=7", "--json",
+                                     folder.path("both.json")});
+  EXPECT_EQ(result.status, 0) << result.err;
+  expectContains(result.out, "medians of 7 rounds in turns");
+  expectContains(result.out, "\nadd ");
+  expectContains(result.out, "\ntotal ");
+  std::string json = readWhole(folder.path("both.json"));
+  EXPECT_EQ(numberAfter(json, "\"repeat\": "), 7);
+  size_t kernels = json.find("\"kernels\": [");
+  for (size_t from : {size_t(0), kernels}) {
+    EXPECT_GT(numberAfter(json, "\"median_us\": ", from), 0);
+    EXPECT_GT(numberAfter(json, "\"against_median_us\": ", from), 0);
+    EXPECT_GT(numberAfter(json, "\"ratio\": ", from), 0);
+  }
+  result = runProgram({"bench", packagePath("add"), "--against", packagePath("work"),
+                       "--dims=n=5", "--repeat=2"});
+  EXPECT_EQ(result.status, 2) << result.err; // the other one has no symbol n
+  result = runProgram({"bench", packagePath("add"), "--against", "absent.stp", "--dims=n=5"});
+  EXPECT_EQ(result.status, 1);
+  expectContains(result.err, "absent.stp");
+  result = runProgram({"bench", packagePath("add"), "--against", packagePath("add"),
+                       "--trace=" + folder.path("t.json"), "--dims=n=5"});
+  EXPECT_EQ(result.status, 2);
+  expectContains(result.err, "--trace goes without --against");
+}
+
 TEST(Bench, PrintsRowsThatSumToTheTotal) {
   ProgramResult result = runProgram(
       {"bench", packagePath("work"), "--repeat=5", "--input=launches=random:1", "--dims=k=50"});

@@ -12,7 +12,10 @@
 #include "Device.h"
 #include "Files.h"
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace sectile::tools {
 
@@ -34,6 +37,10 @@ constexpr Option kOptions[] = {
      "cpu, or a GPU: cuda, hip, cuda:N, hip:N. There each launch is waited for, its time is what "
      "the\n"
      "device measured, and a round copies inputs and outputs"},
+    {"against", Option::Value, "OTHER",
+     "runs package OTHER, of the same inputs, in turns with it, and prints\n"
+     "both times of each kernel that both call the same, and the median of\n"
+     "the rounds' ratios"},
     {"json", Option::Value, "FILE", "also write the measurements to FILE"},
     {"quiet", Option::Flag, nullptr, "print no table"},
     {"trace", Option::Value, "FILE",
@@ -63,9 +70,48 @@ void recordLaunch(void *user, const sectile_kernel_event *event) {
     recorder.round.launches.push_back(*event);
 }
 
-Result<std::vector<Round>> measure(Session &session, Recorder &recorder, size_t numKernels,
-                                   std::optional<int64_t> repeat) {
+/// A package that is measured, and its rounds.
+struct Contestant {
+  std::unique_ptr<Model> model; // which the session points to
+  std::unique_ptr<Recorder> recorder;
+  Session session;
   std::vector<Round> rounds;
+};
+
+Result<Contestant> openContestant(const Args &args, std::string_view path, int64_t threads,
+                                  const DeviceChoice &choice, bool quiet) {
+  Result<Model> loaded = Model::load(std::string(path), static_cast<uint32_t>(threads),
+                                     choice.target, {}, choice.name);
+  if (!loaded)
+    return loaded.failure();
+  auto model = std::make_unique<Model>(std::move(*loaded));
+  auto recorder = std::make_unique<Recorder>();
+  recorder->keepsLaunches = args.value("trace").has_value();
+  sectile_context_options options = {};
+  options.size = sizeof options;
+  options.kernel_hook = recordLaunch;
+  options.kernel_hook_user = recorder.get();
+  Result<Session> session =
+      Session::open(*model, args.list("input"), args.value("dims"), options, quiet);
+  if (!session)
+    return session.failure();
+  return Contestant{std::move(model), std::move(recorder), std::move(*session), {}};
+}
+
+Result<Done> runOnce(Contestant &contestant) {
+  Round &round = contestant.recorder->round;
+  round.kernels.assign(contestant.model->kernels.size(), {});
+  round.launches.clear(); // and keeps their room: no allocation while measuring
+  round.begin = now();
+  if (Result<Done> done = contestant.session.run(); !done)
+    return done.failure();
+  round.nanoseconds = now() - round.begin;
+  return Done{};
+}
+
+/// Rounds in which each contestant runs once, one after the other: who comes first changes from
+/// round to round, since it finds in the caches what the last one left.
+Result<Done> measure(std::vector<Contestant> &contestants, std::optional<int64_t> repeat) {
   int64_t begin = now();
   for (int64_t i = -kWarmUpRounds;; ++i) {
     if (i == 0)
@@ -74,17 +120,29 @@ Result<std::vector<Round>> measure(Session &session, Recorder &recorder, size_t 
         repeat ? i >= *repeat
                : i >= kMostRounds || (i >= kLeastRounds && now() - begin >= kMeasureNanoseconds);
     if (enough)
-      return rounds;
-    Round &round = recorder.round;
-    round.kernels.assign(numKernels, {});
-    round.launches.clear(); // and keeps their room: no allocation while measuring
-    round.begin = now();
-    if (Result<Done> done = session.run(); !done)
-      return done.failure();
-    round.nanoseconds = now() - round.begin;
-    if (i >= 0)
-      rounds.push_back(round);
+      return Done{};
+    for (size_t turn = 0; turn < contestants.size(); ++turn) {
+      bool isReversed = i % 2 != 0;
+      Contestant &contestant = contestants[isReversed ? contestants.size() - 1 - turn : turn];
+      if (Result<Done> done = runOnce(contestant); !done)
+        return done;
+      if (i >= 0)
+        contestant.rounds.push_back(contestant.recorder->round);
+    }
   }
+}
+
+/// Writes the files that were asked for, all or none.
+Result<Done> writeFiles(const Args &args, const std::function<std::string()> &makeJsonText,
+                        const std::function<std::string()> &makeTraceText) {
+  OutputFiles files;
+  if (std::optional<std::string_view> json = args.value("json"))
+    if (Result<Done> written = files.write(std::string(*json), makeJsonText()); !written)
+      return written;
+  if (std::optional<std::string_view> trace = args.value("trace"))
+    if (Result<Done> written = files.write(std::string(*trace), makeTraceText()); !written)
+      return written;
+  return files.commit();
 }
 
 Result<Done> bench(const Args &args) {
@@ -98,41 +156,36 @@ Result<Done> bench(const Args &args) {
   if (!repeat)
     return repeat.failure();
   bool quiet = args.has("quiet");
-  Result<Model> model =
-      Model::load(std::string(args.positional()), static_cast<uint32_t>(threads->value_or(0)),
-                  choice->target, {}, choice->name);
-  if (!model)
-    return model.failure();
+  std::vector<std::string_view> paths = {args.positional()};
+  if (std::optional<std::string_view> other = args.value("against")) {
+    if (args.has("trace"))
+      return failure(kUsage, "a trace is of one package: --trace goes without --against");
+    paths.push_back(*other);
+  }
+  std::vector<Contestant> contestants;
+  for (std::string_view path : paths) {
+    Result<Contestant> contestant =
+        openContestant(args, path, threads->value_or(0), *choice, quiet || !contestants.empty());
+    if (!contestant)
+      return contestant.failure();
+    contestants.push_back(std::move(*contestant));
+  }
+  if (Result<Done> measured = measure(contestants, *repeat); !measured)
+    return measured;
 
-  Recorder recorder;
-  recorder.keepsLaunches = args.value("trace").has_value();
-  sectile_context_options options = {};
-  options.size = sizeof options;
-  options.kernel_hook = recordLaunch;
-  options.kernel_hook_user = &recorder;
-  Result<Session> session =
-      Session::open(*model, args.list("input"), args.value("dims"), options, quiet);
-  if (!session)
-    return session.failure();
-  Result<std::vector<Round>> rounds = measure(*session, recorder, model->kernels.size(), *repeat);
-  if (!rounds)
-    return rounds.failure();
-
+  Measurement measured = {*contestants[0].model, std::move(contestants[0].rounds), {}};
+  if (contestants.size() > 1) {
+    Measurement other = {*contestants[1].model, std::move(contestants[1].rounds), {}};
+    if (!quiet)
+      printComparison(measured, other);
+    return writeFiles(args, [&] { return makeComparisonJson(measured, other); }, {});
+  }
   // Behind the rounds, which its traffic would disturb.
-  Measurement measured = {*model, std::move(*rounds), {}};
-  std::optional<std::string_view> json = args.value("json"), trace = args.value("trace");
-  if (!quiet || json || trace)
-    measured.rates = MachineRates::measure(model->info.threads);
+  if (!quiet || args.has("json") || args.has("trace"))
+    measured.rates = MachineRates::measure(measured.model.info.threads);
   if (!quiet)
     printTable(measured);
-  OutputFiles files;
-  if (json)
-    if (Result<Done> written = files.write(std::string(*json), makeJson(measured)); !written)
-      return written;
-  if (trace)
-    if (Result<Done> written = files.write(std::string(*trace), makeTrace(measured)); !written)
-      return written;
-  return files.commit();
+  return writeFiles(args, [&] { return makeJson(measured); }, [&] { return makeTrace(measured); });
 }
 
 } // namespace

@@ -54,6 +54,12 @@ std::string makeJson(const Measurement &measured);
 /// round.
 std::string makeTrace(const Measurement &measured);
 
+// Of two packages that ran in turns (BenchComparison.cpp).
+
+/// Medians of both, and of each kernel whose name both have, as a table and for programs.
+void printComparison(const Measurement &measured, const Measurement &other);
+std::string makeComparisonJson(const Measurement &measured, const Measurement &other);
+
 } // namespace sectile::tools
 
 #endif // SECTILE_TOOLS_SECTILE_BENCHROUNDS_H

@@ -8,10 +8,12 @@
 #include "Commands.h"
 
 #include "Args.h"
+#include "MeasurePackages.h"
 #include "ModelInput.h"
 
 #include "sectile/Codegen/KernelCache.h"
 #include "sectile/Compiler/Compiler.h"
+#include "sectile/Compiler/Tuning.h"
 #include "sectile/Registration/Registration.h"
 #include "sectile/Report/Explain.h"
 #include "sectile/Target/GpuTarget.h"
@@ -66,13 +68,17 @@ constexpr Option kOptions[] = {
      "keeps compiled kernels in DIR, so that a changed model recompiles only what\n"
      "changed; 'off' keeps none (default: $SECTILE_CACHE, else sectile in the user's\n"
      "cache folder; $SECTILE_CACHE_MB bounds it, 1024 by default)"},
+    {"time-budget", Option::Value, "SECONDS",
+     "measures other schedules of the kernels than the cost model's until about\n"
+     "so long after the start: of the best level that this machine has, on its\n"
+     "cores ($SECTILE_NUM_THREADS), with random inputs"},
+    {"measure-dims", Option::Value, "NAME=N,...", "sizes of dynamic dimensions for --time-budget"},
     {"quiet", Option::Flag, nullptr, "no progress"},
     {"quantize", Option::Planned, nullptr, nullptr},
     {"cost-model", Option::Planned, nullptr, nullptr},
     {"tuning-db", Option::Planned, nullptr, nullptr},
     {"report", Option::Planned, nullptr, nullptr},
     {"strip-emulation", Option::Planned, nullptr, nullptr},
-    {"time-budget", Option::Planned, nullptr, nullptr},
 };
 
 constexpr Syntax kSyntax = {"compile", "Compiles a model ahead of time to a package.",
@@ -288,6 +294,56 @@ Result<std::unique_ptr<KernelCache>> openCache(const Args &args) {
 
 } // namespace
 
+/// --time-budget; nothing if it is not given.
+static Result<std::optional<TuningOptions>> readTuning(const Args &args,
+                                                       const CompileOptions &options) {
+  std::optional<std::string_view> text = args.value("time-budget");
+  if (!text) {
+    if (args.has("measure-dims"))
+      return failure(kUsage, "--measure-dims goes with --time-budget");
+    return std::optional<TuningOptions>();
+  }
+  std::optional<double> seconds = parseDouble(*text);
+  if (!seconds || *seconds < 0 || *seconds > 1e6)
+    return failure(kUsage, "expects --time-budget to be a number of seconds, but got '%s'",
+                   std::string(*text).c_str());
+  if (options.emit != EmitKind::Package || !options.hasCpu)
+    return failure(kUsage, "--time-budget measures packages on this machine: expects cpu among the "
+                           "targets and no other kind of output");
+  if (llvm::none_of(options.levels, [](const std::string &name) {
+        return isCpuLevelPresent(*lookupCpuLevel(name));
+      }))
+    return failure(kUsage, "--time-budget measures on this machine, which has none of the levels "
+                           "that are compiled");
+  TuningOptions tuning;
+  tuning.deadline =
+      TuningOptions::Clock::now() + std::chrono::duration_cast<TuningOptions::Clock::duration>(
+                                        std::chrono::duration<double>(*seconds));
+  tuning.measure = [dims = std::string(args.value("measure-dims").value_or(""))](
+                       llvm::StringRef path, llvm::StringRef other, unsigned rounds,
+                       double secondsLeft) {
+    return measurePackages(path, other, dims, rounds, secondsLeft);
+  };
+  return std::optional<TuningOptions>(std::move(tuning));
+}
+
+static void printSummary(const TuningSummary &summary, bool quiet) {
+  if (!summary.error.empty())
+    fprintf(stderr, "warning: --time-budget: schedules are the cost model's: %s\n",
+            summary.error.c_str());
+  else if (!quiet && summary.schedules == 0)
+    fprintf(stderr, "time budget: no time for any other schedule\n");
+  else if (!quiet && summary.kernels == 0)
+    fprintf(stderr, "time budget: measured %u schedules, none faster than the cost model's\n",
+            summary.schedules);
+  else if (!quiet)
+    fprintf(stderr,
+            "time budget: measured %u schedules; with those of %u kernels, a run takes %.2f of the "
+            "time (%.1f -> %.1f us)\n",
+            summary.schedules, summary.kernels, summary.after / summary.before, summary.before,
+            summary.after);
+}
+
 static int compileModel(const Args &args) {
   Result<CompileOptions> options = readOptions(args);
   if (!options)
@@ -303,13 +359,25 @@ static int compileModel(const Args &args) {
   if (!cache)
     return report(cache.failure());
   options->cache = cache->get();
+  std::optional<Explanation> explanation;
+  TuningSummary summary;
+  Result<std::optional<TuningOptions>> tuning = readTuning(args, *options);
+  if (!tuning)
+    return report(tuning.failure());
+  if (std::optional<TuningOptions> &measured = *tuning) {
+    measured->summary = &summary;
+    measured->onTrials = [&](bool isTrial) {
+      if (explanation)
+        explanation->setListening(!isTrial);
+    };
+    options->tuning = &*measured;
+  }
 
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
   DiagnosticPrinter printer(context, path);
-  std::optional<Explanation> explanation;
   if (args.has("explain"))
     explanation.emplace(context);
   Result<mlir::OwningOpRef<mlir::ModuleOp>> module = importModel(path, args, context);
@@ -319,6 +387,8 @@ static int compileModel(const Args &args) {
     return kRefused;
   options->modelName = ::llvm::sys::path::stem(path).str();
   CompileStatus status = compileModule(**module, output, *options);
+  if (options->tuning && status == CompileStatus::Success)
+    printSummary(summary, args.has("quiet"));
   // After an error too: it may be why.
   if (explanation) {
     llvm::raw_ostream &out = output == "-" ? llvm::errs() : llvm::outs();

@@ -19,6 +19,7 @@
 namespace sectile {
 
 class KernelCache;
+struct TuningOptions;
 
 /// What `sectile compile` can stop at.
 enum class EmitKind { Package, Static, Graph, Tile, LLVM, Assembly, Ptx, Hsaco };
@@ -45,6 +46,9 @@ struct CompileOptions {
   std::string modelName;
   /// Where compiled kernels are kept; may be null.
   KernelCache *cache = nullptr;
+  /// How schedules are found by measuring, of the last of `levels` that this machine has; null for
+  /// those of the cost model. What comes out then depends on the machine and its mood.
+  const TuningOptions *tuning = nullptr;
   /// Called as stages begin; may be null.
   std::function<void(llvm::StringRef stage, unsigned done, unsigned total)> progress;
 };

@@ -27,6 +27,7 @@ class OpPassManager;
 
 namespace sectile {
 
+struct GraphToTilePassOptions;
 struct HostToStaticPassOptions;
 
 /// Where the code of static output runs, as passes take it (DeviceModel): one core, on which a
@@ -37,6 +38,9 @@ inline constexpr llvm::StringLiteral kStaticDevice = "cores=1,launchCycles=100,b
 /// constants that products read by columns are laid out in panels, as CPUs read them.
 void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default,
                         llvm::StringRef device = {}, bool packsConstants = true);
+/// What graph-to-tile is told of `level`.
+GraphToTilePassOptions getTileOptions(const CpuLevel &level, FloatMode floatMode,
+                                      llvm::StringRef device = {});
 /// Leaves a nested module named after `level` that holds the tile programs.
 void buildTilePipeline(mlir::OpPassManager &passes, const CpuLevel &level,
                        FloatMode floatMode = FloatMode::Default, llvm::StringRef device = {});

@@ -25,6 +25,9 @@ public:
   /// they run. The text depends on the model and the options only.
   void print(llvm::raw_ostream &out) const;
 
+  /// Whether remarks are heard; at first they are.
+  void setListening(bool isListening);
+
   /// Remarks as they come; opaque.
   struct Log;
 

@@ -13,6 +13,7 @@
 #include "Schedule.h"
 #include "Variants.h"
 
+#include "sectile/Conversion/ChooseSchedule.h"
 #include "sectile/Report/Remarks.h"
 #include "sectile/Target/GpuTarget.h"
 
@@ -58,16 +59,10 @@ public:
       return failure();
     auto schedule = kernel->getAttrOfType<tile::ScheduleAttr>(graph::kScheduleAttr);
     std::string text;
-    if (schedule) {
+    if (schedule)
       text = explainSchedule(kernel, *analysis, file, schedule);
-    } else {
-      schedule = chooseSchedule(kernel, *analysis, file, device);
-      if (failed(fitMemory(kernel, *analysis, schedule)))
-        return failure();
-      text = explainSchedule(kernel, *analysis, file, schedule);
-      for (unsigned argument : analysis->unknownRows)
-        addVariant(kernel, argument, schedule, text);
-    }
+    else if (failed(choose(kernel, *analysis, {}, schedule, text)))
+      return failure();
     if (auto remark = remark::analysis(
             kernel.getLoc(), remark::RemarkOpts::name("schedule").category("graph-to-tile")))
       remark << remark::metric(kKernelRemarkKey, kernel.getSymName().str())
@@ -91,7 +86,29 @@ public:
     return success();
   }
 
+  /// The schedule that `write` gives a kernel without one, by `limits`.
+  FailureOr<tile::ScheduleAttr> choose(graph::KernelOp kernel, const ScheduleLimits &limits) {
+    FailureOr<RegionAnalysis> analysis = analyseRegion(kernel, file, strict);
+    tile::ScheduleAttr schedule;
+    std::string text;
+    if (failed(analysis) || failed(choose(kernel, *analysis, limits, schedule, text)))
+      return failure();
+    return schedule;
+  }
+
 private:
+  LogicalResult choose(graph::KernelOp kernel, const RegionAnalysis &analysis,
+                       const ScheduleLimits &limits, tile::ScheduleAttr &schedule,
+                       std::string &text) {
+    schedule = chooseSchedule(kernel, analysis, file, device, limits);
+    if (failed(fitMemory(kernel, analysis, schedule)))
+      return failure();
+    text = explainSchedule(kernel, analysis, file, schedule);
+    for (unsigned argument : analysis.unknownRows)
+      addVariant(kernel, argument, limits, schedule, text);
+    return success();
+  }
+
   /// Halves the rows of a block's tile until what it keeps fits the memory that blocks have; what
   /// cannot fit is an error.
   LogicalResult fitMemory(graph::KernelOp kernel, const RegionAnalysis &analysis,
@@ -144,14 +161,14 @@ private:
   }
 
   /// Adds a variant for a single row, where `argument` is the number of rows.
-  void addVariant(graph::KernelOp kernel, unsigned argument, tile::ScheduleAttr &schedule,
-                  std::string &text) {
+  void addVariant(graph::KernelOp kernel, unsigned argument, const ScheduleLimits &limits,
+                  tile::ScheduleAttr &schedule, std::string &text) {
     Variant variant{argument, 1, {}};
     OwningOpRef<graph::KernelOp> special = specialise(kernel, variant);
     FailureOr<RegionAnalysis> analysis = analyseRegion(*special, file, strict);
     if (failed(analysis))
       return;
-    variant.schedule = chooseSchedule(*special, *analysis, file, device);
+    variant.schedule = chooseSchedule(*special, *analysis, file, device, limits);
     schedule = sectile::addVariant(schedule, variant);
     auto name = kernel.getArgAttrOfType<StringAttr>(argument, graph::kNameAttr);
     text +=
@@ -258,3 +275,15 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
   }
 };
 } // namespace
+
+FailureOr<tile::ScheduleAttr> sectile::chooseSchedule(graph::KernelOp kernel,
+                                                      const GraphToTilePassOptions &options,
+                                                      const ScheduleLimits &limits) {
+  FailureOr<DeviceModel> device = DeviceModel::parse(kernel, options.device);
+  if (failed(device))
+    return failure();
+  RegisterFile file{options.lanes, options.registers};
+  Writer writer(OpBuilder(kernel.getContext()), file, *device, options.level, options.strict,
+                /*target=*/nullptr);
+  return writer.choose(kernel, limits);
+}

@@ -203,12 +203,14 @@ void Materializer::ReductionEmitter::chooseChunk() {
         chunkLoop = dim.getPosition();
     });
   };
-  for (OpOperand *input : op.getDpsInputOperands())
+  // The window of a pool is an operand that says its shape and is not read.
+  auto isRead = [&](OpOperand *input) { return !op.getMatchingBlockArgument(input).use_empty(); };
+  for (OpOperand *input : llvm::make_filter_range(op.getDpsInputOperands(), isRead))
     if (std::optional<unsigned> adjacent = materializer.getAdjacentDim(input->get()))
       chunkAlong(op.getMatchingIndexingMap(input).getResult(*adjacent));
   // Else partial sums of elements that lie apart: still better than one sum after the other.
   if (!chunkLoop && !rows)
-    for (OpOperand *input : op.getDpsInputOperands())
+    for (OpOperand *input : llvm::make_filter_range(op.getDpsInputOperands(), isRead))
       if (AffineMap map = op.getMatchingIndexingMap(input); map.getNumResults() != 0)
         chunkAlong(map.getResults().back());
   // A dot whose columns are contiguous already is better than horizontal sums.

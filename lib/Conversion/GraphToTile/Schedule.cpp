@@ -17,6 +17,10 @@ static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+static int64_t scale(int64_t count, double factor) {
+  return std::max<int64_t>(static_cast<int64_t>(static_cast<double>(count) * factor), 1);
+}
+
 static std::string dimName(unsigned dim) { return "d" + std::to_string(dim); }
 
 DimSizes sectile::getDimSizes(tile::ScheduleAttr schedule, unsigned dim) {
@@ -113,19 +117,11 @@ static int64_t getPanel(graph::KernelOp kernel, linalg::LinalgOp op) {
   return 0;
 }
 
-/// Whether a product multiplies one row with columns that it computes from what lies in panels:
-/// numbers from codes.
-static bool computesColumnsForOneRow(graph::KernelOp kernel, const ReductionInfo &product,
-                                     unsigned columns,
-                                     llvm::function_ref<int64_t(unsigned)> extent) {
-  for (unsigned dim : product.rows.set_bits())
-    if (dim != columns && extent(dim) > 1)
-      return false;
-  linalg::LinalgOp op = product.op;
-  return llvm::any_of(op.getDpsInputs(), [&](Value input) {
-    return isComputedElementwise(input) &&
-           getPanel(kernel, input.getDefiningOp<linalg::LinalgOp>()) != 0;
-  });
+/// Whether a product has one row, for which each element of the columns is used once.
+static bool hasOneRow(const ReductionInfo &product, unsigned columns,
+                      llvm::function_ref<int64_t(unsigned)> extent) {
+  return llvm::all_of(product.rows.set_bits(),
+                      [&](unsigned dim) { return dim == columns || extent(dim) <= 1; });
 }
 
 /// Elements of a staged operand that one block copies: those of its last two dimensions.
@@ -331,7 +327,8 @@ tile::ScheduleAttr sectile::makeSchedule(const RegionAnalysis &analysis, ArrayRe
 }
 
 tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
-                                           const RegisterFile &file, const DeviceModel &device) {
+                                           const RegisterFile &file, const DeviceModel &device,
+                                           const ScheduleLimits &limits) {
   if (analysis.scatter)
     return chooseScatterSchedule(analysis.scatter, file);
   if (analysis.topK)
@@ -363,9 +360,9 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
   }
   SmallVector<unsigned> inner; // loops that go inside all others
   if (vectorDim) {
-    int64_t columns = file.getMostVectors() * file.lanes;
+    int64_t columns = limits.vectors.value_or(file.getMostVectors()) * file.lanes;
     // One row leaves registers over, and nothing else to do while its sums wait for each other.
-    if (product && computesColumnsForOneRow(kernel, *product, *vectorDim, extent))
+    if (!limits.vectors && product && hasOneRow(*product, *vectorDim, extent))
       columns = std::max(columns, file.registers / 4 * file.lanes);
     // A packed operand is read panel by panel.
     if (product)
@@ -390,8 +387,8 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     int64_t vectors = (sizes[*vectorDim].reg + file.lanes - 1) / file.lanes;
     // Accumulators, the columns' vectors and one broadcast fit the register file.
     int64_t mostRows = std::max<int64_t>((file.registers - vectors - 1) / vectors, 1);
-    if (mayAlias(product->op))
-      mostRows = std::min(mostRows, kMaxRows);
+    if (limits.rows || mayAlias(product->op))
+      mostRows = std::min(mostRows, limits.rows.value_or(kMaxRows));
     if (product->readsAlongDepth)
       mostRows = std::max<int64_t>(kMostPartialSums / sizes[*vectorDim].reg, 1);
     // Rows of a tile come from the last row dimension, and, where that is short, the one before.
@@ -428,7 +425,8 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
         row.setupCycles += countStagedElements(value) * kStageCycles;
         most = 4 * kBlockRows;
       }
-    int64_t budget = chooseTilesPerBlock(row, std::max<int64_t>(most / regRows, 1), device);
+    int64_t budget = scale(chooseTilesPerBlock(row, std::max<int64_t>(most / regRows, 1), device),
+                           limits.blockScale);
     for (unsigned dim : llvm::reverse(inner)) {
       int64_t tiles = (extent(dim) + sizes[dim].reg - 1) / sizes[dim].reg;
       tiles = std::min(std::max<int64_t>(budget, 1), tiles);
@@ -440,7 +438,9 @@ tile::ScheduleAttr sectile::chooseSchedule(graph::KernelOp kernel, const RegionA
     if (analysis.reductions.empty() && analysis.scans.empty())
       chooseSquare(analysis, *vectorDim, extent, file, sizes);
     // What counts is what a block works on: an element of a reduction's result stands for many.
-    int64_t budget = std::max<int64_t>(kBlockElements / countReducedElements(analysis, extent), 1);
+    int64_t budget =
+        scale(std::max<int64_t>(kBlockElements / countReducedElements(analysis, extent), 1),
+              limits.blockScale);
     // A block runs all along a scan's dimension.
     if (analysis.scanDim)
       budget = std::max<int64_t>(budget / extent(*analysis.scanDim), 1);

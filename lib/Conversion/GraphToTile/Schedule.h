@@ -11,6 +11,7 @@
 #include "Materializer.h"
 
 #include "dialects/Tile/IR/Tile.h"
+#include "sectile/Conversion/ChooseSchedule.h"
 #include "sectile/CostModel/Kernel.h"
 
 namespace sectile {
@@ -22,8 +23,10 @@ struct DimSizes {
 
 /// Chooses sizes for all root dimensions (named d0, d1, ...) and the order of the loops inside
 /// a block (choice `order`, outermost first); asks the cost model how many tiles a block takes.
+/// `limits` says what to do otherwise, of tiles that a core holds.
 tile::ScheduleAttr chooseSchedule(graph::KernelOp kernel, const RegionAnalysis &analysis,
-                                  const RegisterFile &file, const DeviceModel &device);
+                                  const RegisterFile &file, const DeviceModel &device,
+                                  const ScheduleLimits &limits = {});
 
 /// The same for tiles that a block's threads hold together (BlockSchedule.cpp): a block computes
 /// one tile, of at most `mostRows` rows beside its last dimension.

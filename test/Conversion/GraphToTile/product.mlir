@@ -28,3 +28,14 @@ graph.kernel @mmrelu(%x: tensor<100x64xf32>, %w: tensor<64x200xf32> {graph.memor
   } -> tensor<100x200xf32>
   graph.return %r : tensor<100x200xf32>
 }
+
+// One row leaves registers over: eight vectors of sums side by side, where six rows have four.
+// CHECK-LABEL: tile.kernel @one_row
+// CHECK: scf.for {{.*}} -> (tensor<128xf32>)
+graph.kernel @one_row(%x: tensor<1x64xf32>, %w: tensor<64x512xf32>) -> tensor<1x512xf32> {
+  %z = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x512xf32>
+  %f = linalg.fill ins(%z : f32) outs(%e : tensor<1x512xf32>) -> tensor<1x512xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<1x64xf32>, tensor<64x512xf32>) outs(%f : tensor<1x512xf32>) -> tensor<1x512xf32>
+  graph.return %y : tensor<1x512xf32>
+}
