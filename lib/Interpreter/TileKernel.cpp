@@ -49,15 +49,23 @@ void interp::setMemory(ViewObject &view, tile::MemoryAttr memory) {
   view.physical = memory.getMap();
   view.packedBits = memory.getBits();
   view.packedDim = static_cast<unsigned>(memory.getAlong());
-  Shape rowMajor = getRowMajorStrides(getStoredExtents(view.shape, memory));
+  Shape extents = getStoredExtents(view.shape, memory);
   if (memory.getStrides().empty()) {
-    view.strides = rowMajor;
+    view.strides = getRowMajorStrides(extents);
     return;
   }
   view.strides.assign(memory.getStrides().begin(), memory.getStrides().end());
-  for (auto [stride, packed] : llvm::zip_equal(view.strides, rowMajor))
-    if (ShapedType::isDynamic(stride))
-      stride = packed;
+  // Strides that the type leaves open are beyond all elements along the other dimensions: packed
+  // ones could lie between theirs.
+  int64_t span = 1;
+  for (auto [stride, extent] : llvm::zip_equal(view.strides, extents))
+    if (!ShapedType::isDynamic(stride))
+      span += std::max<int64_t>(extent - 1, 0) * stride;
+  for (auto [stride, extent] : llvm::reverse(llvm::zip_equal(view.strides, extents)))
+    if (ShapedType::isDynamic(stride)) {
+      stride = span;
+      span += std::max<int64_t>(extent - 1, 0) * stride;
+    }
 }
 
 ViewRef interp::makeTypedView(std::string name, const NumberFormat *format, ArrayRef<int64_t> shape,

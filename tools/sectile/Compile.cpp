@@ -329,8 +329,8 @@ static Result<std::optional<TuningOptions>> readTuning(const Args &args,
 
 static void printSummary(const TuningSummary &summary, bool quiet) {
   if (!summary.error.empty())
-    fprintf(stderr, "warning: --time-budget: schedules are the cost model's: %s\n",
-            summary.error.c_str());
+    fprintf(stderr, "sectile: warning: --time-budget: schedules are the cost model's: %s\n",
+            llvm::StringRef(summary.error).split('\n').first.str().c_str());
   else if (!quiet && summary.schedules == 0)
     fprintf(stderr, "time budget: no time for any other schedule\n");
   else if (!quiet && summary.kernels == 0)

@@ -68,10 +68,15 @@ Expected<ComparedTimes> measurePackages(StringRef path, StringRef other, StringR
                                    /*MemoryLimit=*/0, &message);
   if (status == 0)
     return parseTimes(readText(json));
-  std::string text = readText(log);
+  // -2: killed, by us or for a fault of the package.
   if (status < 0)
-    text = message.empty() ? "measuring took longer than the time that was left" : message;
-  return createStringError(text);
+    return createStringError(StringRef(message).contains("timed out")
+                                 ? "measuring took longer than the time that was left"
+                                 : "measuring ended early: " + message);
+  std::string text = readText(log);
+  StringRef reason = text;
+  reason.consume_front("sectile: error: ");
+  return createStringError(reason);
 }
 
 } // namespace sectile::tools
