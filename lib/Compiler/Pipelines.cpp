@@ -30,6 +30,8 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, Str
   ungroup.reassociate = floatMode != FloatMode::Strict;
   passes.addNestedPass<func::FuncOp>(graph::createGraphUngroupChannelsPass(ungroup));
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
+  if (packsConstants && floatMode != FloatMode::Strict)
+    passes.addNestedPass<func::FuncOp>(graph::createGraphMultiplyIntegersPass());
   // Layouts before fusion: a transposition that remains is an op to be fused.
   passes.addNestedPass<func::FuncOp>(graph::createGraphPropagateLayoutsPass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());

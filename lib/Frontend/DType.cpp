@@ -109,6 +109,10 @@ mlir::Type sectile::frontend::mlirType(DType dtype, mlir::MLIRContext *context) 
   }
 }
 
+DType sectile::frontend::sumType(DType dtype) {
+  return dtype == DType::I16 ? DType::I32 : computeType(dtype);
+}
+
 DType sectile::frontend::computeType(DType dtype) {
   return isNarrowFloat(dtype) ? DType::F32 : dtype;
 }

@@ -76,6 +76,9 @@ llvm::StringRef formatOf(DType dtype);
 mlir::Type mlirType(DType dtype, mlir::MLIRContext *context);
 /// The type in which sums and transcendental functions of this type are computed.
 DType computeType(DType dtype);
+/// The type that products of `dtype` are summed in: codes of 8 bits without their zero points have
+/// 16 bits, of which two products fill 32.
+DType sumType(DType dtype);
 
 } // namespace sectile::frontend
 

@@ -162,7 +162,7 @@ Tensor *Emitter::mean(Tensor *tensor, ArrayRef<int64_t> axes, bool keep) {
 
 Tensor *Emitter::contract(const Access &a, const Access &c, Shape shape,
                           ArrayRef<AffineExpr> outMap, ArrayRef<IteratorType> iterators) {
-  DType dtype = computeType(a.tensor->dtype);
+  DType dtype = sumType(a.tensor->dtype);
   SmallVector<AffineMap> maps;
   for (ArrayRef<AffineExpr> exprs :
        {ArrayRef<AffineExpr>(a.map), ArrayRef<AffineExpr>(c.map), outMap})

@@ -163,7 +163,7 @@ public:
   Tensor *reduce(Tensor *tensor, llvm::ArrayRef<int64_t> axes, bool keep, ReduceKind kind);
   /// Sum over `axes` divided by the number of elements.
   Tensor *mean(Tensor *tensor, llvm::ArrayRef<int64_t> axes, bool keep);
-  /// result[outMap] += a[..] * b[..] over the iteration space `iterators`, in computeType.
+  /// result[outMap] += a[..] * b[..] over the iteration space `iterators`, in sumType.
   Tensor *contract(const Access &a, const Access &b, Shape shape,
                    llvm::ArrayRef<mlir::AffineExpr> outMap,
                    llvm::ArrayRef<mlir::utils::IteratorType> iterators);

@@ -20,8 +20,7 @@
 using namespace mlir;
 using namespace sectile;
 
-/// The op that dequantizes `value`, if it is computed from codes, scales and zero points alone.
-static graph::DequantizeOp getDequantize(Value value) {
+graph::DequantizeOp graph::getDequantize(Value value) {
   auto op = value.getDefiningOp<linalg::LinalgOp>();
   if (!op || op.getNumReductionLoops() != 0 || op->getNumResults() != 1)
     return {};
@@ -60,7 +59,7 @@ static int64_t countRepeated(Value value, unsigned dim) {
 /// all, 1 where that is not known.
 static int64_t getGroup(Value value, unsigned dim) {
   auto op = value.getDefiningOp<linalg::LinalgOp>();
-  graph::DequantizeOp dequantize = getDequantize(value);
+  graph::DequantizeOp dequantize = graph::getDequantize(value);
   int64_t group = 0;
   for (Value parameter : {dequantize.getScale(), dequantize.getZero()}) {
     auto argument = dyn_cast_if_present<BlockArgument>(parameter);
@@ -97,7 +96,7 @@ bool graph::multipliesCodes(linalg::LinalgOp op) {
       !map.isProjectedPermutation() || !map.getResultPosition(columnLoop) ||
       op.getMatchingIndexingMap(rows).getResultPosition(columnLoop))
     return false;
-  graph::DequantizeOp left = getDequantize(rows->get()), right = getDequantize(columns->get());
+  graph::DequantizeOp left = graph::getDequantize(rows->get()), right = graph::getDequantize(columns->get());
   if (!left || !right || left.getZero())
     return false;
   formats::Format bytes = numbers::getFormat(left.getFormat());

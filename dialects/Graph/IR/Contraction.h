@@ -7,6 +7,8 @@
 #ifndef SECTILE_DIALECTS_GRAPH_IR_CONTRACTION_H
 #define SECTILE_DIALECTS_GRAPH_IR_CONTRACTION_H
 
+#include "dialects/Graph/IR/Graph.h"
+
 #include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 
 namespace sectile::graph {
@@ -18,6 +20,9 @@ bool sumsProducts(mlir::linalg::LinalgOp op);
 /// Whether `op` multiplies dequantized integers of 8 bits, its rows, with dequantized codes of a
 /// matrix of known size, its columns, so that it can sum products of codes as integers.
 bool multipliesCodes(mlir::linalg::LinalgOp op);
+
+/// The op that dequantizes `value`, if it is computed from codes, scales and zero points alone.
+DequantizeOp getDequantize(mlir::Value value);
 
 /// The rows of a product that multiplies codes.
 mlir::OpOperand *getCodeRows(mlir::linalg::LinalgOp op);

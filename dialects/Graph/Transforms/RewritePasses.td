@@ -355,6 +355,60 @@ def GraphSplitReductionsPass : Pass<"graph-split-reductions", "::mlir::func::Fun
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GraphMultiplyIntegersPass : Pass<"graph-multiply-integers", "::mlir::func::FuncOp"> {
+  let summary = "multiply codes of 8 bits as integers instead of what they are dequantized to";
+  let description = [{
+    A product of two dequantized operands with codes of 8 bits, whose scales do not change along
+    what is summed, sums products of codes without their zero points, which are integers of 16
+    bits, and scales the sums. Padding of zeros, reshapes and slices may lie between. CPUs
+    multiply and sum two of them in the time of one float, and operands take half of the bytes.
+
+    Sums are exact in 32 bits: the terms must be known to be few enough. The result is rounded
+    twice instead of once for each term. Not for `--fp=strict`.
+
+    ```mlir
+    #rows = affine_map<(m, n, k) -> (m, k)>
+    #columns = affine_map<(m, n, k) -> (k, n)>
+    #result = affine_map<(m, n, k) -> (m, n)>
+    #id = affine_map<(i, j) -> (i, j)>
+    #one = affine_map<(i, j) -> ()>
+    func.func @product(%p: tensor<4x32xi8>, %s: tensor<f32>, %q: tensor<32x8xi8>, %t: tensor<f32>)
+        -> tensor<4x8xf32> {
+      %zero = arith.constant 0.0 : f32
+      %e0 = tensor.empty() : tensor<4x32xf32>
+      %a = linalg.generic {indexing_maps = [#id, #one, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%p, %s : tensor<4x32xi8>, tensor<f32>) outs(%e0 : tensor<4x32xf32>) {
+      ^bb0(%code: i8, %scale: f32, %o: f32):
+        %r = graph.dequantize %code scale %scale {format = "int8"} : (i8, f32) -> f32
+        linalg.yield %r : f32
+      } -> tensor<4x32xf32>
+      %e1 = tensor.empty() : tensor<32x8xf32>
+      %b = linalg.generic {indexing_maps = [#id, #one, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%q, %t : tensor<32x8xi8>, tensor<f32>) outs(%e1 : tensor<32x8xf32>) {
+      ^bb0(%code: i8, %scale: f32, %o: f32):
+        %r = graph.dequantize %code scale %scale {format = "int8"} : (i8, f32) -> f32
+        linalg.yield %r : f32
+      } -> tensor<32x8xf32>
+      %e2 = tensor.empty() : tensor<4x8xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%e2 : tensor<4x8xf32>) -> tensor<4x8xf32>
+      %y = linalg.generic {indexing_maps = [#rows, #columns, #result],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<4x32xf32>, tensor<32x8xf32>) outs(%f : tensor<4x8xf32>) {
+      ^bb0(%x: f32, %w: f32, %o: f32):
+        %u = arith.mulf %x, %w : f32
+        %v = arith.addf %o, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<4x8xf32>
+      return %y : tensor<4x8xf32>
+    }
+    ```
+    becomes a product of `tensor<4x32xi16>` and `tensor<32x8xi16>` with sums in i32, and a
+    `linalg.generic` that multiplies them with both scales.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def GraphRescaleReductionsPass : Pass<"graph-rescale-reductions", "::mlir::func::FuncOp"> {
   let summary = "apply rescaling laws: divide a sum instead of its terms";
   let description = [{

@@ -66,9 +66,16 @@ int64_t getPackedPeriod(int64_t bits);
 /// Extents of the box that `memory` stores: the physical box, or that of its words where codes are
 /// packed.
 ::llvm::SmallVector<int64_t> getMemoryShape(::llvm::ArrayRef<int64_t> shape, MemoryAttr memory);
+
 } // namespace sectile::tile
 
 #define GET_OP_CLASSES
 #include "dialects/Tile/IR/TileOps.h.inc"
+
+namespace sectile::tile {
+/// Whether a product takes one element of 16 bits, signed, from each row and column, and sums in 32
+/// bits: two of them one after the other are one instruction on many CPUs.
+bool isProductOfHalves(DotOp op);
+} // namespace sectile::tile
 
 #endif // SECTILE_DIALECTS_TILE_IR_TILE_H

@@ -98,6 +98,13 @@ LogicalResult ViewOp::verify() {
 // Contraction and reduction
 //===----------------------------------------------------------------------===//
 
+bool sectile::tile::isProductOfHalves(DotOp op) {
+  auto isHalf = [](Value value) { return getElementTypeOrSelf(value.getType()).isInteger(16); };
+  return isHalf(op.getLhs()) && isHalf(op.getRhs()) && !op.getUnsignedLhs() &&
+         !op.getUnsignedRhs() && getElementTypeOrSelf(op.getType()).isInteger(32) &&
+         cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1) == 1;
+}
+
 LogicalResult DotOp::verify() {
   auto lhs = cast<RankedTensorType>(getLhs().getType());
   auto rhs = cast<RankedTensorType>(getRhs().getType());

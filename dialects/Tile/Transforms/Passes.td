@@ -354,6 +354,9 @@ def TileUnrollCodesPass : Pass<"tile-unroll-codes", "::sectile::tile::KernelOp">
     steps share the words that they load. Runs after `tile-prefetch`, which looks at loops as
     `graph-to-tile` wrote them, and before `tile-to-cpu`.
 
+    Loops of known bounds around products of 16-bit integers are written two steps at a time:
+    `tile-to-cpu` makes one instruction of two such products.
+
     Postcondition: the same program; loops of known bounds in which a load reads packed codes along
     the counter step by whole words.
 

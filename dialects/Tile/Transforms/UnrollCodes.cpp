@@ -56,10 +56,28 @@ static int64_t chooseFactor(scf::ForOp loop) {
   if (!step || !loop.getStaticTripCount() || step->getSExtValue() <= 0)
     return 1;
   // Powers of two: the largest is a multiple of all.
-  int64_t factor = 1;
+  int64_t factor = llvm::any_of(loop.getBody()->getOps<DotOp>(), isProductOfHalves) ? 2 : 1;
   for (LoadOp load : loop.getBody()->getOps<LoadOp>())
     factor = std::max(factor, getPeriod(load, loop, step->getSExtValue()));
   return factor;
+}
+
+/// Removes reshapes that lead back to the shape they began with, so that products follow one
+/// another.
+static void foldReshapes(KernelOp kernel) {
+  SmallVector<ReshapeOp> folded;
+  kernel.walk([&](ReshapeOp reshape) {
+    auto first = reshape.getSource().getDefiningOp<ReshapeOp>();
+    if (first && first.getSource().getType() == reshape.getType())
+      folded.push_back(reshape);
+  });
+  for (ReshapeOp reshape : folded) {
+    auto first = reshape.getSource().getDefiningOp<ReshapeOp>();
+    reshape.getResult().replaceAllUsesWith(first.getSource());
+    reshape.erase();
+    if (first->use_empty() && !llvm::is_contained(folded, first))
+      first.erase();
+  }
 }
 
 static LogicalResult unroll(scf::ForOp loop, int64_t factor) {
@@ -86,6 +104,7 @@ struct TileUnrollCodesPass : tile::impl::TileUnrollCodesPassBase<TileUnrollCodes
         loop.emitError("over packed codes cannot be unrolled by ") << factor;
         return signalPassFailure();
       }
+    foldReshapes(getOperation());
   }
 };
 } // namespace

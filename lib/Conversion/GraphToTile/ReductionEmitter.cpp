@@ -182,17 +182,30 @@ FailureOr<Value> Emitter::makeSide(Value scalar, bool isLeft, ArrayRef<unsigned>
                                    BodyContext &body, const Constraints &tail, bool &isUnsigned) {
   Operation *def = scalar.getDefiningOp();
   isUnsigned = isa_and_nonnull<arith::ExtUIOp>(def);
-  if (materializer.file.isShared() && def && def->getBlock() == op.getBlock() &&
-      (isUnsigned || isa<arith::ExtFOp, arith::ExtSIOp>(def)) &&
-      def->getOperand(0).getType().getIntOrFloatBitWidth() >= 8)
+  bool isExtended = def && def->getBlock() == op.getBlock() &&
+                    (isUnsigned || isa<arith::ExtFOp, arith::ExtSIOp>(def));
+  // Threads have instructions for most narrow types, cores for signed halves, which bytes become.
+  Type narrow = isExtended ? def->getOperand(0).getType() : Type();
+  bool isShared = materializer.file.isShared();
+  bool isHalf = isExtended && !isShared && scalar.getType().isInteger(32) &&
+                (narrow.isInteger(8) || (narrow.isInteger(16) && !isUnsigned));
+  bool widensBytes = isHalf && narrow.isInteger(8), extendsUnsigned = isUnsigned;
+  if (isHalf || (isExtended && isShared && narrow.getIntOrFloatBitWidth() >= 8))
     scalar = def->getOperand(0);
-  else
-    isUnsigned = false;
+  isUnsigned = isUnsigned && scalar != def->getResult(0) && !isHalf;
   FailureOr<TileValue> tile = materializer.evaluate(scalar, body);
   if (failed(tile))
     return failure();
   materializer.setInsertionPoint();
-  Type element = scalar.getType();
+  if (widensBytes) {
+    Type half = builder.getI16Type();
+    if (auto tensor = dyn_cast<RankedTensorType>(tile->value.getType()))
+      half = tensor.clone(half);
+    tile->value = extendsUnsigned
+                      ? arith::ExtUIOp::create(builder, loc, half, tile->value).getResult()
+                      : arith::ExtSIOp::create(builder, loc, half, tile->value).getResult();
+  }
+  Type element = getElementTypeOrSelf(tile->value.getType());
   SmallVector<unsigned> all(sideDims), reducedDims;
   if (chunk > 1)
     space.collectTileDims(chunkDim, all);

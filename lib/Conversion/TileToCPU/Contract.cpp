@@ -32,6 +32,8 @@ LogicalResult KernelEmitter::emitDot(DotOp op) {
     return emitByteProduct(op, *columns);
   if (isSumOfBytes(op))
     return emitSumOfBytes(op);
+  if (DotOp first = getFirstOfPair(op))
+    return emitHalfProducts(first, op);
   Tile lhs = getTile(op.getLhs()), rhs = repartition(getTile(op.getRhs()), lanes);
   Tile acc = repartition(getTile(op.getAcc()), lanes);
   Type element = getRegisterType(acc.element);

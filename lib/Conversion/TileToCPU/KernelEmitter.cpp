@@ -238,7 +238,8 @@ LogicalResult KernelEmitter::emitRun() {
 
 LogicalResult KernelEmitter::emitBlock(Block &block) {
   for (Operation &op : block.without_terminator())
-    if (!emitted.contains(&op) && !isReadByProduct(&op) && failed(emitOp(&op)))
+    if (!emitted.contains(&op) && !isReadByProduct(&op) && !isFirstOfPair(&op) &&
+        failed(emitOp(&op)))
       return failure();
   return success();
 }

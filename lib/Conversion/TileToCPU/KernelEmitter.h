@@ -15,6 +15,7 @@
 //   Elementwise.cpp    arith, math, constants          Contract.cpp   dot
 //   EmitNumbers.cpp    quantize, dequantize, convert   PackedCodes.cpp  codes in bits
 //   ByteProduct.cpp    dot of bytes
+//   HalfProduct.cpp    dot of 16-bit integers
 //   Formats.cpp        narrow floats, booleans         Reduce.cpp     reduce
 //   Shapes.cpp         broadcast ... coord             Scan.cpp       scan
 //   Info.cpp           what a launch is going to do    Assert.cpp     checks of user data
@@ -209,6 +210,14 @@ private:
   mlir::Value callIntrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
   llvm::LogicalResult emitByteProduct(tile::DotOp op, const ByteColumns &columns);
   llvm::LogicalResult emitSumOfBytes(tile::DotOp op);
+
+  // HalfProduct.cpp
+  /// The product of halves that `second` adds to and that is emitted with it, if there is one.
+  tile::DotOp getFirstOfPair(tile::DotOp second);
+  bool isFirstOfPair(mlir::Operation *op);
+  llvm::SmallVector<mlir::Value> interleaveHalves(llvm::ArrayRef<mlir::Value> parts,
+                                                  llvm::ArrayRef<mlir::Value> others);
+  llvm::LogicalResult emitHalfProducts(tile::DotOp first, tile::DotOp second);
 
   // Contract.cpp, Reduce.cpp, Scan.cpp, Shapes.cpp, Assert.cpp
   llvm::LogicalResult emitDot(tile::DotOp op);

@@ -82,7 +82,8 @@ FailureOr<Tensor *> sectile::frontend::multiply(Node &n, Tensor *a, Tensor *b) {
     addDim(b->shape.back());
   }
   iterators.push_back(IteratorType::reduction);
-  return e.cast(e.contract(x, y, shape, result, iterators), dtype);
+  Tensor *product = e.contract(x, y, shape, result, iterators);
+  return dtype == DType::I16 ? product : e.cast(product, dtype);
 }
 
 LogicalResult sectile::frontend::importMatMul(Node &n) {
@@ -134,7 +135,7 @@ FailureOr<Tensor *> sectile::frontend::withoutZeroPoint(Node &n, Tensor *x, unsi
   Emitter &e = n.emit;
   if (bitsOf(x->dtype) != 8 || !isInteger(x->dtype))
     return n.fail("expects int8 or uint8, but got " + nameOf(x->dtype));
-  Tensor *wide = e.cast(x, DType::I32);
+  Tensor *wide = e.cast(x, DType::I16);
   if (!n.has(input))
     return wide;
   Tensor *zero = n.in(input);
@@ -154,7 +155,7 @@ FailureOr<Tensor *> sectile::frontend::withoutZeroPoint(Node &n, Tensor *x, unsi
   for (int64_t dim = 0; dim < x->rank(); ++dim)
     if (failed(n.expectEqual((*shape)[dim], x->shape[dim], "extents of a zero point")))
       return failure();
-  return e.pointwise({wide, e.cast(zero, DType::I32)},
+  return e.pointwise({wide, e.cast(zero, DType::I16)},
                      [](const Scalar &s, ValueRange args) { return s.sub(args[0], args[1]); });
 }
 

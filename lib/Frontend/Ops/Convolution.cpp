@@ -50,7 +50,7 @@ struct Space {
 };
 } // namespace
 
-/// The contraction above, in the compute type. `x` is padded; `readAt` gives the coordinate that
+/// The contraction above, in the type of sums. `x` is padded; `readAt` gives the coordinate that
 /// output position `o` reads for kernel position `k` of a spatial dimension. `weightIsInFirst`
 /// says that the kernel is [ic, oc, k..] as in a transposed convolution.
 static Tensor *

@@ -245,10 +245,11 @@ llvm::SmallVector<Tensor *> coordinatesOf(Emitter &e, Tensor *places,
 /// x - log(sum(exp(x))) over `axes`, in the type of `x`, with the maximum subtracted first.
 Tensor *logSoftmax(Emitter &e, Tensor *x, llvm::ArrayRef<int64_t> axes);
 
-/// The product of matrices, or of batches of them, of one type.
+/// The product of matrices, or of batches of them, of one type, which the result has too; of int16
+/// it is int32.
 mlir::FailureOr<Tensor *> multiply(Node &n, Tensor *a, Tensor *b);
 
-/// `x`, integers of 8 bits, as int32 without the zero point that input `input` is, if it is given:
+/// `x`, integers of 8 bits, as int16 without the zero point that input `input` is, if it is given:
 /// one number, or one for each element of the dimension that has `behind` others behind it, or
 /// anything that broadcasts.
 mlir::FailureOr<Tensor *> withoutZeroPoint(Node &n, Tensor *x, unsigned input, int64_t behind);
