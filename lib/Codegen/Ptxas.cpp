@@ -69,6 +69,18 @@ static std::vector<KernelResources> readResources(StringRef log) {
   return kernels;
 }
 
+/// "ptxas info : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due
+/// to ..."
+static std::vector<std::string> readLosses(StringRef log) {
+  std::vector<std::string> losses;
+  SmallVector<StringRef> lines;
+  log.split(lines, '\n');
+  for (StringRef line : lines)
+    if (line.contains("Performance Loss"))
+      losses.push_back(line.trim().str());
+  return losses;
+}
+
 Expected<Cubin> sectile::assemble(StringRef ptx, const target::GpuTarget &target, StringRef ptxas) {
   SmallString<128> input, output, log;
   scope_exit remove([&] {
@@ -98,5 +110,5 @@ Expected<Cubin> sectile::assemble(StringRef ptx, const target::GpuTarget &target
   auto bytes = MemoryBuffer::getFile(output);
   if (!bytes)
     return createStringError(bytes.getError(), "expects ptxas to leave machine code");
-  return Cubin{(*bytes)->getBuffer().str(), readResources(text)};
+  return Cubin{(*bytes)->getBuffer().str(), readResources(text), readLosses(text)};
 }

@@ -95,6 +95,16 @@ std::span<const MatrixInstruction> target::allGroupInstructions() {
   return table.rows;
 }
 
+std::optional<GroupShape> target::getGroupShape(std::string_view target) {
+  std::optional<GroupShape> shape;
+  for (const MatrixInstruction &instruction : allGroupInstructions())
+    if (getElementBits(instruction) == 16 && getSupport(target, instruction) == Support::Native &&
+        (!shape || instruction.n > shape->columns))
+      shape = GroupShape{instruction.m, instruction.n,
+                         instruction.k * getElementBits(instruction) / 8, 128};
+  return shape;
+}
+
 std::optional<GroupTiling> target::chooseGroupInstruction(std::string_view target,
                                                           const ProductTypes &types, int64_t m,
                                                           int64_t n, int64_t k, int64_t warps) {

@@ -34,6 +34,17 @@ namespace sectile::target {
 /// no part of allMatrixInstructions; findMatrixInstruction knows them.
 std::span<const MatrixInstruction> allGroupInstructions();
 
+/// What a tile should be made of so that such instructions compute it.
+struct GroupShape {
+  /// Rows and, at most, columns of one, and bytes of k.
+  int64_t rows, columns, depthBytes;
+  /// Bytes of k that make the widest rows in shared memory.
+  int64_t rowBytes;
+};
+
+/// The shape of a device's instructions of 16-bit elements; nothing if it has none.
+std::optional<GroupShape> getGroupShape(std::string_view target);
+
 /// How a product [m, k] x [k, n] is shared out.
 struct GroupTiling {
   const MatrixInstruction *instruction;

@@ -1,0 +1,73 @@
+//===- GroupProducts.cpp - products of warp groups --------------*- C++ -*-===//
+//
+// Part of the Sectile project, under the Apache License v2.0 with LLVM
+// Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "GroupProducts.h"
+
+#include "Passes.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace sectile;
+using namespace sectile::tile;
+using layout::DistributedLayout;
+
+/// Whether a loop loads the side for this product alone. tile-stage-operands asks for more.
+static bool isLoadedFor(DotOp dot, Value side) {
+  auto load = side.getDefiningOp<LoadOp>();
+  return load && isa<scf::ForOp>(dot->getParentOp()) && load->getBlock() == dot->getBlock() &&
+         side.hasOneUse() && load.getIndices().empty();
+}
+
+std::optional<target::GroupTiling> tile::chooseGroupTiling(DotOp dot,
+                                                           const target::GpuTarget &target,
+                                                           const target::ProductTypes &types,
+                                                           int64_t warps) {
+  if (!target.hasAsyncCopies || !isLoadedFor(dot, dot.getLhs()) || !isLoadedFor(dot, dot.getRhs()))
+    return std::nullopt;
+  auto lhs = cast<RankedTensorType>(dot.getLhs().getType());
+  auto rhs = cast<RankedTensorType>(dot.getRhs().getType());
+  return target::chooseGroupInstruction(target.name, types, lhs.getDimSize(0), rhs.getDimSize(1),
+                                        lhs.getDimSize(1), warps);
+}
+
+const target::MatrixInstruction *tile::getInstruction(DotOp dot) {
+  auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr);
+  return name ? target::findMatrixInstruction(name.getValue()) : nullptr;
+}
+
+bool tile::isGroupProduct(DotOp dot) {
+  const target::MatrixInstruction *instruction = getInstruction(dot);
+  return instruction && instruction->takesMemory;
+}
+
+const target::MatrixInstruction *tile::useRegisters(DotOp dot, const target::GpuTarget &target) {
+  const target::MatrixInstruction *other =
+      target::findWarpInstruction(target.name, *getInstruction(dot));
+  DistributedLayout accumulator = LayoutAttr::of(dot.getType()).getLayout();
+  int64_t k = cast<RankedTensorType>(dot.getLhs().getType()).getDimSize(1);
+  if (other) {
+    auto a = target::getSideLayout(*other, target::Operand::A, accumulator, k);
+    auto b = target::getSideLayout(*other, target::Operand::B, accumulator, k);
+    if (a && b) {
+      OpBuilder builder(dot);
+      for (auto [operand, layout] :
+           {std::pair(&dot.getLhsMutable(), &*a), std::pair(&dot.getRhsMutable(), &*b)}) {
+        auto type = cast<RankedTensorType>(operand->get().getType());
+        auto wanted = RankedTensorType::get(type.getShape(), type.getElementType(),
+                                            LayoutAttr::get(type.getContext(), *layout));
+        if (wanted != type)
+          operand->set(ConvertLayoutOp::create(builder, dot.getLoc(), wanted, operand->get()));
+      }
+      dot->setAttr(kInstructionAttr, StringAttr::get(dot.getContext(), StringRef(other->name)));
+      return other;
+    }
+  }
+  dot->removeAttr(kInstructionAttr);
+  return nullptr;
+}
