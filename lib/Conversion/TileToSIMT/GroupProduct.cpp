@@ -79,13 +79,29 @@ Value ThreadEmitter::tieRegisters(Value tile) {
   return buildPart(builder, loc, parts);
 }
 
+/// The loads of both sides, where a product of warp groups reads them from memory.
+static std::optional<std::array<LoadOp, 2>> getSidesInMemory(DotOp dot) {
+  auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr);
+  const auto *instruction = name ? target::findMatrixInstruction(name.getValue()) : nullptr;
+  std::array<LoadOp, 2> loads{dot.getLhs().getDefiningOp<LoadOp>(),
+                              dot.getRhs().getDefiningOp<LoadOp>()};
+  bool isInMemory = instruction && instruction->takesMemory && llvm::all_of(loads, [](LoadOp load) {
+                      return load && load->hasAttr(kInMemoryAttr);
+                    });
+  return isInMemory ? std::optional(loads) : std::nullopt;
+}
+
+bool ThreadEmitter::staysInMemory(LoadOp load) {
+  return load->hasAttr(kInMemoryAttr) && isPlaced(load.getView()) &&
+         llvm::all_of(load->getUsers(), [](Operation *user) {
+           auto dot = dyn_cast<DotOp>(user);
+           return dot && getSidesInMemory(dot);
+         });
+}
+
 LogicalResult ThreadEmitter::emitGroupDot(DotOp op, const target::MatrixInstruction &instruction) {
-  auto inMemory = [](Value side) {
-    auto load = side.getDefiningOp<LoadOp>();
-    return load && load->hasAttr(kInMemoryAttr) ? load : LoadOp();
-  };
-  LoadOp loads[] = {inMemory(op.getLhs()), inMemory(op.getRhs())};
-  if (!loads[0] || !loads[1]) {
+  std::optional<std::array<LoadOp, 2>> loads = getSidesInMemory(op);
+  if (!loads || !staysInMemory((*loads)[0]) || !staysInMemory((*loads)[1])) {
     // What is in registers is multiplied there.
     const auto *other = target::findWarpInstruction(target.name, instruction);
     if (!other)
@@ -102,7 +118,7 @@ LogicalResult ThreadEmitter::emitGroupDot(DotOp op, const target::MatrixInstruct
                       << std::string(instruction.name);
   int64_t k = cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1);
   int64_t places = grid->extent(Axis::Register), groups = grid->extent(Axis::Warp);
-  SharedTile tiles[] = {*getStaged(loads[0]), *getStaged(loads[1])};
+  SharedTile tiles[] = {*getStaged((*loads)[0]), *getStaged((*loads)[1])};
   std::optional<target::MatrixDescriptor> descriptors[2];
   auto originOf = [&](unsigned side, ArrayRef<int64_t> at, int64_t step) {
     SmallVector<int64_t> origin{at[0] * instruction.m, step};

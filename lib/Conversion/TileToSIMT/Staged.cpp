@@ -102,7 +102,7 @@ LogicalResult ThreadEmitter::emitStagedLoad(LoadOp op) {
     return failure();
   if (op.getWhere() || !isa<RankedTensorType>(op.getType()))
     return refuse(op) << "expects tiles of memory with a placement, without a mask";
-  if (op->hasAttr(kInMemoryAttr)) // for the product that reads it
+  if (staysInMemory(op))
     return success();
   DistributedLayout layout = layoutOf(op.getResult());
   auto registers = llvm::to_vector(llvm::seq<int64_t>(0, layout.extent(Axis::Register)));

@@ -291,6 +291,8 @@ private:
   llvm::LogicalResult emitGroupDot(tile::DotOp op, const target::MatrixInstruction &instruction);
   llvm::LogicalResult emitWaitProducts(tile::WaitProductsOp op);
   mlir::Value tieRegisters(mlir::Value tile);
+  /// Whether a load's tile is read where it is, by products alone.
+  bool staysInMemory(tile::LoadOp load);
 
   // Assert.cpp
   llvm::LogicalResult emitAssert(tile::AssertOp op);
