@@ -572,6 +572,7 @@ void LayoutAssigner::placeConversions(Operation *op) {
 }
 
 LogicalResult LayoutAssigner::run() {
+  foldTransposes(kernel, target);
   repeatGenerators();
   collectClasses();
   if (failed(chooseWarps()))

@@ -9,7 +9,6 @@
 
 #include "Passes.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -17,11 +16,54 @@ using namespace sectile;
 using namespace sectile::tile;
 using layout::DistributedLayout;
 
-/// Whether a loop loads the side for this product alone. tile-stage-operands asks for more.
+/// Whether the side is loaded for this product alone. tile-stage-operands asks for more.
 static bool isLoadedFor(DotOp dot, Value side) {
   auto load = side.getDefiningOp<LoadOp>();
-  return load && isa<scf::ForOp>(dot->getParentOp()) && load->getBlock() == dot->getBlock() &&
-         side.hasOneUse() && load.getIndices().empty();
+  return load && load->getBlock() == dot->getBlock() && side.hasOneUse() &&
+         load.getIndices().empty();
+}
+
+/// transpose(load(map)) is load(map after the permutation).
+static void foldTranspose(OpOperand &side) {
+  auto transpose = side.get().getDefiningOp<TransposeOp>();
+  auto load = transpose ? transpose.getSource().getDefiningOp<LoadOp>() : LoadOp();
+  if (!load || load.getTileRank() != 2 || !transpose->hasOneUse() || !load->hasOneUse() ||
+      !load.getIndices().empty() || load->getBlock() != transpose->getBlock() ||
+      transpose.getPerm() != ArrayRef<int64_t>{1, 0})
+    return;
+  OpBuilder builder(load);
+  AffineExpr d0 = builder.getAffineDimExpr(0), d1 = builder.getAffineDimExpr(1);
+  AffineMap map = load.getMap();
+  SmallVector<AffineExpr> symbols;
+  for (unsigned i = 0; i < map.getNumSymbols(); ++i)
+    symbols.push_back(builder.getAffineSymbolExpr(i));
+  map = map.replaceDimsAndSymbols({d1, d0}, symbols, 2, map.getNumSymbols());
+  IntegerSetAttr where;
+  if (std::optional<IntegerSet> set = load.getWhere()) {
+    symbols.clear();
+    for (unsigned i = 0; i < set->getNumSymbols(); ++i)
+      symbols.push_back(builder.getAffineSymbolExpr(i));
+    where =
+        IntegerSetAttr::get(set->replaceDimsAndSymbols({d1, d0}, symbols, 2, set->getNumSymbols()));
+  }
+  Value loaded = LoadOp::create(builder, load.getLoc(), transpose.getType(), load.getView(),
+                                load.getMapOperands(), load.getSetOperands(), ValueRange(),
+                                AffineMapAttr::get(map), where, load.getFillAttr());
+  side.set(loaded);
+  transpose.erase();
+  load.erase();
+}
+
+void tile::foldTransposes(KernelOp kernel, const target::GpuTarget &target) {
+  std::optional<target::GroupShape> shape = target::getGroupShape(target.name);
+  if (!shape)
+    return;
+  kernel.walk([&](DotOp dot) {
+    if (cast<RankedTensorType>(dot.getLhs().getType()).getDimSize(0) % shape->rows != 0)
+      return;
+    foldTranspose(dot.getLhsMutable());
+    foldTranspose(dot.getRhsMutable());
+  });
 }
 
 std::optional<target::GroupTiling> tile::chooseGroupTiling(DotOp dot,

@@ -14,10 +14,14 @@
 namespace sectile::tile {
 
 /// The instruction of warp groups for a product, if the device has one for these types, the tile is
-/// made of whole ones, and a loop loads both sides for it, so that they can go to shared memory.
+/// made of whole ones, and both sides are loaded for it, so that they can go to shared memory.
 std::optional<target::GroupTiling> chooseGroupTiling(DotOp dot, const target::GpuTarget &target,
                                                      const target::ProductTypes &types,
                                                      int64_t warps);
+
+/// Loads sides of products transposed where they were transposed behind their loads, so that memory
+/// may hold them: of products whose rows suit the device's warp groups.
+void foldTransposes(KernelOp kernel, const target::GpuTarget &target);
 
 /// Gives a product of warp groups, whose sides are no tiles of memory after all, the instruction of
 /// single warps for its accumulator, and its sides the layouts for that; multiply-adds, where there

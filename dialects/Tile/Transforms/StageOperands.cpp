@@ -96,11 +96,11 @@ static Value getRoot(Value view) {
   return view;
 }
 
-/// Whether something in `loop` writes what `view` may share memory with.
-static bool isWrittenIn(Operation *loop, Value view) {
+/// Whether `op`, or something in it, writes what `view` may share memory with.
+static bool isWrittenIn(Operation *outer, Value view) {
   Value root = getRoot(view);
   Type element = cast<ViewType>(root.getType()).getElementType();
-  auto result = loop->walk([&](Operation *op) {
+  auto result = outer->walk([&](Operation *op) {
     if (isa<LoadOp, CommitCopiesOp, WaitCopiesOp, PrefetchOp>(op) || isMemoryEffectFree(op) ||
         op->hasTrait<OpTrait::HasRecursiveMemoryEffects>())
       return WalkResult::advance();
@@ -162,8 +162,9 @@ std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned op
   auto load = value.getDefiningOp<LoadOp>();
   if (!load)
     return missed("it is computed, not loaded");
+  // Out of loops, registers are the shorter way for what is multiplied from there.
   auto loop = dyn_cast<scf::ForOp>(dot->getParentOp());
-  if (!loop || load->getBlock() != dot->getBlock())
+  if ((!loop && !(by && by->takesMemory)) || load->getBlock() != dot->getBlock())
     return missed("it is not loaded by a loop for the product in it");
   ViewType type = load.getView().getType();
   Type element = type.getElementType();
@@ -175,8 +176,12 @@ std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned op
     return missed("its elements are converted on the way");
   if (load.getFillAttr() && load.getFillAttr() != Builder(dot.getContext()).getZeroAttr(element))
     return missed("what is masked is not zero");
-  if (isWrittenIn(loop, load.getView()))
+  if (loop && isWrittenIn(loop, load.getView()))
     return missed("the loop writes what it may read");
+  if (!loop)
+    for (Operation *next = load->getNextNode(); next != dot; next = next->getNextNode())
+      if (isWrittenIn(next, load.getView()))
+        return missed("what it may read is written before the product");
   int64_t bytes = countCopyBytes(load);
   if (bytes < 4)
     return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
@@ -200,6 +205,10 @@ std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned op
     writer = makeBlocked(load.getTileShape(), form, threads);
     return Side{load, operand, writer, writer, {}, *memory};
   }
+  // It is placed in rows of the tile: what lies along the other dimension moves by itself.
+  if (form.order[0] == 0 && type.getElementBytes() < 4)
+    return missed("only " + Twine(type.getElementBytes()) +
+                  " bytes are neighbours in a row of its tile, and 4 are the least");
   std::optional<DistributedLayout> reader = getReader(dot, operand, by, step);
   if (!reader)
     return missed("no layout holds a step along k");

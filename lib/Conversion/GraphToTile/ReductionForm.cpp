@@ -187,15 +187,16 @@ void Materializer::ReductionEmitter::chooseDepth() {
     AffineExpr size = getSize(*chunkLoop);
     int64_t unit = file.groupBytes / bytes, most = file.groupDotBytes / bytes;
     auto constant = dyn_cast<AffineConstantExpr>(size);
-    if (!constant || constant.getValue() >= most) {
-      chunk = most;
-      for (int64_t step = most; constant && step * 2 > most; step -= unit)
-        if (constant.getValue() % step == 0) {
-          chunk = step;
-          break;
-        }
-      return;
-    }
+    chunk = most;
+    if (constant && constant.getValue() < most)
+      chunk = static_cast<int64_t>(
+          llvm::alignTo(std::max<int64_t>(constant.getValue(), 1), uint64_t(unit)));
+    for (int64_t step = most; constant && step * 2 > most; step -= unit)
+      if (constant.getValue() % step == 0) {
+        chunk = step;
+        break;
+      }
+    return;
   }
   chunk = chooseStep(getSize(*chunkLoop), file.dotBytes / bytes);
 }
