@@ -69,14 +69,15 @@ static std::vector<KernelResources> readResources(StringRef log) {
   return kernels;
 }
 
-/// "ptxas info : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due
-/// to ..."
+/// "ptxas info : (C7514) Potential Performance Loss: wgmma.mma_async instructions are serialized
+/// due to ...", "(C7517) warpgroup.wait is injected in around line ... by compiler to allow use of
+/// registers defined by GMMA ...": a fence or a wait was missing.
 static std::vector<std::string> readLosses(StringRef log) {
   std::vector<std::string> losses;
   SmallVector<StringRef> lines;
   log.split(lines, '\n');
   for (StringRef line : lines)
-    if (line.contains("Performance Loss"))
+    if (line.contains("Performance Loss") || line.contains("is injected"))
       losses.push_back(line.trim().str());
   return losses;
 }

@@ -29,8 +29,8 @@ llvm::FailureOr<std::string> emitPtx(mlir::ModuleOp module, const target::GpuTar
 struct Cubin {
   std::string bytes;
   std::vector<KernelResources> kernels;
-  /// What ptxas says makes the code slow, a line each: that products of warp groups wait for each
-  /// other, for one.
+  /// What ptxas says makes products of warp groups wait for each other, or that it had to put waits
+  /// and fences between them: a line each.
   std::vector<std::string> losses;
 };
 

@@ -71,7 +71,8 @@ TEST(GroupProducts, SidesInEveryDirection) {
       for (bool isTransposedB : {false, true})
         for (int64_t stages : {1, 2, 3})
           expectGood({64, 128, 192, 64, 64, 64, element, "f32", 4, stages, false, isTransposedA,
-                      isTransposedB});
+                      isTransposedB},
+                     {.writesCode = element == std::string("f16")});
 }
 
 /// Edges of tiles, rows that copies take 4 or 8 bytes of at once, one iteration or fewer than there
