@@ -97,6 +97,8 @@ tile.kernel @narrow(%a: !tile.view<64x129xf16>, %b: !tile.view<128x64xf16>, %c: 
 // What is computed on the way is no matter of memory, and 48 rows are no whole group's.
 // CHECK-LABEL: tile.kernel @computed
 // CHECK-NOT: wgmma
+// REMARK: is not computed by warp groups: a side is no tile that is loaded for it alone
+// REMARK: is not computed by warp groups: its types, or 48 x 64 x 32 by 4 warps, are none of whole instructions
 tile.kernel @computed(%a: !tile.view<64x128xf16>, %b: !tile.view<128x64xf16>, %c: !tile.view<64x64xf32>,
                       %e: !tile.view<48x64xf32>)
     schedule #tile.schedule<v1, dims = {}, choices = {warps = 4}> {

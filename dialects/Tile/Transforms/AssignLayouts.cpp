@@ -280,9 +280,14 @@ const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
     dot->setAttr(kInstructionAttr, StringAttr::get(dot.getContext(), StringRef(instruction.name)));
     return &instruction;
   };
-  if (isKnown && !a.empty() && !b.empty())
-    if (auto tiling = chooseGroupTiling(dot, target, {a, b, accumulator}, threads.warps))
+  if (isKnown && !a.empty() && !b.empty()) {
+    auto tiling = chooseGroupTiling(dot, target, {a, b, accumulator}, threads.warps);
+    if (tiling)
       return choose(*tiling->instruction);
+    if (!tiling.reason().text.empty())
+      remark::missed(dot.getLoc(), remarkOptions("group"))
+          << remark::add("is not computed by warp groups: {0}", tiling.reason().text);
+  }
   const target::MatrixInstruction *found =
       isKnown && !a.empty() && !b.empty() ? find(a, b) : nullptr;
   // Narrow floats are f32 in registers: what multiplies those multiplies them, exactly.

@@ -66,16 +66,24 @@ void tile::foldTransposes(KernelOp kernel, const target::GpuTarget &target) {
   });
 }
 
-std::optional<target::GroupTiling> tile::chooseGroupTiling(DotOp dot,
-                                                           const target::GpuTarget &target,
-                                                           const target::ProductTypes &types,
-                                                           int64_t warps) {
-  if (!target.hasAsyncCopies || !isLoadedFor(dot, dot.getLhs()) || !isLoadedFor(dot, dot.getRhs()))
-    return std::nullopt;
+layout::OrReason<target::GroupTiling> tile::chooseGroupTiling(DotOp dot,
+                                                              const target::GpuTarget &target,
+                                                              const target::ProductTypes &types,
+                                                              int64_t warps) {
+  if (!target.hasAsyncCopies || !target::getGroupShape(target.name))
+    return layout::Reason{};
+  if (!isLoadedFor(dot, dot.getLhs()) || !isLoadedFor(dot, dot.getRhs()))
+    return layout::Reason{"a side is no tile that is loaded for it alone"};
   auto lhs = cast<RankedTensorType>(dot.getLhs().getType());
   auto rhs = cast<RankedTensorType>(dot.getRhs().getType());
-  return target::chooseGroupInstruction(target.name, types, lhs.getDimSize(0), rhs.getDimSize(1),
-                                        lhs.getDimSize(1), warps);
+  auto tiling = target::chooseGroupInstruction(target.name, types, lhs.getDimSize(0),
+                                               rhs.getDimSize(1), lhs.getDimSize(1), warps);
+  if (!tiling)
+    return layout::Reason{"its types, or " + std::to_string(lhs.getDimSize(0)) + " x " +
+                          std::to_string(rhs.getDimSize(1)) + " x " +
+                          std::to_string(lhs.getDimSize(1)) + " by " + std::to_string(warps) +
+                          " warps, are none of whole instructions"};
+  return *tiling;
 }
 
 const target::MatrixInstruction *tile::getInstruction(DotOp dot) {

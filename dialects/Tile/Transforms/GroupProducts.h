@@ -14,10 +14,11 @@
 namespace sectile::tile {
 
 /// The instruction of warp groups for a product, if the device has one for these types, the tile is
-/// made of whole ones, and both sides are loaded for it, so that they can go to shared memory.
-std::optional<target::GroupTiling> chooseGroupTiling(DotOp dot, const target::GpuTarget &target,
-                                                     const target::ProductTypes &types,
-                                                     int64_t warps);
+/// made of whole ones, and both sides are loaded for it, so that they can go to shared memory; else
+/// the reason, empty where the device has no such instructions at all.
+layout::OrReason<target::GroupTiling> chooseGroupTiling(DotOp dot, const target::GpuTarget &target,
+                                                        const target::ProductTypes &types,
+                                                        int64_t warps);
 
 /// Loads sides of products transposed where they were transposed behind their loads, so that memory
 /// may hold them: of products whose rows suit the device's warp groups.

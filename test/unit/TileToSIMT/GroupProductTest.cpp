@@ -80,7 +80,7 @@ TEST(GroupProducts, SidesInEveryDirection) {
 TEST(GroupProducts, OddExtents) {
   for (auto [m, n, k] :
        {std::array<int64_t, 3>{50, 70, 34}, {65, 66, 100}, {1, 2, 2}, {130, 72, 200}})
-    for (int64_t stages : {2, 3, 4})
+    for (int64_t stages : {2, 4})
       for (bool isTransposed : {false, true})
         expectGood({m, n, k, 64, 64, 32, "f16", "f32", 4, stages, true, false,
                     isTransposed && k % 2 == 0});
