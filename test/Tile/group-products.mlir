@@ -19,7 +19,8 @@
 // Three buffers, of which one is copied ahead; the products of an iteration end in the next one.
 // PIPE-LABEL: tile.kernel @product
 // PIPE-COUNT-1: tile.commit_copies
-// PIPE: %[[SUM:.*]] = scf.for
+// PIPE: %[[FIRST:.*]] = tile.wait_products 0 of
+// PIPE: %[[SUM:.*]] = scf.for {{.*}} = %[[FIRST]])
 // PIPE: tile.wait_copies 0
 // PIPE: tile.commit_copies
 // PIPE: %[[D:.*]] = tile.dot {{.*}}tile.async{{.*}}wgmma

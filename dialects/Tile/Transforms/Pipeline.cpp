@@ -355,10 +355,13 @@ bool LoopPipeliner::findProducts() {
 /// Products end in the next iteration, and all of them behind the loop.
 void LoopPipeliner::deferProducts() {
   Operation *yield = loop.getBody()->getTerminator();
-  OpBuilder end(yield), after(loop->getContext());
+  OpBuilder before(loop), end(yield), after(loop->getContext());
   after.setInsertionPointAfter(loop);
   for (auto [dot, number] : products) {
     dot->setAttr(kAsyncAttr, end.getUnitAttr());
+    // What sums begin with is in their registers before the first product is fenced.
+    OpOperand &first = loop.getInitArgsMutable()[number];
+    first.set(WaitProductsOp::create(before, dot.getLoc(), first.get(), 0));
     auto wait = WaitProductsOp::create(end, dot.getLoc(), dot.getResult(), products.size());
     yield->setOperand(number, wait.getResult());
     auto all = WaitProductsOp::create(after, dot.getLoc(), loop.getResult(number), 0);
