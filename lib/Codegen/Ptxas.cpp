@@ -87,7 +87,7 @@ Expected<Cubin> sectile::assemble(StringRef ptx, const target::GpuTarget &target
   scope_exit remove([&] {
     for (StringRef path : {input.str(), output.str(), log.str()})
       if (!path.empty())
-        sys::fs::remove(path);
+        (void)sys::fs::remove(path); // a file that stays is no harm
   });
   int file = 0;
   if (auto error = sys::fs::createTemporaryFile("sectile", "ptx", file, input))
