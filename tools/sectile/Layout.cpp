@@ -202,8 +202,8 @@ Result<DistributedLayout> readLayout(std::string_view text) {
     for (auto [suffix, operand] : operands)
       if (found && text.substr(colon) == suffix) {
         if (operand == target::Operand::B && found->takesMemory)
-          return failure(kRefused, "%s reads B from shared memory; :A and :C are in registers",
-                         found->name.data());
+          return failure(kRefused, "%.*s reads B from shared memory; :A and :C are in registers",
+                         int(found->name.size()), found->name.data());
         return fragment(*found, operand);
       }
     std::string names;
