@@ -7,7 +7,9 @@
 
 #include "GpuModule.h"
 
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
@@ -98,7 +100,13 @@ sectile::compileGpuModule(ModuleOp module, const target::GpuTarget &target,
         info->print(printer);
       },
       &unsupported);
-  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(module, context);
+  // Some ops of NVVM are assembly to LLVM.
+  OwningOpRef<ModuleOp> expanded(cast<ModuleOp>(module->clone()));
+  PassManager expansion(module.getContext());
+  expansion.addPass(createConvertNVVMToLLVMPass());
+  if (target.family == target::GpuFamily::Nvidia && failed(expansion.run(*expanded)))
+    return fail("NVVM's assembly cannot be written");
+  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(*expanded, context);
   if (!ir)
     return fail("the kernels cannot be translated to LLVM IR");
   ir->setDataLayout(machine->createDataLayout());

@@ -69,12 +69,25 @@ static std::vector<KernelResources> readResources(StringRef log) {
   return kernels;
 }
 
+/// "ptxas info : (C7514) Potential Performance Loss: wgmma.mma_async instructions are serialized
+/// due to ...", "(C7517) warpgroup.wait is injected in around line ... by compiler to allow use of
+/// registers defined by GMMA ...": a fence or a wait was missing.
+static std::vector<std::string> readLosses(StringRef log) {
+  std::vector<std::string> losses;
+  SmallVector<StringRef> lines;
+  log.split(lines, '\n');
+  for (StringRef line : lines)
+    if (line.contains("Performance Loss") || line.contains("is injected"))
+      losses.push_back(line.trim().str());
+  return losses;
+}
+
 Expected<Cubin> sectile::assemble(StringRef ptx, const target::GpuTarget &target, StringRef ptxas) {
   SmallString<128> input, output, log;
   scope_exit remove([&] {
     for (StringRef path : {input.str(), output.str(), log.str()})
       if (!path.empty())
-        sys::fs::remove(path);
+        (void)sys::fs::remove(path); // a file that stays is no harm
   });
   int file = 0;
   if (auto error = sys::fs::createTemporaryFile("sectile", "ptx", file, input))
@@ -98,5 +111,5 @@ Expected<Cubin> sectile::assemble(StringRef ptx, const target::GpuTarget &target
   auto bytes = MemoryBuffer::getFile(output);
   if (!bytes)
     return createStringError(bytes.getError(), "expects ptxas to leave machine code");
-  return Cubin{(*bytes)->getBuffer().str(), readResources(text)};
+  return Cubin{(*bytes)->getBuffer().str(), readResources(text), readLosses(text)};
 }

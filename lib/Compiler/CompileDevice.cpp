@@ -201,6 +201,8 @@ private:
           << name << " and no cubin";
       return success();
     }
+    for (const std::string &loss : cubin->losses)
+      emitWarning(module.getLoc()) << "for " << name << ": " << loss;
     addResources(cubin->kernels);
     addImage(SECTILE_ABI_IMAGE_CUBIN, std::move(cubin->bytes));
     return success();

@@ -57,6 +57,8 @@ void Machine::waitForCopies(uint32_t pending) {
     if (copy.from)
       std::memcpy(copy.to, copy.from, copy.read);
     std::fill_n(&sharedRegion.initialized[offset], copy.bytes, 1);
+    if (!groupMatrices.empty()) // in the generic proxy
+      noteSharedWrite(offset, copy.bytes, copy.site);
     if (!options.checkRaces)
       continue;
     for (uint32_t i = 0; i < copy.bytes; ++i)

@@ -104,6 +104,11 @@ void Machine::perform(Warp &warp, const Meeting &meeting) {
   }
   case Collective::LoadMatrix:
     return loadMatrices(warp, meeting);
+  case Collective::GroupMatrix:
+  case Collective::GroupFence:
+  case Collective::GroupCommit:
+  case Collective::GroupWait:
+    return performOfGroup(warp, meeting);
   case Collective::Elect:
     return each(
         [&](Lane &lane) { lane.result = lane.lane == uint32_t(llvm::countr_zero(arrived)); });

@@ -44,6 +44,10 @@ static void onCopy(char *to, char *from, uint32_t bytes, uint32_t read, uint32_t
 }
 static void onCommitCopies() { activeMachine->commitCopies(); }
 static void onWaitForCopies(uint32_t pending) { activeMachine->waitForCopies(pending); }
+static void onTouchRegisters(uint32_t registers, uint32_t site) {
+  activeMachine->touchRegisters(registers, site);
+}
+static void onFenceProxies() { activeMachine->fenceProxies(); }
 
 Emulator::Emulator() : machine(std::make_unique<Machine>()), program(std::make_unique<Program>()) {}
 Emulator::~Emulator() = default;
@@ -118,6 +122,8 @@ static llvm::Error compile(ModuleOp module, std::unique_ptr<llvm::orc::LLJIT> &j
   define("sectile_emulator_copy", onCopy);
   define("sectile_emulator_commit_copies", onCommitCopies);
   define("sectile_emulator_wait_for_copies", onWaitForCopies);
+  define("sectile_emulator_touch_registers", onTouchRegisters);
+  define("sectile_emulator_fence_proxies", onFenceProxies);
   define("__truncsfbf2", onTruncate<__bf16, float>);
   define("__truncdfbf2", onTruncate<__bf16, double>);
   define("__truncsfhf2", onTruncate<_Float16, float>);

@@ -27,6 +27,12 @@ llvm::StringRef sectile::emulator::toString(FindingKind kind) {
     return "divergent barrier";
   case FindingKind::InvalidMask:
     return "invalid mask";
+  case FindingKind::Unfenced:
+    return "missing fence";
+  case FindingKind::Descriptor:
+    return "invalid descriptor";
+  case FindingKind::DivergentGroup:
+    return "divergent warp group";
   case FindingKind::Deadlock:
     return "deadlock";
   }

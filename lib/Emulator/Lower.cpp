@@ -8,6 +8,7 @@
 #include "Lower.h"
 #include "LowerAsync.h"
 #include "LowerMatrix.h"
+#include "LowerWarpGroup.h"
 #include "LowerWavefront.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -120,6 +121,10 @@ LogicalResult Lowering::checkOp(Operation *op) {
     return success();
   if (isAsyncCopyOp(op))
     return success();
+  if (isGroupOp(op)) {
+    std::string reason = whyNotExecuted(op);
+    return reason.empty() ? success() : refuse(op, reason);
+  }
   if (isa<NVVM::MmaOp, NVVM::LdMatrixOp>(op))
     return isMatrixOp(op) ? success() : refuse(op, "its shape and types are not emulated");
   if (auto redux = dyn_cast<NVVM::ReduxOp>(op))
@@ -383,6 +388,16 @@ LogicalResult Lowering::lowerOp(Operation *op) {
 
 LogicalResult Lowering::lowerFunction(LLVM::LLVMFuncOp function) {
   kernel = function.getSymName().str();
+  auto add = [&](Site site) {
+    machine.sites.push_back(std::move(site));
+    return static_cast<uint32_t>(machine.sites.size() - 1);
+  };
+  lowerGroupOps(function, machine,
+                {.builder = builder,
+                 .addSite = add,
+                 .describeSite = [&](Operation *op) { return describeSite(op); },
+                 .call = [&](Location loc, StringRef name, Type type,
+                             ValueRange operands) { return call(loc, name, type, operands); }});
   SmallVector<Operation *> ops;
   function.getBody().walk([&](Operation *op) { ops.push_back(op); });
   for (Operation *op : ops)

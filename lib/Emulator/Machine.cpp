@@ -227,6 +227,7 @@ void Machine::runBlock(Dim3 block) {
   std::fill_n(sharedRegion.cells.get(), sharedRegion.bytes, Cell());
   if (std::exchange(hasCopies, false))
     std::fill_n(underWay.get(), sharedRegion.bytes, 0);
+  beginGroups();
   for (uint32_t i = 0; i < count; ++i) {
     Lane &lane = lanes[i];
     lane.warp = &warps[i / warpSize];
@@ -243,6 +244,7 @@ void Machine::runBlock(Dim3 block) {
   sectile_emulator_switch(&scheduler, current->stack);
   if (counter)
     counter->endBlock();
+  endGroups();
   // Back here when no lane can run.
   for (Warp &warp : warps)
     if (warp.exited != warp.present)

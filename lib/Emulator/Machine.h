@@ -8,6 +8,7 @@
 #define SECTILE_LIB_EMULATOR_MACHINE_H
 
 #include "Matrix.h"
+#include "WarpGroup.h"
 #include "WaveMatrix.h"
 
 #include "sectile/Emulator/Emulator.h"
@@ -41,6 +42,10 @@ enum class Collective : uint8_t {
   Elect,
   Matrix,
   LoadMatrix,
+  GroupMatrix,
+  GroupFence,
+  GroupCommit,
+  GroupWait,
   // Of AMD.
   Permute,
   Swizzle,
@@ -127,6 +132,7 @@ struct Lane {
   std::vector<AsyncCopy> copies;
   /// Groups that it has committed.
   uint32_t groups = 0;
+  LaneRegisters registers;
 };
 
 struct Meeting {
@@ -139,6 +145,7 @@ struct Warp {
   Lane *lanes = nullptr;
   LaneMask present = 0, exited = 0, runnable = 0;
   std::vector<Meeting> meetings;
+  WarpProducts products;
 };
 
 struct Barrier {
@@ -172,6 +179,7 @@ public:
   /// What the variants of matrix instructions are.
   std::vector<MatrixOp> matrices;
   std::vector<WaveMatrixOp> waveMatrices;
+  std::vector<GroupMatrixOp> groupMatrices;
   /// Lanes of a warp.
   uint32_t warpSize = 32;
   bool isAmd = false;
@@ -190,6 +198,10 @@ public:
   void commitCopies() { ++current->groups; }
   /// Ends all copies of this lane's groups but the last `pending` ones.
   void waitForCopies(uint32_t pending);
+  /// This lane reads or writes registers of products.
+  void touchRegisters(uint32_t registers, uint32_t site);
+  /// fence.proxy.async
+  void fenceProxies();
 
   bool ranOutOfTime() const { return outOfTime; }
 
@@ -204,6 +216,18 @@ private:
   void loadMatrices(Warp &warp, const Meeting &meeting);
   void performOfWave(Warp &warp, const Meeting &meeting);
   bool needsAll(Warp &warp, const Meeting &meeting);
+  void performOfGroup(Warp &warp, const Meeting &meeting);
+  void beginGroupProduct(Warp &warp, const Meeting &meeting);
+  void waitForProducts(Warp &warp, uint32_t pending);
+  void stepGroup(Warp &warp, const GroupStep &step);
+  void checkRegisters(Warp &warp, uint32_t variant, uint32_t site);
+  bool checkPiece(Warp &warp, uint64_t offset, uint32_t site);
+  void readSide(Warp &warp, uint64_t bits, const GroupMatrixOp &op, bool isLeft, uint32_t site,
+                GroupProduct &product, std::vector<double> &values);
+  /// A lane wrote to shared memory where products may read.
+  void noteSharedWrite(uint64_t offset, uint64_t bytes, uint32_t site);
+  void beginGroups();
+  void endGroups();
   void tryComplete(Warp &warp);
   void tryBarriers();
   void release(Barrier &barrier);
@@ -231,6 +255,12 @@ private:
   /// For each byte of shared memory the copy under way to it, 0 if there is none.
   std::unique_ptr<Stamp[], decltype(&std::free)> underWay{nullptr, &std::free};
   bool hasCopies = false;
+  /// Where there are products of warp groups: for each byte of shared memory whose write no
+  /// fence.proxy.async follows yet (a lane's index plus 1), and for each 16 bytes how many products
+  /// under way read them.
+  std::vector<uint16_t> unfencedBy, readsUnderWay;
+  /// For each warp group what its warps do in turn.
+  std::vector<std::vector<GroupStep>> groupSteps;
   std::unique_ptr<MemoryCounter> counter;
   std::vector<char> scratch;
   std::shared_ptr<Stacks> sharedStacks;

@@ -24,6 +24,8 @@ int sectile::emulator::bitsOf(MatrixElement type) {
     return 64;
   case MatrixElement::S8:
   case MatrixElement::U8:
+  case MatrixElement::E4M3:
+  case MatrixElement::E5M2:
     return 8;
   }
   return 0;
@@ -31,7 +33,8 @@ int sectile::emulator::bitsOf(MatrixElement type) {
 
 double sectile::emulator::decode(MatrixElement type, uint64_t bits) {
   auto read = [&](const llvm::fltSemantics &semantics) {
-    llvm::APFloat value(semantics, llvm::APInt(16, bits & 0xffff));
+    unsigned width = llvm::APFloat::getSizeInBits(semantics);
+    llvm::APFloat value(semantics, llvm::APInt(width, bits & ((uint64_t(1) << width) - 1)));
     bool losesInfo = false;
     (void)value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven,
                         &losesInfo);
@@ -52,6 +55,10 @@ double sectile::emulator::decode(MatrixElement type, uint64_t bits) {
     return static_cast<int8_t>(bits);
   case MatrixElement::U8:
     return static_cast<uint8_t>(bits);
+  case MatrixElement::E4M3: // PTX ISA, "Alternate Floating-Point Data Formats": no infinity
+    return read(llvm::APFloat::Float8E4M3FN());
+  case MatrixElement::E5M2:
+    return read(llvm::APFloat::Float8E5M2());
   }
   return 0;
 }

@@ -11,7 +11,7 @@
 
 namespace sectile::emulator {
 
-enum class MatrixElement : uint8_t { F16, BF16, TF32, F32, F64, S8, U8 };
+enum class MatrixElement : uint8_t { F16, BF16, TF32, F32, F64, S8, U8, E4M3, E5M2 };
 
 int bitsOf(MatrixElement type);
 inline int bytesOf(MatrixElement type) { return bitsOf(type) / 8; }

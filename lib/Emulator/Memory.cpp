@@ -167,6 +167,8 @@ void *Machine::access(char *address, uint64_t bytes, const Site &site, uint32_t 
                  id, isShared);
   if (isShared && hasCopies)
     checkCopies(offset, bytes, id);
+  if (isShared && site.write && !groupMatrices.empty())
+    noteSharedWrite(offset, bytes, id);
   bool initialized = true;
   bool looksForRaces = options.checkRaces && region->cells;
   if (!region->initialized && !looksForRaces)

@@ -345,6 +345,7 @@ void interp::addTileHandlers(HandlerTable &table) {
   table["tile.transpose"] = {executeTranspose};
   table["tile.reshape"] = {executeReshape};
   table["tile.convert_layout"] = {executeConvertLayout};
+  table["tile.wait_products"] = {executeConvertLayout};
   table["tile.coord"] = {executeCoord, prepareCoord};
   table["tile.mask"] = {executeMask, prepareMask};
   table["tile.assert"] = {executeAssert};

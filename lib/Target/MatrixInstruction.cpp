@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "sectile/Target/MatrixInstruction.h"
+#include "sectile/Target/GroupInstruction.h"
 
 #include <algorithm>
 
@@ -158,6 +158,7 @@ const SupportRow kSupport[] = {
     {"mfma.32x32x16.", {"gfx942"}, {}},
     {"mfma.16x16x32.", {"gfx942"}, {}},
     {"wmma.", {"gfx1100"}, {}},
+    {"wgmma.", {"sm_90a"}, {}},
 };
 
 } // namespace
@@ -188,8 +189,10 @@ layout::DistributedLayout target::fragment(const MatrixInstruction &instruction,
 std::span<const MatrixInstruction> target::allMatrixInstructions() { return kAll; }
 
 const MatrixInstruction *target::findMatrixInstruction(std::string_view name) {
-  const auto *found = std::ranges::find(kAll, name, &MatrixInstruction::name);
-  return found == std::end(kAll) ? nullptr : found;
+  for (std::span<const MatrixInstruction> list : {allMatrixInstructions(), allGroupInstructions()})
+    if (auto found = std::ranges::find(list, name, &MatrixInstruction::name); found != list.end())
+      return &*found;
+  return nullptr;
 }
 
 Support target::getSupport(std::string_view target, const MatrixInstruction &instruction) {

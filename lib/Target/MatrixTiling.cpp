@@ -69,6 +69,8 @@ layout::OrReason<DistributedLayout> target::getSideLayout(const MatrixInstructio
                                                           Operand side,
                                                           const DistributedLayout &accumulator,
                                                           int64_t k) {
+  if (instruction.takesMemory)
+    return layout::Reason{std::string(instruction.name) + " reads its sides from shared memory"};
   auto grid = accumulator.dividedBy(fragment(instruction, Operand::Accumulator));
   if (!grid)
     return grid.reason();

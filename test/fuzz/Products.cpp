@@ -47,6 +47,19 @@ std::string sectile::test::textOf(const Product &p) {
     else
       text.replace(at, end + 4 - at, "");
   }
+  auto transpose = [&](const std::string &from, const std::string &to) {
+    for (size_t at; (at = text.find(from)) != std::string::npos;)
+      text.replace(at, from.size(), to);
+  };
+  if (p.isTransposedA) {
+    transpose("view<MxKx", "view<KxMx");
+    transpose("-> (i * TM + t0, s + t1)>", "-> (s + t1, i * TM + t0)>");
+  }
+  if (p.isTransposedB) {
+    transpose("%b: !tile.view<KxNx", "%b: !tile.view<NxKx");
+    transpose(": !tile.view<KxNx", ": !tile.view<NxKx");
+    transpose("-> (s + t0, j * TN + t1)>", "-> (j * TN + t1, s + t0)>");
+  }
   bool isFloat = p.sum[0] == 'f';
   return substitute(text, {{"GM", str((p.m + p.tileM - 1) / p.tileM)},
                            {"GN", str((p.n + p.tileN - 1) / p.tileN)},
@@ -55,6 +68,8 @@ std::string sectile::test::textOf(const Product &p) {
                            {"TKxTNx", str(p.tileK) + "x" + str(p.tileN) + "x"},
                            {"<MxKx", "<" + str(p.m) + "x" + str(p.k) + "x"},
                            {"<KxNx", "<" + str(p.k) + "x" + str(p.n) + "x"},
+                           {"<KxMx", "<" + str(p.k) + "x" + str(p.m) + "x"},
+                           {"<NxKx", "<" + str(p.n) + "x" + str(p.k) + "x"},
                            {"<MxNx", "<" + str(p.m) + "x" + str(p.n) + "x"},
                            {"constant TK ", "constant " + str(p.tileK) + " "},
                            {"constant M ", "constant " + str(p.m) + " "},
@@ -74,6 +89,11 @@ ProgramView sectile::test::viewOf(std::vector<int64_t> shape, std::string elemen
 }
 
 Reference sectile::test::interpret(const Product &p, uint64_t seed) {
-  return interpret(textOf(p), {viewOf({p.m, p.k}, p.element), viewOf({p.k, p.n}, p.element)},
+  std::vector<int64_t> a{p.m, p.k}, b{p.k, p.n};
+  if (p.isTransposedA)
+    std::swap(a[0], a[1]);
+  if (p.isTransposedB)
+    std::swap(b[0], b[1]);
+  return interpret(textOf(p), {viewOf(a, p.element), viewOf(b, p.element)},
                    {viewOf({p.m, p.n}, p.sum)}, seed);
 }

@@ -20,6 +20,8 @@ struct Product {
   std::string element, sum;
   int64_t warps = 0, stages = 0;
   bool isMasked = true;
+  /// Whether the sides lie as [k, m] and [n, k].
+  bool isTransposedA = false, isTransposedB = false;
 
   int64_t blocks() const { return (m + tileM - 1) / tileM * ((n + tileN - 1) / tileN); }
 };

@@ -81,6 +81,8 @@ Finding sectile::test::runThreads(Reference &reference, const std::string &targe
       auto cubin = assemble(*ptx, device, ptxas);
       if (!cubin)
         return {Finding::Refused, llvm::toString(cubin.takeError())};
+      if (!cubin->losses.empty())
+        return {Finding::Wrong, cubin->losses[0]};
       for (const KernelResources &kernel : cubin->kernels)
         if (kernel.spillStoreBytes + kernel.spillLoadBytes != 0)
           return {Finding::Wrong, "spills " + std::to_string(kernel.spillStoreBytes) +

@@ -50,6 +50,29 @@ static Value constantLike(OpBuilder &builder, Value like, int64_t value) {
                                   builder.getIntegerAttr(like.getType(), value));
 }
 
+/// Whether `op` is the last one of several of its kind.
+template <typename Kind>
+static bool isLastOf(Operation *op) {
+  SmallVector<Operation *> all;
+  op->getParentOfType<LLVM::LLVMFuncOp>().walk([&](Kind other) { all.push_back(other); });
+  return all.size() > 1 && all.back() == op;
+}
+
+/// Whether an op puts the constant bits of a descriptor to an address.
+static bool isDescriptor(Operation *op) {
+  APInt value;
+  return isa<LLVM::OrOp>(op) && matchPattern(op->getOperand(1), m_ConstantInt(&value)) &&
+         value.getBitWidth() == 64 && value.lshr(32) != 0;
+}
+
+static void alterConstant(Operation *op, llvm::function_ref<uint64_t(uint64_t)> change) {
+  APInt value;
+  (void)matchPattern(op->getOperand(1), m_ConstantInt(&value));
+  OpBuilder builder(op);
+  op->setOperand(1, constantLike(builder, op->getOperand(1),
+                                 static_cast<int64_t>(change(value.getZExtValue()))));
+}
+
 /// What can be changed about an op.
 static SmallVector<Mutation> mutationsOf(Operation *op) {
   SmallVector<Mutation> list;
@@ -65,10 +88,7 @@ static SmallVector<Mutation> mutationsOf(Operation *op) {
     add("commit removed", erase);
   } else if (isa<NVVM::CpAsyncWaitGroupOp>(op)) {
     // The wait behind a loop is for another run of it: nothing here reads or writes what it brings.
-    SmallVector<Operation *> waits;
-    op->getParentOfType<LLVM::LLVMFuncOp>().walk(
-        [&](NVVM::CpAsyncWaitGroupOp wait) { waits.push_back(wait); });
-    if (waits.size() > 1 && waits.back() == op)
+    if (isLastOf<NVVM::CpAsyncWaitGroupOp>(op))
       return list;
     add("wait removed", erase);
     add("wait for one group fewer", [](Operation *op) {
@@ -95,6 +115,41 @@ static SmallVector<Mutation> mutationsOf(Operation *op) {
             builder, op->getLoc(), LLVM::SubOp::create(builder, op->getLoc(), size, two), zero));
       });
     }
+  } else if (isa<NVVM::WgmmaFenceAlignedOp>(op)) {
+    add("fence removed", erase);
+  } else if (isa<NVVM::FenceProxyOp>(op)) {
+    // As of waits, that behind a loop is for another run of it. One behind the barrier is as good:
+    // it is the reader's then.
+    if (!isLastOf<NVVM::FenceProxyOp>(op))
+      add("fence of proxies removed", erase);
+  } else if (isa<NVVM::WgmmaGroupSyncAlignedOp>(op)) {
+    add("commit removed", erase);
+  } else if (isa<NVVM::WgmmaWaitGroupSyncOp>(op)) {
+    add("wait removed", erase);
+    add("wait for one group fewer", [](Operation *op) {
+      auto wait = cast<NVVM::WgmmaWaitGroupSyncOp>(op);
+      wait.setGroup(wait.getGroup() + 1);
+    });
+  } else if (isa<NVVM::WgmmaMmaAsyncOp>(op)) {
+    add("matrix transposed", [](Operation *op) {
+      auto product = cast<NVVM::WgmmaMmaAsyncOp>(op);
+      product.setLayoutB(product.getLayoutB() == NVVM::MMALayout::col ? NVVM::MMALayout::row
+                                                                      : NVVM::MMALayout::col);
+    });
+    add("matrix of another place", [](Operation *op) {
+      auto product = cast<NVVM::WgmmaMmaAsyncOp>(op);
+      OpBuilder builder(op);
+      Value descriptor = product.getDescriptorA();
+      product.getDescriptorAMutable().assign(LLVM::AddOp::create(
+          builder, op->getLoc(), descriptor, constantLike(builder, descriptor, 2)));
+    });
+  } else if (isDescriptor(op)) {
+    add("swizzle of a descriptor altered", [](Operation *op) {
+      alterConstant(op, [](uint64_t bits) { return bits ^ uint64_t(1) << 62; });
+    });
+    add("matrix with rows further apart", [](Operation *op) {
+      alterConstant(op, [](uint64_t bits) { return bits + (uint64_t(8) << 32); });
+    });
   } else if (isa<LLVM::XOrOp>(op)) {
     add("swizzle left out", [](Operation *op) {
       op->replaceAllUsesWith(ValueRange{op->getOperand(0)});
@@ -146,16 +201,22 @@ static bool survives(llvm::function_ref<bool()> isGood) {
 int main(int argc, char **argv) {
   llvm::cl::ParseCommandLineOptions(argc, argv, "kernels with a mistake, which must be found\n");
   const Product products[] = {
-      {40, 72, 88, 32, 64, 32, "f16", "f32", 4, 3}, {33, 66, 100, 32, 32, 32, "f16", "f32", 2, 2},
-      {24, 36, 40, 32, 32, 16, "f32", "f32", 2, 3}, {40, 40, 48, 32, 32, 16, "bf16", "f32", 2, 1},
+      {40, 72, 88, 32, 64, 32, "f16", "f32", 4, 3},
+      {33, 66, 100, 32, 32, 32, "f16", "f32", 2, 2},
+      {24, 36, 40, 32, 32, 16, "f32", "f32", 2, 3},
+      {40, 40, 48, 32, 32, 16, "bf16", "f32", 2, 1},
       {24, 20, 100, 32, 16, 32, "i8", "i32", 1, 3},
+      // By warp groups, which only one of the devices has.
+      {60, 72, 160, 64, 72, 32, "f16", "f32", 4, 3},
+      {64, 64, 128, 64, 64, 64, "bf16", "f32", 8, 2, false, true, true},
   };
   std::map<std::string, std::pair<int, int>> kinds;
   uint64_t number = 0, tried = 0, caught = 0;
   for (const Product &product : products) {
     Reference reference = interpret(product, 1);
     auto run = [&](uint32_t order, std::function<void(ModuleOp)> change) {
-      return runThreads(reference, "sm_80", product.warps, product.blocks(), order,
+      const char *target = product.tileM == 64 ? "sm_90a" : "sm_80";
+      return runThreads(reference, target, product.warps, product.blocks(), order,
                         {.stages = product.stages, .change = std::move(change)});
     };
     std::vector<Mutation> mutations;

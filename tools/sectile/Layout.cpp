@@ -10,7 +10,7 @@
 #include "Files.h"
 #include "sectile/Layout/Access.h"
 #include "sectile/Target/GpuTarget.h"
-#include "sectile/Target/MatrixInstruction.h"
+#include "sectile/Target/GroupInstruction.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -200,11 +200,18 @@ Result<DistributedLayout> readLayout(std::string_view text) {
         {":B", target::Operand::B},
         {":C", target::Operand::Accumulator}};
     for (auto [suffix, operand] : operands)
-      if (found && text.substr(colon) == suffix)
+      if (found && text.substr(colon) == suffix) {
+        if (operand == target::Operand::B && found->takesMemory)
+          return failure(kRefused, "%.*s reads B from shared memory; :A and :C are in registers",
+                         int(found->name.size()), found->name.data());
         return fragment(*found, operand);
+      }
     std::string names;
     for (const target::MatrixInstruction &known : target::allMatrixInstructions())
       names += "\n  " + std::string(known.name);
+    for (const target::MatrixInstruction &known : target::allGroupInstructions())
+      if (known.n == 256)
+        names += "\n  " + std::string(known.name) + ", and n from 8 on";
     return failure(kRefused,
                    "expected a layout, or :A, :B or :C behind one of these, but got '%.*s':%s",
                    int(text.size()), text.data(), names.c_str());

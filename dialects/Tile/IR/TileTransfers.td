@@ -177,6 +177,30 @@ def Tile_WaitCopiesOp : Tile_Op<"wait_copies", [MemoryEffects<[MemRead, MemWrite
   let assemblyFormat = "$pending attr-dict";
 }
 
+/// It changes nothing, but stands where products have ended.
+def Tile_WaitProductsOp : Tile_Op<"wait_products", [
+    SameOperandsAndResultType, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits for products that go on beside the program";
+  let description = [{
+    result = source. All products marked `tile.async` but the last `pending` ones have ended.
+
+    A product with `tile.async` may read its sides, where those stay in memory (`tile.in_memory`), and
+    write its result at any time until such a wait. Until then nothing may write that memory, and
+    only another product may take the result, as its accumulator. Executed at once it does what it
+    means.
+
+    ```mlir
+    func.func @wait(%t: tensor<64x8xf32>) -> tensor<64x8xf32> {
+      %r = tile.wait_products 0 of %t : tensor<64x8xf32>
+      return %r : tensor<64x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source, ConfinedAttr<I64Attr, [IntNonNegative]>:$pending);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$pending `of` $source attr-dict `:` type($source)";
+}
+
 def Tile_ScatterOp : Tile_TransferOp<"scatter", [
     SingleBlock, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "changes elements of a view, one after the other";

@@ -29,6 +29,16 @@ using namespace mlir;
 using namespace sectile;
 using namespace sectile::tile;
 
+int64_t tile::getSharedAlignment(AllocOp alloc) {
+  int64_t alignment = kSharedAlignment;
+  if (auto placement = alloc->getAttrOfType<StringAttr>(kPlacementAttr))
+    if (auto memory = layout::MemoryLayout::parse(placement.getValue()))
+      for (const layout::Swizzle &swizzle : memory->swizzles())
+        alignment = std::max(alignment, swizzle.period());
+  // Beyond this, no instruction knows of it.
+  return std::min<int64_t>(alignment, 1024);
+}
+
 std::optional<int64_t> tile::getSharedBytes(AllocOp alloc) {
   ViewType type = alloc.getType();
   if (type.getNumDynamicDims() != 0)
@@ -131,8 +141,8 @@ struct AllocateSharedPass : tile::impl::TileAllocateSharedPassBase<AllocateShare
         for (const Need &other : ArrayRef(needs).take_front(i))
           if (other.first <= need.last && need.first <= other.last &&
               other.offset < need.offset + need.bytes && need.offset < other.offset + other.bytes) {
-            need.offset =
-                static_cast<int64_t>(llvm::alignTo(other.offset + other.bytes, kSharedAlignment));
+            need.offset = static_cast<int64_t>(
+                llvm::alignTo(other.offset + other.bytes, getSharedAlignment(need.alloc)));
             isFree = false;
           }
       }

@@ -22,6 +22,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ChooseLayouts.h"
+#include "GroupProducts.h"
 #include "Passes.h"
 
 #include "sectile/Layout/Access.h"
@@ -103,6 +104,7 @@ private:
   }
   Value convertTo(OpBuilder &builder, Location loc, Value value, const DistributedLayout &layout);
   const target::MatrixInstruction *chooseInstruction(DotOp dot);
+  DistributedLayout chooseAccumulator(DotOp dot);
   bool wastesSectors(const DistributedLayout &layout, const DistributedLayout &natural,
                      const BlockedForm &form, int64_t elementBytes, layout::AccessKind kind);
   void placeConversions(Operation *op);
@@ -271,6 +273,21 @@ const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
   auto find = [&](StringRef a, StringRef b) {
     return target::chooseMatrixInstruction(target.name, {a, b, accumulator}, m, n, k, isFast);
   };
+  auto choose = [&](const target::MatrixInstruction &instruction) {
+    remark::passed(dot.getLoc(), remarkOptions("instruction"))
+        << remark::add("is computed by ")
+        << remark::metric("instruction", std::string(instruction.name));
+    dot->setAttr(kInstructionAttr, StringAttr::get(dot.getContext(), StringRef(instruction.name)));
+    return &instruction;
+  };
+  if (isKnown && !a.empty() && !b.empty()) {
+    auto tiling = chooseGroupTiling(dot, target, {a, b, accumulator}, threads.warps);
+    if (tiling)
+      return choose(*tiling->instruction);
+    if (!tiling.reason().text.empty())
+      remark::missed(dot.getLoc(), remarkOptions("group"))
+          << remark::add("is not computed by warp groups: {0}", tiling.reason().text);
+  }
   const target::MatrixInstruction *found =
       isKnown && !a.empty() && !b.empty() ? find(a, b) : nullptr;
   // Narrow floats are f32 in registers: what multiplies those multiplies them, exactly.
@@ -288,23 +305,26 @@ const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
                                           llvm::alignTo(k, found->k));
   if (executed > kMostWaste * m * n * k)
     return missed("the tile fills too little of a matrix instruction");
-  remark::passed(dot.getLoc(), remarkOptions("instruction"))
-      << remark::add("is computed by ") << remark::metric("instruction", std::string(found->name));
-  dot->setAttr(kInstructionAttr, StringAttr::get(dot.getContext(), StringRef(found->name)));
-  return found;
+  return choose(*found);
+}
+
+DistributedLayout LayoutAssigner::chooseAccumulator(DotOp dot) {
+  ArrayRef<int64_t> shape = shapeOf(dot.getAcc());
+  const target::MatrixInstruction *instruction = chooseInstruction(dot);
+  if (!instruction)
+    return makeProduct(shape[0], shape[1], threads);
+  if (!instruction->takesMemory)
+    return target::makeAccumulator(*instruction, shape[0], shape[1], threads.warps);
+  target::ProductTypes types{instruction->a, instruction->b, instruction->accumulator};
+  return target::makeGroupAccumulator(*chooseGroupTiling(dot, target, types, threads.warps),
+                                      shape[0], shape[1], threads.warps);
 }
 
 void LayoutAssigner::collectAnchors() {
   kernel.walk([&](Operation *op) {
     llvm::TypeSwitch<Operation *>(op)
         .Case([&](DotOp dot) {
-          ArrayRef<int64_t> shape = shapeOf(dot.getAcc());
-          const target::MatrixInstruction *instruction = chooseInstruction(dot);
-          anchor(dot.getResult(), true, bytesOf(dot.getResult()),
-                 instruction
-                     ? target::makeAccumulator(*instruction, shape[0], shape[1], threads.warps)
-                     : makeProduct(shape[0], shape[1], threads),
-                 op);
+          anchor(dot.getResult(), true, bytesOf(dot.getResult()), chooseAccumulator(dot), op);
         })
         .Case([&](LoadOp load) {
           if (!isTile(load.getResult()))
@@ -504,6 +524,12 @@ void LayoutAssigner::placeConversions(Operation *op) {
           return;
         const auto &instruction = *target::findMatrixInstruction(name.getValue());
         DistributedLayout accumulator = LayoutAttr::of(dot.getType()).getLayout();
+        if (instruction.takesMemory) {
+          // Its sides stay where their loads have them, for tile-stage-operands.
+          if (!accumulator.dividedBy(fragment(instruction, target::Operand::Accumulator)))
+            useRegisters(dot, target);
+          return;
+        }
         int64_t k = shapeOf(dot.getLhs())[1];
         auto a = target::getSideLayout(instruction, target::Operand::A, accumulator, k);
         auto b = target::getSideLayout(instruction, target::Operand::B, accumulator, k);
@@ -551,6 +577,7 @@ void LayoutAssigner::placeConversions(Operation *op) {
 }
 
 LogicalResult LayoutAssigner::run() {
+  foldTransposes(kernel, target);
   repeatGenerators();
   collectClasses();
   if (failed(chooseWarps()))

@@ -63,6 +63,8 @@ DistributedLayout tile::makeBlocked(ArrayRef<int64_t> shape, const BlockedForm &
                       even * digits.covered[dim] >= form.run;
       int64_t taken = std::min<int64_t>(
           count, isEnough ? even : static_cast<int64_t>(llvm::PowerOf2Ceil(units)));
+      if (axis == Axis::Lane && dim == form.order[0] && form.mostLanes != 0)
+        taken = std::min(taken, form.mostLanes);
       digits.add(axis, taken, dim);
       count /= taken;
     }

@@ -24,6 +24,8 @@ struct BlockedForm {
   llvm::SmallVector<unsigned> order;
   /// Neighbours along it that one lane holds.
   int64_t vector = 1;
+  /// Lanes side by side along it at most; 0: any number.
+  int64_t mostLanes = 0;
   /// Elements that lanes should at least cover side by side, where the tile is as long.
   int64_t run = 1;
 };

@@ -39,9 +39,15 @@ inline constexpr llvm::StringLiteral kOffsetAttr = "tile.offset";
 inline constexpr int64_t kSharedAlignment = 128;
 /// Bytes of shared memory that an alloc takes, where they are known.
 std::optional<int64_t> getSharedBytes(AllocOp alloc);
-/// Attribute of a store of what a load read, which may go on beside the program
-/// (tile.commit_copies).
+/// Bytes that an alloc with a placement begins at a multiple of: the period of its swizzles, which
+/// descriptors of matrices take for that of addresses.
+int64_t getSharedAlignment(AllocOp alloc);
+/// Attribute of a store of what a load read, and of a product: it may go on beside the program
+/// (tile.commit_copies, tile.wait_products).
 inline constexpr llvm::StringLiteral kAsyncAttr = "tile.async";
+/// Attribute of a load from memory with a placement: its tile stays there, for a product that reads
+/// memory.
+inline constexpr llvm::StringLiteral kInMemoryAttr = "tile.in_memory";
 
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION

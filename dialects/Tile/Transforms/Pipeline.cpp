@@ -20,8 +20,13 @@
 // its group. The
 // barrier behind a wait, which tile-to-simt places, also ends the reads of i - 1.
 //
+// Products that read memory themselves go on beside the program as well: those of
+// i are waited for in iteration i + 1, behind which their buffer is free. So
+// copies are then made for i + stages - 2, two iterations behind the reads.
+//
 //===----------------------------------------------------------------------===//
 
+#include "GroupProducts.h"
 #include "Passes.h"
 
 #include "sectile/Layout/MemoryLayout.h"
@@ -85,6 +90,9 @@ private:
   void emitCopies(OpBuilder &builder, const Group &group, Value counter, Value stage);
   Value copyOperand(OpBuilder &builder, Value value, IRMapping &mapping);
   void redirectReads(int64_t stages);
+  bool findProducts();
+  bool allowsTwoBlocks();
+  void deferProducts();
   Value makeStage(OpBuilder &builder, Value counter, int64_t stages);
   remark::RemarkOpts remarkOptions(StringRef name) {
     return remark::RemarkOpts::name(name).category("tile-pipeline");
@@ -95,6 +103,8 @@ private:
   scf::ForOp loop;
   int64_t step = 0;
   SmallVector<Group> groups;
+  /// Products that read the copies where they are, each the loop's accumulator of a number.
+  SmallVector<std::pair<DotOp, unsigned>> products;
 };
 } // namespace
 
@@ -163,6 +173,16 @@ int64_t LoopPipeliner::predictCycles() {
   return std::max<int64_t>(cycles, 1);
 }
 
+/// Whether registers for the sums of two blocks fit a core, beside what threads compute with.
+bool LoopPipeliner::allowsTwoBlocks() {
+  constexpr int64_t kOtherRegisters = 40;
+  auto warps = kernel->getAttrOfType<IntegerAttr>(kWarpsAttr);
+  int64_t threads = target.threadsPerWarp * (warps ? warps.getInt() : 1), sums = 0;
+  for (auto [dot, number] : products)
+    sums += ShapedType::getNumElements(cast<RankedTensorType>(dot.getType()).getShape());
+  return 2 * (sums + threads * kOtherRegisters) <= target.registersPerCore;
+}
+
 /// The schedule's choice, or as many as hide a copy's latency behind products, fit half of a core's
 /// shared memory and have iterations.
 FailureOr<int64_t> LoopPipeliner::chooseStages() {
@@ -181,9 +201,13 @@ FailureOr<int64_t> LoopPipeliner::chooseStages() {
   for (auto alloc : kernel.getBody().getOps<AllocOp>())
     all += getSharedBytes(alloc).value_or(0); // tile-to-simt says which sizes are not known
   int64_t cycles = predictCycles();
-  int64_t stages =
-      std::clamp<int64_t>(1 + llvm::divideCeil(kLatencyCycles, cycles), 2, kMostStages);
-  int64_t room = target.sharedBytesPerBlock / 2 - (all - own);
+  // Products that go on beside the program keep one buffer more.
+  int64_t stages = std::clamp<int64_t>(1 + llvm::divideCeil(kLatencyCycles, cycles),
+                                       products.empty() ? 2 : 3, kMostStages);
+  // Sums may leave registers for one block only; an exchange of its tiles still needs room.
+  int64_t room =
+      (allowsTwoBlocks() ? target.sharedBytesPerBlock / 2 : target.sharedBytesPerBlock * 3 / 4) -
+      (all - own);
   int64_t fitting = std::max<int64_t>(room / own, 1);
   APInt lower, upper;
   if (matchPattern(loop.getLowerBound(), m_ConstantInt(&lower)) &&
@@ -308,18 +332,62 @@ void LoopPipeliner::redirectReads(int64_t stages) {
       }
 }
 
+/// Whether all products that read memory only add to what the loop carries, so that nobody else
+/// looks at their sums on the way.
+bool LoopPipeliner::findProducts() {
+  bool areSums = true;
+  loop->walk([&](DotOp dot) {
+    if (!isGroupProduct(dot))
+      return;
+    auto sum = dyn_cast<BlockArgument>(dot.getAcc());
+    auto *yield = loop.getBody()->getTerminator();
+    if (!sum || sum.getOwner() != loop.getBody() || sum.getArgNumber() == 0 || !sum.hasOneUse() ||
+        !dot->hasOneUse() || dot->getBlock() != loop.getBody() ||
+        yield->getOperand(sum.getArgNumber() - 1) != dot.getResult()) {
+      areSums = false;
+      return;
+    }
+    products.push_back({dot, sum.getArgNumber() - 1});
+  });
+  return areSums && !products.empty();
+}
+
+/// Products end in the next iteration, and all of them behind the loop.
+void LoopPipeliner::deferProducts() {
+  Operation *yield = loop.getBody()->getTerminator();
+  OpBuilder before(loop), end(yield), after(loop->getContext());
+  after.setInsertionPointAfter(loop);
+  for (auto [dot, number] : products) {
+    dot->setAttr(kAsyncAttr, end.getUnitAttr());
+    // What sums begin with is in their registers before the first product is fenced.
+    OpOperand &first = loop.getInitArgsMutable()[number];
+    first.set(WaitProductsOp::create(before, dot.getLoc(), first.get(), 0));
+    auto wait = WaitProductsOp::create(end, dot.getLoc(), dot.getResult(), products.size());
+    yield->setOperand(number, wait.getResult());
+    auto all = WaitProductsOp::create(after, dot.getLoc(), loop.getResult(number), 0);
+    loop.getResult(number).replaceAllUsesExcept(all.getResult(), all);
+  }
+  remark::passed(loop.getLoc(), remarkOptions("products"))
+      << remark::add("products of an iteration end in the next one");
+}
+
 LogicalResult LoopPipeliner::run() {
+  if (!findProducts())
+    products.clear();
   FailureOr<int64_t> chosen = chooseStages();
   if (failed(chosen))
     return failure();
   int64_t stages = *chosen;
   if (stages < 2)
     return success();
+  // What products under way read is not to be overwritten: one buffer fewer is copied ahead.
+  bool isDeferred = stages > 2 && !products.empty();
+  int64_t ahead = isDeferred ? stages - 2 : stages - 1;
   growBuffers(stages);
   redirectReads(stages);
   Location loc = loop.getLoc();
   OpBuilder before(loop);
-  for (int64_t i = 0; i + 1 < stages; ++i) {
+  for (int64_t i = 0; i < ahead; ++i) {
     Value counter = affine::AffineApplyOp::create(
         before, loc,
         AffineMap::get(0, 1,
@@ -338,12 +406,11 @@ LogicalResult LoopPipeliner::run() {
     // Behind the wait, so that a barrier stands between what the buffer was read for and the copy.
     OpBuilder builder(group.wait->getContext());
     builder.setInsertionPointAfter(group.wait);
-    group.wait.setPending((stages - 1) * numGroups - 1);
+    group.wait.setPending(ahead * numGroups - 1);
     Value counter = affine::AffineApplyOp::create(
         builder, loc,
-        AffineMap::get(0, 1,
-                       builder.getAffineSymbolExpr(0) +
-                           builder.getAffineConstantExpr((stages - 1) * step)),
+        AffineMap::get(
+            0, 1, builder.getAffineSymbolExpr(0) + builder.getAffineConstantExpr(ahead * step)),
         ValueRange{loop.getInductionVar()});
     emitCopies(builder, group, counter, makeStage(builder, counter, stages));
     group.commit.erase();
@@ -352,6 +419,8 @@ LogicalResult LoopPipeliner::run() {
       copy.load.erase();
     }
   }
+  if (isDeferred)
+    deferProducts();
   return success();
 }
 

@@ -15,11 +15,14 @@
 //                                     %d = tile.dot %x, ..
 //
 // The product is cut along k into steps of one matrix instruction, or of 16 bytes
-// for multiply-adds, so that few registers hold operands.
+// for multiply-adds, so that few registers hold operands. Instructions of warp
+// groups read memory themselves: their product stays whole, and its tiles where
+// they are, placed as descriptors can say it.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ChooseLayouts.h"
+#include "GroupProducts.h"
 #include "Passes.h"
 
 #include "sectile/Layout/Access.h"
@@ -66,8 +69,11 @@ private:
     unsigned operand;
     DistributedLayout writer, reader;
     Value memory;
+    /// Where an instruction that reads memory wants it.
+    std::optional<MemoryLayout> placement;
   };
   void stage(DotOp dot);
+  SmallVector<Side, 2> getSides(DotOp dot, const target::MatrixInstruction *by, int64_t step);
   std::optional<Side> getSide(DotOp dot, unsigned operand, const target::MatrixInstruction *by,
                               int64_t step);
   std::optional<DistributedLayout> getReader(DotOp dot, unsigned operand,
@@ -90,11 +96,11 @@ static Value getRoot(Value view) {
   return view;
 }
 
-/// Whether something in `loop` writes what `view` may share memory with.
-static bool isWrittenIn(Operation *loop, Value view) {
+/// Whether `op`, or something in it, writes what `view` may share memory with.
+static bool isWrittenIn(Operation *outer, Value view) {
   Value root = getRoot(view);
   Type element = cast<ViewType>(root.getType()).getElementType();
-  auto result = loop->walk([&](Operation *op) {
+  auto result = outer->walk([&](Operation *op) {
     if (isa<LoadOp, CommitCopiesOp, WaitCopiesOp, PrefetchOp>(op) || isMemoryEffectFree(op) ||
         op->hasTrait<OpTrait::HasRecursiveMemoryEffects>())
       return WalkResult::advance();
@@ -156,8 +162,9 @@ std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned op
   auto load = value.getDefiningOp<LoadOp>();
   if (!load)
     return missed("it is computed, not loaded");
+  // Out of loops, registers are the shorter way for what is multiplied from there.
   auto loop = dyn_cast<scf::ForOp>(dot->getParentOp());
-  if (!loop || load->getBlock() != dot->getBlock())
+  if ((!loop && !(by && by->takesMemory)) || load->getBlock() != dot->getBlock())
     return missed("it is not loaded by a loop for the product in it");
   ViewType type = load.getView().getType();
   Type element = type.getElementType();
@@ -169,17 +176,43 @@ std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned op
     return missed("its elements are converted on the way");
   if (load.getFillAttr() && load.getFillAttr() != Builder(dot.getContext()).getZeroAttr(element))
     return missed("what is masked is not zero");
-  if (isWrittenIn(loop, load.getView()))
+  if (loop && isWrittenIn(loop, load.getView()))
     return missed("the loop writes what it may read");
+  if (!loop)
+    for (Operation *next = load->getNextNode(); next != dot; next = next->getNextNode())
+      if (isWrittenIn(next, load.getView()))
+        return missed("what it may read is written before the product");
   int64_t bytes = countCopyBytes(load);
   if (bytes < 4)
     return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
+  BlockedForm form =
+      getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
+  DistributedLayout writer = makeBlocked(load.getTileShape(), form, threads);
+  if (by && by->takesMemory) {
+    // As it lies in the argument: what is contiguous there is here.
+    SmallVector<int64_t> shape(load.getTileShape());
+    bool isKMajor = form.order[0] == (operand == 0 ? 1 : 0);
+    auto memory = target::placeSide(*by, operand == 0 ? target::Operand::A : target::Operand::B,
+                                    {shape.begin(), shape.end()}, isKMajor);
+    if (!memory)
+      return missed(memory.reason().text);
+    // Lanes that store together fill rows below each other where a row has fewer bytes than banks.
+    int64_t rowElements = 1;
+    for (const layout::Digit &digit : memory->map().digits())
+      if (digit.from.axis == form.order[0] && digit.from.stride == 1)
+        rowElements = digit.extent;
+    form.mostLanes = std::max<int64_t>(rowElements / form.vector, 1);
+    writer = makeBlocked(load.getTileShape(), form, threads);
+    return Side{load, operand, writer, writer, {}, *memory};
+  }
+  // It is placed in rows of the tile: what lies along the other dimension moves by itself.
+  if (form.order[0] == 0 && type.getElementBytes() < 4)
+    return missed("only " + Twine(type.getElementBytes()) +
+                  " bytes are neighbours in a row of its tile, and 4 are the least");
   std::optional<DistributedLayout> reader = getReader(dot, operand, by, step);
   if (!reader)
     return missed("no layout holds a step along k");
-  BlockedForm form =
-      getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
-  return Side{load, operand, makeBlocked(load.getTileShape(), form, threads), *reader, {}};
+  return Side{load, operand, writer, *reader, {}, {}};
 }
 
 /// The placement of fewest counted turns for copies to it and reads from it: rows as they are or
@@ -232,18 +265,35 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
   return best ? *best : *MemoryLayout::rowMajor({shape.begin(), shape.end()}, bits);
 }
 
-void OperandStager::stage(DotOp dot) {
-  const target::MatrixInstruction *by = nullptr;
-  if (auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr))
-    by = target::findMatrixInstruction(name.getValue());
-  int64_t k = cast<RankedTensorType>(dot.getLhs().getType()).getDimSize(1);
-  int64_t step = by ? by->k : kFactorStep;
-  if (k % step != 0)
-    step = k;
-  SmallVector<Side> sides;
+SmallVector<OperandStager::Side, 2>
+OperandStager::getSides(DotOp dot, const target::MatrixInstruction *by, int64_t step) {
+  SmallVector<Side, 2> sides;
   for (unsigned operand : {0, 1})
     if (std::optional<Side> side = getSide(dot, operand, by, step))
       sides.push_back(std::move(*side));
+  return sides;
+}
+
+void OperandStager::stage(DotOp dot) {
+  const target::MatrixInstruction *by = getInstruction(dot);
+  int64_t k = cast<RankedTensorType>(dot.getLhs().getType()).getDimSize(1);
+  SmallVector<Side, 2> sides;
+  if (by && by->takesMemory) {
+    sides = getSides(dot, by, k);
+    if (sides.size() != 2) {
+      by = useRegisters(dot, target);
+      remark::missed(dot.getLoc(), remarkOptions("instruction"))
+          << remark::add("is computed by {0} instead, from registers",
+                         by ? StringRef(by->name) : StringRef("multiply-adds"));
+      sides.clear();
+    }
+  }
+  bool isInMemory = by && by->takesMemory;
+  int64_t step = isInMemory ? k : by ? by->k : kFactorStep;
+  if (k % step != 0)
+    step = k;
+  if (!isInMemory)
+    sides = getSides(dot, by, step);
   // One side alone would wait for the other one's registers; both go the way of registers then.
   if (sides.size() != 2)
     return;
@@ -252,7 +302,8 @@ void OperandStager::stage(DotOp dot) {
   for (Side &side : sides) {
     ViewType from = side.load.getView().getType();
     SmallVector<int64_t> shape(side.load.getTileShape());
-    MemoryLayout memory = place(side, shape, from.getElementBytes() * 8);
+    MemoryLayout memory =
+        side.placement ? *side.placement : place(side, shape, from.getElementBytes() * 8);
     OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
     auto alloc = AllocOp::create(entry, side.load.getLoc(),
                                  ViewType::get(from.getContext(), shape, from.getElementType(), {}),
@@ -288,10 +339,13 @@ void OperandStager::stage(DotOp dot) {
       shape[kDim] = step;
       auto type = RankedTensorType::get(shape, side.load.getView().getType().getElementType(),
                                         LayoutAttr::get(builder.getContext(), side.reader));
-      operands[side.operand] =
+      auto read =
           LoadOp::create(builder, loc, type, side.memory, ValueRange(), ValueRange(), ValueRange(),
                          AffineMapAttr::get(AffineMap::get(2, 0, exprs, builder.getContext())),
                          IntegerSetAttr(), TypedAttr());
+      if (isInMemory)
+        read->setAttr(kInMemoryAttr, builder.getUnitAttr());
+      operands[side.operand] = read;
     }
     auto part = cast<DotOp>(builder.clone(*dot));
     part.getLhsMutable().assign(operands[0]);

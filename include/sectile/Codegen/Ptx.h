@@ -29,6 +29,9 @@ llvm::FailureOr<std::string> emitPtx(mlir::ModuleOp module, const target::GpuTar
 struct Cubin {
   std::string bytes;
   std::vector<KernelResources> kernels;
+  /// What ptxas says makes products of warp groups wait for each other, or that it had to put waits
+  /// and fences between them: a line each.
+  std::vector<std::string> losses;
 };
 
 /// The path of ptxas: the environment's SECTILE_PTXAS, then $CUDA_HOME/bin, then PATH. Empty if

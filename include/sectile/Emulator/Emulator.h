@@ -33,6 +33,9 @@ enum class FindingKind : uint8_t {
   Misaligned,       ///< an address that its access' alignment does not divide
   DivergentBarrier, ///< lanes of a warp that do not execute one and the same barrier
   InvalidMask,      ///< a lane that is not in its own mask, or reads a lane outside of it
+  Unfenced,         ///< a matrix product that no fence orders with what it reads or overwrites
+  Descriptor,       ///< a descriptor of a matrix that makes no sense, or differs between warps
+  DivergentGroup,   ///< warps of a group that do not execute the same products
   Deadlock,         ///< every remaining lane waits
 };
 
@@ -67,7 +70,8 @@ struct Counts {
 /// been there.
 struct MemoryCount {
   std::string kernel, location;
-  /// "load", "store", "atomic", "ldmatrix", "cp.async"; the latter has a row for each of its sides.
+  /// "load", "store", "atomic", "ldmatrix", "wgmma", "cp.async"; the latter has a row for each of
+  /// its sides.
   std::string op;
   bool isShared = false;
   /// That a lane accesses at most.

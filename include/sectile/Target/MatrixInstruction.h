@@ -39,6 +39,11 @@ struct MatrixInstruction {
   std::string_view source;
   /// The op of MLIR's ROCDL dialect, without that name; empty where shape and types say it all.
   std::string_view intrinsic = {};
+  /// Warps that execute it together; fragments are those of all of them.
+  int64_t warps = 1;
+  /// Whether it reads both sides from shared memory (GroupInstruction.h): B has no fragment then,
+  /// and A's is for the form that takes it from registers.
+  bool takesMemory = false;
 };
 
 /// Bits of an element of A or B.
@@ -46,10 +51,10 @@ int64_t getElementBits(const MatrixInstruction &instruction);
 
 enum class Operand : uint8_t { A, B, Accumulator };
 
-/// The layout of an operand: of [m, k], [k, n] or [m, n].
+/// The layout of an operand: of [m, k], [k, n] or [m, n]. It must have one.
 layout::DistributedLayout fragment(const MatrixInstruction &instruction, Operand operand);
 
-/// All instructions that any target has.
+/// All instructions on registers of a warp that any target has.
 std::span<const MatrixInstruction> allMatrixInstructions();
 /// The one of that name, or null.
 const MatrixInstruction *findMatrixInstruction(std::string_view name);

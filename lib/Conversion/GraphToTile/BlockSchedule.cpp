@@ -220,18 +220,31 @@ private:
     int64_t sumBytes = std::max<int64_t>(
         getElementTypeOrSelf(product->op->getResult(0).getType()).getIntOrFloatBitWidth() / 8, 4);
     int64_t mostElements = (analysis.resident.empty() ? 8 : 4) * file.blockElements * 4 / sumBytes;
+    // What warp groups multiply takes no registers but sums: a tile may have four times as many.
+    bool hasGroups =
+        analysis.resident.empty() && mostRows >= file.groupRows &&
+        file.hasGroupsFor(file.groupRows, static_cast<int64_t>(problem.elementBytes)) &&
+        problem.rows >= static_cast<double>(file.groupRows);
+    SmallVector<int64_t> widths;
+    if (hasGroups)
+      widths = {file.groupColumns, file.groupColumns * 3 / 4};
+    for (int64_t columns = kMostTileColumns; columns >= kLeastTile; columns /= 2)
+      widths.push_back(columns);
+    constexpr int64_t kGroupSums = 4;
     int64_t bestRows = 1, bestColumns = 1;
     double best = INFINITY;
     auto least = static_cast<int64_t>(
         std::min<double>({kLeastTile, problem.rows, static_cast<double>(mostRows)}));
-    for (int64_t columns = kMostTileColumns; columns >= kLeastTile; columns /= 2)
+    for (int64_t columns : widths)
       for (int64_t rows = kMostTileRows; rows >= least; rows /= 2) {
+        bool isOfGroups = hasGroups && rows % file.groupRows == 0;
         bool isLess = static_cast<double>(rows) < 2 * problem.rows && rows <= mostRows;
         bool isNarrower =
             static_cast<double>(columns) < 2 * problem.columns || columns == kLeastTile;
         // Sums of products are formed in parts, with as many registers again; and a tile on its way
         // to another layout shares a block's memory with what the block keeps there.
-        if (!isLess || !isNarrower || rows * columns > mostElements)
+        if (!isLess || !isNarrower || (columns > kMostTileColumns && !isOfGroups) ||
+            rows * columns > mostElements * (isOfGroups ? kGroupSums : 1))
           continue;
         if ((isSwept || !analysis.resident.empty()) && columns < std::min(all, kMostTileColumns))
           continue;
@@ -246,7 +259,8 @@ private:
     int64_t left = bestRows;
     for (unsigned dim : llvm::reverse(rowDims)) {
       if (left > 1)
-        sizes[dim].reg = rowsOf(dim, left, /*unit=*/8);
+        sizes[dim].reg =
+            rowsOf(dim, left, hasGroups && left % file.groupRows == 0 ? file.groupRows : 8);
       left = sizes[dim].reg < extent(dim) ? 1 : left / sizes[dim].reg;
     }
   }

@@ -16,6 +16,7 @@
 #include "sectile/Conversion/ChooseSchedule.h"
 #include "sectile/Report/Remarks.h"
 #include "sectile/Target/GpuTarget.h"
+#include "sectile/Target/GroupInstruction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -267,6 +268,12 @@ struct GraphToTilePass : sectile::impl::GraphToTilePassBase<GraphToTilePass> {
               .registers = gpu->registersPerThread,
               .blockElements = kThreads * kElementsPerThread,
               .dotBytes = std::max(kDotBytes, gpu->access.sectorBytes)};
+      if (auto shape = target::getGroupShape(gpu->name)) {
+        file.groupRows = shape->rows;
+        file.groupColumns = shape->columns;
+        file.groupBytes = shape->depthBytes;
+        file.groupDotBytes = shape->rowBytes;
+      }
     }
     Writer writer(builder, file, *model, level, strict, gpu);
     for (auto kernel : module.getOps<graph::KernelOp>())

@@ -181,7 +181,24 @@ void Materializer::ReductionEmitter::chooseDepth() {
   int64_t bytes = 1;
   for (OpOperand *input : op.getDpsInputOperands())
     bytes = std::max(bytes, getBytes(input->get()));
-  chunk = chooseStep(getSize(*chunkLoop), materializer.file.dotBytes / bytes);
+  const RegisterFile &file = materializer.file;
+  if (file.hasGroupsFor(numRows, bytes)) {
+    // Whole instructions, even where the last step is then masked.
+    AffineExpr size = getSize(*chunkLoop);
+    int64_t unit = file.groupBytes / bytes, most = file.groupDotBytes / bytes;
+    auto constant = dyn_cast<AffineConstantExpr>(size);
+    chunk = most;
+    if (constant && constant.getValue() < most)
+      chunk = static_cast<int64_t>(
+          llvm::alignTo(std::max<int64_t>(constant.getValue(), 1), uint64_t(unit)));
+    for (int64_t step = most; constant && step * 2 > most; step -= unit)
+      if (constant.getValue() % step == 0) {
+        chunk = step;
+        break;
+      }
+    return;
+  }
+  chunk = chooseStep(getSize(*chunkLoop), file.dotBytes / bytes);
 }
 
 /// Along the loop that indexes the last dimension of every input it occurs in.

@@ -23,11 +23,18 @@ struct RegisterFile {
   /// bytes along the reduced dimension that one step of a product takes of each operand. 0: a tile
   /// is a core's.
   int64_t blockElements = 0, dotBytes = 0;
+  /// Of products of 16-bit elements that warp groups compute from shared memory: rows of one,
+  /// columns at most, bytes along the reduced dimension of one and of a step. 0: there are none.
+  int64_t groupRows = 0, groupColumns = 0, groupBytes = 0, groupDotBytes = 0;
 
   /// Whether threads hold a tile together. Then what full tiles leave is computed by masked ones
   /// (threads that have nothing to do cost nothing, code does), and operands that lie apart are
   /// brought together by the layouts of their tiles and not by copies.
   bool isShared() const { return blockElements != 0; }
+  /// Whether warp groups compute products with so many rows and such elements.
+  bool hasGroupsFor(int64_t rows, int64_t elementBytes) const {
+    return groupRows != 0 && rows % groupRows == 0 && elementBytes == 2;
+  }
   /// Vectors side by side that share each broadcast of a row's element: as many as leave
   /// registers for six or more rows.
   int64_t getMostVectors() const {

@@ -58,7 +58,8 @@ LogicalResult ThreadEmitter::emitDot(DotOp op) {
     if (!instruction)
       return op.emitOpError("expects '")
              << tile::kInstructionAttr << "' to name a matrix instruction, but got " << name;
-    return emitMatrixDot(op, *instruction);
+    return instruction->takesMemory ? emitGroupDot(op, *instruction)
+                                    : emitMatrixDot(op, *instruction);
   }
   DistributedLayout layout = layoutOf(op.getResult());
   const Registers accumulator = convert(getTile(op.getAcc()), layout);

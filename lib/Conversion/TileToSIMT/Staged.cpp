@@ -69,6 +69,8 @@ LogicalResult ThreadEmitter::placeAlloc(AllocOp op, StringRef placement) {
   return success();
 }
 
+template FailureOr<SharedTile> ThreadEmitter::getStaged(LoadOp op);
+
 template <typename TransferOp>
 FailureOr<SharedTile> ThreadEmitter::getStaged(TransferOp op) {
   Value root = op.getView();
@@ -100,6 +102,8 @@ LogicalResult ThreadEmitter::emitStagedLoad(LoadOp op) {
     return failure();
   if (op.getWhere() || !isa<RankedTensorType>(op.getType()))
     return refuse(op) << "expects tiles of memory with a placement, without a mask";
+  if (staysInMemory(op))
+    return success();
   DistributedLayout layout = layoutOf(op.getResult());
   auto registers = llvm::to_vector(llvm::seq<int64_t>(0, layout.extent(Axis::Register)));
   setTile(op.getResult(), readShared(*tile, layout, registers));
@@ -109,6 +113,11 @@ LogicalResult ThreadEmitter::emitStagedLoad(LoadOp op) {
 LogicalResult ThreadEmitter::emitWaitCopies(WaitCopiesOp op) {
   if (target.hasAsyncCopies)
     NVVM::CpAsyncWaitGroupOp::create(builder, loc, static_cast<uint32_t>(op.getPending()));
+  // Products read through another proxy than threads write by, cp.async among them.
+  if (hasGroupProducts)
+    NVVM::FenceProxyOp::create(
+        builder, loc, NVVM::ProxyKindAttr::get(builder.getContext(), NVVM::ProxyKind::async_shared),
+        NVVM::SharedSpaceAttr::get(builder.getContext(), NVVM::SharedSpace::shared_cta));
   // What was copied is what this thread wrote, here.
   SmallVector<MemoryAccess> writes;
   for (const auto &[root, memory] : placements)

@@ -131,6 +131,12 @@ LogicalResult ThreadEmitter::emitIds() {
 LogicalResult ThreadEmitter::emit(OpBuilder &outer) {
   if (failed(checkTypes()))
     return failure();
+  hasGroupProducts =
+      kernel
+          .walk([](LoadOp load) {
+            return load->hasAttr(kInMemoryAttr) ? WalkResult::interrupt() : WalkResult::advance();
+          })
+          .wasInterrupted();
   MLIRContext *context = kernel.getContext();
   Type i64 = outer.getI64Type();
   auto global = LLVM::LLVMPointerType::get(context, /*addressSpace=*/1);
@@ -200,6 +206,9 @@ LogicalResult ThreadEmitter::emit(OpBuilder &outer) {
         func->getParentOp(), memory.getDefiningOp<LLVM::AddressOfOp>().getGlobalNameAttr());
     global.setGlobalType(bytes);
     global.getInitializerBlock()->front().getResult(0).setType(bytes);
+    for (auto alloc : kernel.getOps<AllocOp>())
+      global.setAlignment(std::max<uint64_t>(global.getAlignment().value_or(1),
+                                             static_cast<uint64_t>(getSharedAlignment(alloc))));
   }
   return placeShared();
 }
@@ -210,13 +219,14 @@ LogicalResult ThreadEmitter::placeShared() {
   auto module = function->getParentOfType<gpu::GPUModuleOp>();
   SmallVector<LLVM::GlobalOp> variables;
   llvm::StringMap<int64_t> offsets;
-  int64_t bytes = 0;
+  int64_t bytes = 0, alignment = tile::kSharedAlignment;
   for (auto variable : module.getOps<LLVM::GlobalOp>()) {
     if (variable.getAddrSpace() != 3 ||
         !variable.getSymName().starts_with((kernel.getSymName() + ".").str()))
       continue;
     variables.push_back(variable);
     bytes = static_cast<int64_t>(llvm::alignTo(bytes, variable.getAlignment().value_or(16)));
+    alignment = std::max<int64_t>(alignment, variable.getAlignment().value_or(16));
     offsets[variable.getSymName()] = bytes;
     bytes +=
         static_cast<int64_t>(cast<LLVM::LLVMArrayType>(variable.getGlobalType()).getNumElements());
@@ -231,7 +241,7 @@ LogicalResult ThreadEmitter::placeShared() {
   std::string name = (kernel.getSymName() + "$dynamic").str(); // a name that PTX takes as it is
   LLVM::GlobalOp::create(outer, loc, LLVM::LLVMArrayType::get(outer.getI8Type(), 0),
                          /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(),
-                         /*alignment=*/tile::kSharedAlignment, /*addrSpace=*/3);
+                         /*alignment=*/alignment, /*addrSpace=*/3);
   function->setAttr(kDynamicSharedAttr, outer.getI64IntegerAttr(bytes));
   function->walk([&](LLVM::AddressOfOp address) {
     auto offset = offsets.find(address.getGlobalName());
@@ -319,6 +329,7 @@ LogicalResult ThreadEmitter::emitOp(Operation *op) {
             return success();
           })
           .Case([&](WaitCopiesOp wait) { return emitWaitCopies(wait); })
+          .Case([&](WaitProductsOp wait) { return emitWaitProducts(wait); })
           .Case([&](DotOp dot) { return emitDot(dot); })
           .Case([&](ReduceOp reduce) { return emitReduce(reduce); })
           .Case([&](BroadcastOp broadcast) { return emitBroadcast(broadcast); })

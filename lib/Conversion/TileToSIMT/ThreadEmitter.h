@@ -21,6 +21,7 @@
 //   LoadMatrix.cpp      ldmatrix              Serial.cpp      elements that take turns
 //   Scatter.cpp         scatter               TopK.cpp        topk, sort
 //   Staged.cpp          operands of products in shared memory
+//   GroupProduct.cpp    dot by warp groups, which read shared memory
 //
 // Every thread of a block runs the same loops and branches: their conditions are
 // scalars, which all threads hold alike. Barriers may therefore stand anywhere in
@@ -286,6 +287,13 @@ private:
   // MatrixProduct.cpp
   llvm::LogicalResult emitMatrixDot(tile::DotOp op, const target::MatrixInstruction &instruction);
 
+  // GroupProduct.cpp
+  llvm::LogicalResult emitGroupDot(tile::DotOp op, const target::MatrixInstruction &instruction);
+  llvm::LogicalResult emitWaitProducts(tile::WaitProductsOp op);
+  mlir::Value tieRegisters(mlir::Value tile);
+  /// Whether a load's tile is read where it is, by products alone.
+  bool staysInMemory(tile::LoadOp load);
+
   // Assert.cpp
   llvm::LogicalResult emitAssert(tile::AssertOp op);
 
@@ -319,6 +327,8 @@ private:
   /// Where allocs with an offset lie.
   mlir::Value memory;
   int64_t memoryBytes = 0;
+  /// Whether products read shared memory by descriptors.
+  bool hasGroupProducts = false;
   int64_t scratchUsed = 0, scratchBytes = 16;
   unsigned numGlobals = 0;
   Hazards hazards;
