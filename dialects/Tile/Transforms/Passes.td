@@ -133,17 +133,22 @@ def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::Kernel
 def TileStageOperandsPass : Pass<"tile-stage-operands", "::sectile::tile::KernelOp"> {
   let summary = "keep operands of products in shared memory";
   let description = [{
-    Runs on kernels that `tile-assign-layouts` has given layouts. Where a loop loads both operands of a
-    product from arguments, each goes to a `tile.alloc` of its own, by stores with `tile.async` in the
-    layout that copies best, and the product is cut along k into steps of one matrix instruction, or
-    of four values for multiply-adds, whose operands every warp loads from there. `tile.placement` of
-    the alloc is the layout of memory, of those with any swizzle and with 16 bytes or none behind each
-    row, that takes fewest turns of shared memory for both, by count.
+    Runs on kernels that `tile-assign-layouts` has given layouts. Where elementwise ops compute both
+    operands of a product in a loop from loads of arguments, what each load reads goes to a
+    `tile.alloc` of its own, by stores with `tile.async` in the layout that copies best, and the product
+    is cut along k into steps of one matrix instruction, or of four values for multiply-adds. Every warp
+    loads what a step needs from there and does the elementwise ops (casts, `tile.dequantize`, masks,
+    arithmetic) on that, in the layout that the product reads: codes stay codes until then. Loads of
+    which several elements of the tile have the same, such as scales of groups, are not copied: threads
+    read them where they are. `tile.placement` of the alloc is the layout of memory, of those with any
+    swizzle and with 16 bytes or none behind each row, that takes fewest turns of shared memory for both,
+    by count.
 
-    An operand stays as it is, with a remark that says why, if it is computed, gathered, used
-    elsewhere, masked with something else than zero, written by the loop, or if no 4 bytes of it are
-    neighbours in memory; then so does the other one. On devices without asynchronous copies (AMD's)
-    all of them do. `tile-pipeline` follows.
+    An operand stays as it is, with a remark that says why, if something else than elementwise ops
+    computes it, if it takes long to compute (functions of math, divisions) and several threads need each
+    element, or if a load of it is gathered, masked with something else than zero, written by the loop, or
+    has no 4 bytes that are neighbours in memory; then so does the other one. On devices without
+    asynchronous copies (AMD's) all of them do. `tile-pipeline` follows.
 
     Postcondition: the same program; copies are followed by a group of their own and a wait for it.
 

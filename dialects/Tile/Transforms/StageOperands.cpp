@@ -5,14 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An operand of a product that comes straight from global memory goes to shared
-// memory first, as it lies, and every warp reads from there what it multiplies:
+// What an operand of a product is computed from goes to shared memory first, as it
+// lies, and every warp reads from there what it multiplies:
 //
 //     %t = tile.load %a ..            %t = tile.load %a ..    (as threads copy best)
-//     %x = tile.convert_layout %t     tile.store %t, %m ..  {tile.async}
+//     %x = arith.extf %t              tile.store %t, %m ..  {tile.async}
 //     %d = tile.dot %x, ..            tile.commit_copies;  tile.wait_copies 0
-//                                     %x = tile.load %m ..    (for a few k at a time)
+//                                     %u = tile.load %m ..    (for a few k at a time)
+//                                     %x = arith.extf %u      (on those elements)
 //                                     %d = tile.dot %x, ..
+//
+// Any elementwise ops may stand between loads and product (OperandTree.h). Loads of
+// which many elements of the tile have the same (scales of groups, biases) are read
+// from where they are, by the threads that need them.
 //
 // The product is cut along k into steps of one matrix instruction, or of 16 bytes
 // for multiply-adds, so that few registers hold operands.
@@ -20,6 +25,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ChooseLayouts.h"
+#include "OperandTree.h"
 #include "Passes.h"
 
 #include "sectile/Layout/Access.h"
@@ -61,18 +67,28 @@ public:
   }
 
 private:
+  /// A load of a side's tree: copied by `writer` to `memory`, or read where it is.
+  struct Source {
+    std::optional<DistributedLayout> writer;
+    /// The load's dimensions in the order of the side's.
+    SmallVector<unsigned> dims = {};
+    Value memory = {};
+  };
   struct Side {
-    LoadOp load;
     unsigned operand;
-    DistributedLayout writer, reader;
-    Value memory;
+    OperandTree tree;
+    DistributedLayout reader;
+    SmallVector<Source> sources;
   };
   void stage(DotOp dot);
   std::optional<Side> getSide(DotOp dot, unsigned operand, const target::MatrixInstruction *by,
                               int64_t step);
   std::optional<DistributedLayout> getReader(DotOp dot, unsigned operand,
                                              const target::MatrixInstruction *by, int64_t k);
-  MemoryLayout place(const Side &side, ArrayRef<int64_t> shape, int64_t bits);
+  std::optional<Source> getSource(const OperandTree::Leaf &leaf, scf::ForOp loop,
+                                  std::string &reason);
+  MemoryLayout place(const Side &side, const Source &source, ArrayRef<int64_t> shape, int64_t bits);
+  Value emitPart(OpBuilder &builder, const Side &side, int64_t first, int64_t step);
   int64_t countCopyBytes(LoadOp load);
   remark::RemarkOpts remarkOptions(StringRef name) {
     return remark::RemarkOpts::name(name).category("tile-stage-operands");
@@ -139,59 +155,113 @@ std::optional<DistributedLayout> OperandStager::getReader(DotOp dot, unsigned op
   return side ? std::optional(*side) : std::nullopt;
 }
 
+/// Whether every element of the load's tile is another one of the view's: along each dimension of
+/// the tile some coordinate moves by a constant.
+static bool hasOwnElements(LoadOp load) {
+  AffineMap map = load.getMap();
+  for (unsigned dim = 0; dim < static_cast<unsigned>(load.getTileRank()); ++dim) {
+    AffineExpr own = getAffineDimExpr(dim, map.getContext());
+    bool moves = load.getTileShape()[dim] == 1 || llvm::any_of(map.getResults(), [&](AffineExpr e) {
+                   auto step = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(
+                       e.replace(own, own + 1) - e, map.getNumDims(), map.getNumSymbols()));
+                   return step && step.getValue() != 0;
+                 });
+    if (!moves)
+      return false;
+  }
+  return true;
+}
+
+/// Erases an op and what only it used.
+static void eraseUnused(Operation *op) {
+  SmallVector<Value> operands(op->getOperands());
+  op->erase();
+  for (Value operand : operands)
+    if (Operation *def = operand.getDefiningOp();
+        def && def->use_empty() && (isMemoryEffectFree(def) || isa<LoadOp>(def)))
+      eraseUnused(def);
+}
+
+/// How a load comes to the threads; nothing, and why in `reason`, if it cannot be copied and is
+/// too much to be read by everyone.
+std::optional<OperandStager::Source>
+OperandStager::getSource(const OperandTree::Leaf &leaf, scf::ForOp loop, std::string &reason) {
+  LoadOp load = leaf.load;
+  auto missed = [&](const Twine &why) {
+    reason = why.str();
+    return std::nullopt;
+  };
+  ViewType type = load.getView().getType();
+  Type element = type.getElementType();
+  if (isWrittenIn(loop, load.getView()))
+    return missed("the loop writes what it may read");
+  if (!leaf.map.isPermutation() || !hasOwnElements(load))
+    return Source{};
+  if (!isa<BlockArgument>(getRoot(load.getView())))
+    return missed("it is not a tile of an argument");
+  if (type.getPackedBits() != 0)
+    return missed("its codes are packed");
+  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
+      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
+    return missed("its elements are converted on the way");
+  if (load.getFillAttr() && load.getFillAttr() != Builder(load.getContext()).getZeroAttr(element))
+    return missed("what is masked is not zero");
+  int64_t bytes = countCopyBytes(load);
+  if (bytes < 4)
+    return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
+  BlockedForm form =
+      getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
+  Source source{makeBlocked(load.getTileShape(), form, threads)};
+  for (AffineExpr expr : leaf.map.getResults())
+    source.dims.push_back(cast<AffineDimExpr>(expr).getPosition());
+  return source;
+}
+
 std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned operand,
                                                           const target::MatrixInstruction *by,
                                                           int64_t step) {
-  Value value = dot->getOperand(operand);
   auto missed = [&](const Twine &reason) {
     remark::missed(dot.getLoc(), remarkOptions("staged"))
         << remark::add("operand {0} is not staged: {1}", operand, reason.str());
     return std::nullopt;
   };
-  while (auto convert = value.getDefiningOp<ConvertLayoutOp>()) {
-    if (!value.hasOneUse())
-      return missed("something else uses it too");
-    value = convert.getSource();
-  }
-  auto load = value.getDefiningOp<LoadOp>();
-  if (!load)
-    return missed("it is computed, not loaded");
   auto loop = dyn_cast<scf::ForOp>(dot->getParentOp());
-  if (!loop || load->getBlock() != dot->getBlock())
+  if (!loop)
     return missed("it is not loaded by a loop for the product in it");
-  ViewType type = load.getView().getType();
-  Type element = type.getElementType();
-  if (!value.hasOneUse() || !load.getIndices().empty() ||
-      !isa<BlockArgument>(getRoot(load.getView())) || type.getPackedBits() != 0)
-    return missed("it is not a tile of an argument for this product alone");
-  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
-      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
-    return missed("its elements are converted on the way");
-  if (load.getFillAttr() && load.getFillAttr() != Builder(dot.getContext()).getZeroAttr(element))
-    return missed("what is masked is not zero");
-  if (isWrittenIn(loop, load.getView()))
-    return missed("the loop writes what it may read");
-  int64_t bytes = countCopyBytes(load);
-  if (bytes < 4)
-    return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
+  std::string reason;
+  std::optional<OperandTree> tree = OperandTree::build(dot->getOperand(operand), loop, reason);
+  if (!tree)
+    return missed(reason);
   std::optional<DistributedLayout> reader = getReader(dot, operand, by, step);
   if (!reader)
     return missed("no layout holds a step along k");
-  BlockedForm form =
-      getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
-  return Side{load, operand, makeBlocked(load.getTileShape(), form, threads), *reader, {}};
+  // What several threads need, each of them computes.
+  if (!tree->isCheap() && reader->copies() > 1)
+    return missed("it takes long to compute, and " + Twine(reader->copies()) +
+                  " threads need each element");
+  Side side{operand, std::move(*tree), *reader, {}};
+  for (const OperandTree::Leaf &leaf : side.tree.getLeaves()) {
+    std::optional<Source> source = getSource(leaf, loop, reason);
+    if (!source)
+      return missed(reason);
+    side.sources.push_back(std::move(*source));
+  }
+  if (llvm::none_of(side.sources, [](const Source &source) { return source.writer.has_value(); }))
+    return missed("no load gives each of its elements one of memory");
+  return side;
 }
 
 /// The placement of fewest counted turns for copies to it and reads from it: rows as they are or
 /// with 16 bytes behind each, with any swizzle.
-MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int64_t bits) {
+MemoryLayout OperandStager::place(const Side &side, const Source &source, ArrayRef<int64_t> shape,
+                                  int64_t bits) {
   std::optional<MemoryLayout> best;
   std::pair<int64_t, int64_t> least;
   // Reads of each step along k are alike: a layout for all of them would only be wider.
-  bool isLeft = side.operand == 0;
-  unsigned kDim = isLeft ? 1 : 0;
-  std::optional<DistributedLayout> rows = target::getMatrixRows(target, side.reader, bits);
-  const DistributedLayout &reader = rows ? *rows : side.reader;
+  unsigned kDim = source.dims[side.operand == 0 ? 1 : 0] == 1 ? 1 : 0;
+  DistributedLayout own = side.reader.transposed(source.dims);
+  std::optional<DistributedLayout> rows = target::getMatrixRows(target, own, bits);
+  const DistributedLayout &reader = rows ? *rows : own;
   for (int64_t pad : {0, 128}) {
     auto whole = MemoryLayout::rowMajor({shape.begin(), shape.end()}, bits, pad);
     if (!whole)
@@ -202,7 +272,7 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
     int64_t row = shape[1] * bits + pad;
     auto first = MemoryLayout::create(
         part, bits, {{{part[0], row}}, {{part[1], bits}}, {{bits, 1}}}, {}, whole->sizeBits());
-    layout::Access accesses[] = {{&side.writer, layout::AccessKind::Store}};
+    layout::Access accesses[] = {{&*source.writer, layout::AccessKind::Store}};
     auto candidate = layout::chooseSwizzle(*whole, accesses, target.access);
     if (!first || !candidate)
       continue;
@@ -217,7 +287,7 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
       if (!memory || !window)
         continue;
       auto written =
-          layout::countAccess(side.writer, *memory, layout::AccessKind::Store, target.access);
+          layout::countAccess(*source.writer, *memory, layout::AccessKind::Store, target.access);
       auto read = layout::countAccess(reader, *window, layout::AccessKind::Load, target.access);
       if (!written || !read)
         continue;
@@ -232,6 +302,42 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
   return best ? *best : *MemoryLayout::rowMajor({shape.begin(), shape.end()}, bits);
 }
 
+/// `step` values of k from `first` on of a side, as the product reads them.
+Value OperandStager::emitPart(OpBuilder &builder, const Side &side, int64_t first, int64_t step) {
+  unsigned kDim = side.operand == 0 ? 1 : 0;
+  OperandPart part{SmallVector<int64_t>(2, 0),
+                   SmallVector<int64_t>(side.reader.shape().begin(), side.reader.shape().end()),
+                   side.reader};
+  part.offset[kDim] = first;
+  part.shape[kDim] = step;
+  return side.tree.emit(builder, part, [&](unsigned number) -> Value {
+    const Source &source = side.sources[number];
+    if (!source.writer)
+      return side.tree.emitLoad(builder, part, number);
+    // As it lies; the product's dimensions are a matter of names.
+    LoadOp load = side.tree.getLeaves()[number].load;
+    SmallVector<int64_t> shape(2);
+    SmallVector<AffineExpr> exprs(2);
+    for (unsigned dim = 0; dim < 2; ++dim) {
+      shape[dim] = part.shape[source.dims[dim]];
+      exprs[dim] = builder.getAffineDimExpr(dim) + part.offset[source.dims[dim]];
+    }
+    MLIRContext *context = builder.getContext();
+    auto type =
+        RankedTensorType::get(shape, load.getView().getType().getElementType(),
+                              LayoutAttr::get(context, side.reader.transposed(source.dims)));
+    Value tile = LoadOp::create(
+        builder, load.getLoc(), type, source.memory, ValueRange(), ValueRange(), ValueRange(),
+        AffineMapAttr::get(AffineMap::get(2, 0, exprs, context)), IntegerSetAttr(), TypedAttr());
+    if (source.dims[0] == 0)
+      return tile;
+    return TransposeOp::create(builder, load.getLoc(),
+                               RankedTensorType::get(part.shape, type.getElementType(),
+                                                     LayoutAttr::get(context, side.reader)),
+                               tile, ArrayRef<int64_t>{1, 0});
+  });
+}
+
 void OperandStager::stage(DotOp dot) {
   const target::MatrixInstruction *by = nullptr;
   if (auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr))
@@ -240,7 +346,7 @@ void OperandStager::stage(DotOp dot) {
   int64_t step = by ? by->k : kFactorStep;
   if (k % step != 0)
     step = k;
-  SmallVector<Side> sides;
+  std::vector<Side> sides;
   for (unsigned operand : {0, 1})
     if (std::optional<Side> side = getSide(dot, operand, by, step))
       sides.push_back(std::move(*side));
@@ -249,50 +355,40 @@ void OperandStager::stage(DotOp dot) {
     return;
   OpBuilder builder(dot);
   Location loc = dot.getLoc();
-  for (Side &side : sides) {
-    ViewType from = side.load.getView().getType();
-    SmallVector<int64_t> shape(side.load.getTileShape());
-    MemoryLayout memory = place(side, shape, from.getElementBytes() * 8);
-    OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
-    auto alloc = AllocOp::create(entry, side.load.getLoc(),
-                                 ViewType::get(from.getContext(), shape, from.getElementType(), {}),
-                                 ValueRange());
-    alloc->setAttr(kPlacementAttr, builder.getStringAttr(memory.str()));
-    side.memory = alloc;
-    remark::passed(side.load.getLoc(), remarkOptions("staged"))
-        << remark::add("is copied to shared memory: ") << remark::metric("placement", memory.str())
-        << remark::metric("layout", side.writer.str());
-  }
   AffineMap whole = builder.getMultiDimIdentityMap(2);
-  for (Side &side : sides) {
-    auto copy = cast<LoadOp>(builder.clone(*side.load));
-    auto type = cast<RankedTensorType>(copy.getType());
-    copy.getResult().setType(
-        RankedTensorType::get(type.getShape(), type.getElementType(),
-                              LayoutAttr::get(builder.getContext(), side.writer)));
-    auto store =
-        StoreOp::create(builder, side.load.getLoc(), copy.getResult(), side.memory, ValueRange(),
-                        ValueRange(), ValueRange(), AffineMapAttr::get(whole), IntegerSetAttr());
-    store->setAttr(kAsyncAttr, builder.getUnitAttr());
-  }
+  for (Side &side : sides)
+    for (auto [leaf, source] : llvm::zip_equal(side.tree.getLeaves(), side.sources)) {
+      if (!source.writer)
+        continue;
+      LoadOp load = leaf.load;
+      ViewType from = load.getView().getType();
+      SmallVector<int64_t> shape(load.getTileShape());
+      MemoryLayout memory = place(side, source, shape, from.getElementBytes() * 8);
+      OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
+      auto alloc = AllocOp::create(
+          entry, load.getLoc(), ViewType::get(from.getContext(), shape, from.getElementType(), {}),
+          ValueRange());
+      alloc->setAttr(kPlacementAttr, builder.getStringAttr(memory.str()));
+      source.memory = alloc;
+      remark::passed(load.getLoc(), remarkOptions("staged"))
+          << remark::add("is copied to shared memory: ")
+          << remark::metric("placement", memory.str())
+          << remark::metric("layout", source.writer->str());
+      auto copy = cast<LoadOp>(builder.clone(*load));
+      copy.getResult().setType(RankedTensorType::get(
+          shape, from.getElementType(), LayoutAttr::get(builder.getContext(), *source.writer)));
+      auto store =
+          StoreOp::create(builder, load.getLoc(), copy.getResult(), source.memory, ValueRange(),
+                          ValueRange(), ValueRange(), AffineMapAttr::get(whole), IntegerSetAttr());
+      store->setAttr(kAsyncAttr, builder.getUnitAttr());
+    }
   CommitCopiesOp::create(builder, loc);
   WaitCopiesOp::create(builder, loc, 0);
   Value sum = dot.getAcc();
   for (int64_t first = 0; first < k; first += step) {
     Value operands[2];
-    for (Side &side : sides) {
-      unsigned kDim = side.operand == 0 ? 1 : 0;
-      SmallVector<AffineExpr> exprs(whole.getResults());
-      exprs[kDim] = exprs[kDim] + first;
-      SmallVector<int64_t> shape(side.load.getTileShape());
-      shape[kDim] = step;
-      auto type = RankedTensorType::get(shape, side.load.getView().getType().getElementType(),
-                                        LayoutAttr::get(builder.getContext(), side.reader));
-      operands[side.operand] =
-          LoadOp::create(builder, loc, type, side.memory, ValueRange(), ValueRange(), ValueRange(),
-                         AffineMapAttr::get(AffineMap::get(2, 0, exprs, builder.getContext())),
-                         IntegerSetAttr(), TypedAttr());
-    }
+    for (Side &side : sides)
+      operands[side.operand] = emitPart(builder, side, first, step);
     auto part = cast<DotOp>(builder.clone(*dot));
     part.getLhsMutable().assign(operands[0]);
     part.getRhsMutable().assign(operands[1]);
@@ -300,14 +396,7 @@ void OperandStager::stage(DotOp dot) {
     sum = part.getResult();
   }
   dot.replaceAllUsesWith(sum);
-  Value unused[] = {dot.getLhs(), dot.getRhs()};
-  dot.erase();
-  for (Value value : unused)
-    while (value && value.use_empty()) {
-      Operation *op = value.getDefiningOp();
-      value = isa<ConvertLayoutOp>(op) ? op->getOperand(0) : Value();
-      op->erase();
-    }
+  eraseUnused(dot);
 }
 
 namespace {

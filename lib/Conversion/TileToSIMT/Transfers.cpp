@@ -20,6 +20,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::simt;
@@ -195,8 +197,16 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
   Value base = views.resolve(transfer.root).base;
   int64_t alignment = getAlignment(transfer.root);
   SmallVector<Element> elements;
+  // What several registers have is loaded once: a scale for a group of elements.
+  std::map<Poly, size_t> first;
   for (int64_t reg = 0, count = transfer.addresses.size(); reg < count;) {
     int64_t width = getWidth(transfer, reg, bytes, alignment);
+    auto [known, isNew] = first.try_emplace(transfer.addresses[reg], elements.size());
+    if (width == 1 && !isNew && transfer.conditions[known->second] == transfer.conditions[reg]) {
+      elements.push_back(elements[known->second]);
+      ++reg;
+      continue;
+    }
     Value pointer = builder.emitPointer(loc, base, memory, transfer.addresses[reg]);
     Value value = loadIf(transfer.conditions[reg], getPartType(memory, width), pointer,
                          std::min(width * bytes, alignment), op.getFillAttr());
