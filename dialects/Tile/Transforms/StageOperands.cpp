@@ -69,10 +69,17 @@ public:
 private:
   /// A load of a side's tree: copied by `writer` to `memory`, or read where it is.
   struct Source {
-    std::optional<DistributedLayout> writer;
+    std::optional<DistributedLayout> writer = {};
     /// The load's dimensions in the order of the side's.
     SmallVector<unsigned> dims = {};
     Value memory = {};
+    /// Of packed codes, how they are in the copy: by words, as they were.
+    MemoryAttr packed = {};
+    /// And which of the load's dimensions runs along each of the view's, in whose order it is
+    /// copied.
+    SmallVector<unsigned> viewDims = {};
+
+    bool isCopied() const { return writer || packed; }
   };
   struct Side {
     unsigned operand;
@@ -87,6 +94,7 @@ private:
                                              const target::MatrixInstruction *by, int64_t k);
   std::optional<Source> getSource(const OperandTree::Leaf &leaf, scf::ForOp loop,
                                   std::string &reason);
+  void copyPacked(OpBuilder &builder, LoadOp load, Source &source);
   MemoryLayout place(const Side &side, const Source &source, ArrayRef<int64_t> shape, int64_t bits);
   Value emitPart(OpBuilder &builder, const Side &side, int64_t first, int64_t step);
   int64_t countCopyBytes(LoadOp load);
@@ -155,23 +163,6 @@ std::optional<DistributedLayout> OperandStager::getReader(DotOp dot, unsigned op
   return side ? std::optional(*side) : std::nullopt;
 }
 
-/// Whether every element of the load's tile is another one of the view's: along each dimension of
-/// the tile some coordinate moves by a constant.
-static bool hasOwnElements(LoadOp load) {
-  AffineMap map = load.getMap();
-  for (unsigned dim = 0; dim < static_cast<unsigned>(load.getTileRank()); ++dim) {
-    AffineExpr own = getAffineDimExpr(dim, map.getContext());
-    bool moves = load.getTileShape()[dim] == 1 || llvm::any_of(map.getResults(), [&](AffineExpr e) {
-                   auto step = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(
-                       e.replace(own, own + 1) - e, map.getNumDims(), map.getNumSymbols()));
-                   return step && step.getValue() != 0;
-                 });
-    if (!moves)
-      return false;
-  }
-  return true;
-}
-
 /// Erases an op and what only it used.
 static void eraseUnused(Operation *op) {
   SmallVector<Value> operands(op->getOperands());
@@ -180,6 +171,43 @@ static void eraseUnused(Operation *op) {
     if (Operation *def = operand.getDefiningOp();
         def && def->use_empty() && (isMemoryEffectFree(def) || isa<LoadOp>(def)))
       eraseUnused(def);
+}
+
+/// For each dimension of a view of packed codes the one of the load's tile that runs along it, if
+/// the load reads whole runs of codes, in an order made for the threads of a product; else nothing.
+static std::optional<SmallVector<unsigned>> matchRuns(LoadOp load) {
+  MemoryAttr memory = load.getView().getType().getMemory();
+  AffineMap map = load.getMap();
+  ArrayRef<int64_t> shape = load.getTileShape();
+  if (!memory || memory.getOrder().empty() || map.getNumResults() != shape.size() ||
+      memory.getAlong() + 1 != memory.getMap().getNumResults())
+    return std::nullopt;
+  auto run = cast<AffineBinaryOpExpr>(memory.getMap().getResult(memory.getAlong()));
+  unsigned along = cast<AffineDimExpr>(run.getLHS()).getPosition();
+  int64_t codes = cast<AffineConstantExpr>(run.getRHS()).getValue();
+  SmallVector<unsigned> dims;
+  for (auto [number, expr] : llvm::enumerate(map.getResults())) {
+    // The one dimension that it adds to what is the same for all of the tile.
+    std::optional<unsigned> own;
+    for (unsigned dim = 0; dim < map.getNumDims(); ++dim) {
+      AffineExpr base = simplifyAffineExpr(expr - getAffineDimExpr(dim, map.getContext()),
+                                           map.getNumDims(), map.getNumSymbols());
+      bool isOwn = llvm::none_of(llvm::seq<unsigned>(0, map.getNumDims()),
+                                 [&](unsigned other) { return base.isFunctionOfDim(other); });
+      if (isOwn && !llvm::is_contained(dims, dim) &&
+          (number != along || (base.isMultipleOf(codes) && shape[dim] % codes == 0)))
+        own = dim;
+    }
+    if (!own)
+      return std::nullopt;
+    dims.push_back(*own);
+  }
+  // Within a run words are copied whole: what the mask says must not change there.
+  if (std::optional<IntegerSet> set = load.getWhere())
+    for (AffineExpr constraint : set->getConstraints())
+      if (constraint.isFunctionOfDim(dims[along]))
+        return std::nullopt;
+  return dims;
 }
 
 /// How a load comes to the threads; nothing, and why in `reason`, if it cannot be copied and is
@@ -199,8 +227,11 @@ OperandStager::getSource(const OperandTree::Leaf &leaf, scf::ForOp loop, std::st
     return Source{};
   if (!isa<BlockArgument>(getRoot(load.getView())))
     return missed("it is not a tile of an argument");
-  if (type.getPackedBits() != 0)
-    return missed("its codes are packed");
+  if (type.getPackedBits() != 0) {
+    if (auto dims = matchRuns(load))
+      return Source{.packed = type.getMemory(), .viewDims = *dims};
+    return missed("it does not read whole runs of packed codes");
+  }
   if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
       !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
     return missed("its elements are converted on the way");
@@ -211,10 +242,7 @@ OperandStager::getSource(const OperandTree::Leaf &leaf, scf::ForOp loop, std::st
     return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
   BlockedForm form =
       getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
-  Source source{makeBlocked(load.getTileShape(), form, threads)};
-  for (AffineExpr expr : leaf.map.getResults())
-    source.dims.push_back(cast<AffineDimExpr>(expr).getPosition());
-  return source;
+  return Source{.writer = makeBlocked(load.getTileShape(), form, threads)};
 }
 
 std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned operand,
@@ -244,9 +272,13 @@ std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned op
     std::optional<Source> source = getSource(leaf, loop, reason);
     if (!source)
       return missed(reason);
+    if (source->writer)
+      source->viewDims = llvm::to_vector(llvm::seq<unsigned>(0, leaf.map.getNumResults()));
+    for (unsigned dim : source->viewDims)
+      source->dims.push_back(cast<AffineDimExpr>(leaf.map.getResult(dim)).getPosition());
     side.sources.push_back(std::move(*source));
   }
-  if (llvm::none_of(side.sources, [](const Source &source) { return source.writer.has_value(); }))
+  if (llvm::none_of(side.sources, [](const Source &source) { return source.isCopied(); }))
     return missed("no load gives each of its elements one of memory");
   return side;
 }
@@ -312,7 +344,7 @@ Value OperandStager::emitPart(OpBuilder &builder, const Side &side, int64_t firs
   part.shape[kDim] = step;
   return side.tree.emit(builder, part, [&](unsigned number) -> Value {
     const Source &source = side.sources[number];
-    if (!source.writer)
+    if (!source.isCopied())
       return side.tree.emitLoad(builder, part, number);
     // As it lies; the product's dimensions are a matter of names.
     LoadOp load = side.tree.getLeaves()[number].load;
@@ -338,6 +370,48 @@ Value OperandStager::emitPart(OpBuilder &builder, const Side &side, int64_t firs
   });
 }
 
+/// Copies words of packed codes to memory of the same order.
+void OperandStager::copyPacked(OpBuilder &builder, LoadOp load, Source &source) {
+  MLIRContext *context = builder.getContext();
+  // In the order of the view's dimensions.
+  auto rank = static_cast<unsigned>(load.getTileRank());
+  SmallVector<int64_t> shape;
+  SmallVector<AffineExpr> renamed(rank);
+  for (auto [dim, own] : llvm::enumerate(source.viewDims)) {
+    shape.push_back(load.getTileShape()[own]);
+    renamed[own] = getAffineDimExpr(dim, context);
+  }
+  auto symbolsOf = [&](unsigned count) {
+    return llvm::map_to_vector(llvm::seq<unsigned>(0, count),
+                               [&](unsigned i) { return getAffineSymbolExpr(i, context); });
+  };
+  AffineMap map = load.getMap();
+  map =
+      map.replaceDimsAndSymbols(renamed, symbolsOf(map.getNumSymbols()), rank, map.getNumSymbols());
+  IntegerSetAttr where;
+  if (std::optional<IntegerSet> set = load.getWhere())
+    where = IntegerSetAttr::get(set->replaceDimsAndSymbols(renamed, symbolsOf(set->getNumSymbols()),
+                                                           rank, set->getNumSymbols()));
+  Type element = load.getView().getType().getElementType();
+  auto tile = RankedTensorType::get(
+      shape, element,
+      LayoutAttr::get(context,
+                      LayoutAttr::of(load.getType()).getLayout().transposed(source.viewDims)));
+  auto type = ViewType::get(context, shape, element, source.packed);
+  OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
+  source.memory = AllocOp::create(entry, load.getLoc(), type, ValueRange());
+  remark::passed(load.getLoc(), remarkOptions("staged")) << remark::add(
+      "is copied to shared memory by words, {0} bytes",
+      ShapedType::getNumElements(getMemoryShape(shape, source.packed)) * type.getElementBytes());
+  Value copy = LoadOp::create(builder, load.getLoc(), tile, load.getView(), load.getMapOperands(),
+                              load.getSetOperands(), ValueRange(), AffineMapAttr::get(map), where,
+                              load.getFillAttr());
+  auto store = StoreOp::create(
+      builder, load.getLoc(), copy, source.memory, ValueRange(), ValueRange(), ValueRange(),
+      AffineMapAttr::get(AffineMap::getMultiDimIdentityMap(rank, context)), IntegerSetAttr());
+  store->setAttr(kAsyncAttr, builder.getUnitAttr());
+}
+
 void OperandStager::stage(DotOp dot) {
   const target::MatrixInstruction *by = nullptr;
   if (auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr))
@@ -358,6 +432,10 @@ void OperandStager::stage(DotOp dot) {
   AffineMap whole = builder.getMultiDimIdentityMap(2);
   for (Side &side : sides)
     for (auto [leaf, source] : llvm::zip_equal(side.tree.getLeaves(), side.sources)) {
+      if (source.packed) {
+        copyPacked(builder, leaf.load, source);
+        continue;
+      }
       if (!source.writer)
         continue;
       LoadOp load = leaf.load;

@@ -34,6 +34,13 @@ LogicalResult ThreadEmitter::emitAlloc(AllocOp op) {
     return refuse(op) << "expects memory of known size, but got " << type;
   if (auto placement = op->getAttrOfType<StringAttr>(kPlacementAttr))
     return placeAlloc(op, placement.getValue());
+  if (type.getPackedBits() != 0) {
+    views.define(op.getResult(), {}, SmallVector<Poly>(type.getShape()), {});
+    lowering::Memory &memory = views.resolve(op.getResult());
+    memory.base = makeAlloc(op, memory.words.constant * type.getElementBytes());
+    packedMemories.push_back(op.getResult());
+    return success();
+  }
   SmallVector<Poly> extents(type.getShape());
   views.define(op.getResult(), {}, extents, {});
   lowering::Memory &memory = views.resolve(op.getResult());
@@ -53,6 +60,13 @@ int64_t ThreadEmitter::getAlignment(Value root) {
   if (auto given = kernel.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kAlignmentAttr))
     return given.getInt();
   return options.argumentAlignment;
+}
+
+/// What a window is one on.
+static Value getRoot(Value view) {
+  while (auto window = view.getDefiningOp<ViewOp>())
+    view = window.getSource();
+  return view;
 }
 
 template <typename TransferOp>
@@ -179,6 +193,8 @@ static MemoryAccess getAccess(TransferOp op, Value root, bool isWrite,
 }
 
 LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
+  if (Value root = getRoot(op.getView()); cast<ViewType>(root.getType()).getPackedBits() != 0)
+    return emitPackedLoad(op);
   if (isPlaced(op.getView()))
     return emitStagedLoad(op);
   // The store reads what it copies itself.
@@ -202,9 +218,13 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
   for (int64_t reg = 0, count = transfer.addresses.size(); reg < count;) {
     int64_t width = getWidth(transfer, reg, bytes, alignment);
     auto [known, isNew] = first.try_emplace(transfer.addresses[reg], elements.size());
-    if (width == 1 && !isNew && transfer.conditions[known->second] == transfer.conditions[reg]) {
-      elements.push_back(elements[known->second]);
-      ++reg;
+    auto isSame = [&](int64_t i) {
+      return transfer.addresses[known->second + i] == transfer.addresses[reg + i] &&
+             transfer.conditions[known->second + i] == transfer.conditions[reg + i];
+    };
+    if (!isNew && llvm::all_of(llvm::seq<int64_t>(0, width), isSame)) {
+      for (int64_t i = 0; i < width; ++i, ++reg)
+        elements.push_back(elements[known->second + i]);
       continue;
     }
     Value pointer = builder.emitPointer(loc, base, memory, transfer.addresses[reg]);
@@ -224,6 +244,9 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
 }
 
 LogicalResult ThreadEmitter::emitStore(StoreOp op) {
+  loadedWords.clear();
+  if (op.getView().getType().getPackedBits() != 0)
+    return emitPackedStore(op);
   if (isPlaced(op.getView()))
     return emitStagedStore(op);
   Type element = op.getView().getType().getElementType(), memory = getMemoryElement(element);
