@@ -150,10 +150,9 @@ LogicalResult LayoutAssigner::chooseWarps() {
       sums = std::max(sums, ShapedType::getNumElements(shapeOf(dot.getAcc())));
   });
   if (sums != 0) {
-    constexpr int64_t kLaneSums = 16, kMostWarps = 8;
-    threads.warps = std::clamp<int64_t>(
-        static_cast<int64_t>(llvm::PowerOf2Ceil(llvm::divideCeil(sums, threads.lanes * kLaneSums))),
-        1, kMostWarps);
+    constexpr int64_t kLaneSums = 32, kMostWarps = 8;
+    int64_t warps = llvm::PowerOf2Ceil(llvm::divideCeil(sums, threads.lanes * kLaneSums));
+    threads.warps = std::clamp<int64_t>(warps, 2, kMostWarps);
     return success();
   }
   // Eight elements of the largest tile for each thread hide latency and leave registers; more than

@@ -57,10 +57,11 @@ std::optional<HalfDecoder> findHalfDecoder(const formats::Format &numbers, HalfF
                                            unsigned position);
 
 /// Numbers of a tile's codes, a vector of f16 or bf16, where neighbouring registers have codes that
-/// lie 16 bits apart; nothing if they do not, or if the format has no such decoder.
+/// lie 16 bits apart; nothing if they do not, or if the format has no such decoder. A device has
+/// ternary logic if one instruction computes any function of three words bit by bit (lop3).
 std::optional<mlir::Value> decodePairs(mlir::OpBuilder &builder, mlir::Location loc,
                                        const PackedCodes &packed, const formats::Format &numbers,
-                                       HalfFormat format);
+                                       HalfFormat format, bool hasTernaryLogic);
 
 } // namespace sectile::simt
 

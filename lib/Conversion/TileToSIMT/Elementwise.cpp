@@ -125,7 +125,8 @@ std::optional<Value> ThreadEmitter::emitHalves(tile::DequantizeOp op) {
     return std::nullopt;
   HalfFormat half = element.isF16() ? HalfFormat::F16 : HalfFormat::BF16;
   std::optional<Value> numbers =
-      decodePairs(builder, loc, packed->second, sectile::numbers::getFormat(op.getFormat()), half);
+      decodePairs(builder, loc, packed->second, sectile::numbers::getFormat(op.getFormat()), half,
+                  target.family == target::GpuFamily::Nvidia);
   if (!numbers)
     return std::nullopt;
   // Those of a factor 1 are done.
