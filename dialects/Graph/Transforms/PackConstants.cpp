@@ -375,6 +375,10 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
           kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
         explain(kernel, number, packing);
       }
+      // A device's threads read codes as they are, or packed.
+      SmallVector<bool> beside(it->second);
+      for (auto [number, isBeside] : llvm::enumerate(beside))
+        isBeside &= target.empty() || !getCodeBits(kernel.getArgument(number));
       kernel.walk([&](linalg::LinalgOp product) {
         if (!graph::sumsProducts(product))
           return;
@@ -388,7 +392,7 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
           for (auto [dim, expr] : llvm::enumerate(map.getResults()))
             if (expr == result.getResults().back())
               dims[dim].set(0);
-          packBesideColumns(kernel, input->get(), dims, it->second);
+          packBesideColumns(kernel, input->get(), dims, beside);
         }
       });
     }

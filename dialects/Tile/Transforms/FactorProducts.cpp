@@ -62,6 +62,26 @@ static bool holdsNumbers(Type type, DequantizeOp op) {
          holds(format.getLargest() - format.getLowest() - 1);
 }
 
+/// Whether `expr` is the same for all of `extent` coordinates `dim`: it has none, or only in
+/// quotients by multiples of the extent, of which the tile begins at one.
+static bool isSameAlong(AffineExpr expr, unsigned dim, int64_t extent, AffineMap map) {
+  if (!expr.isFunctionOfDim(dim))
+    return true;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return false;
+  auto divisor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  if (expr.getKind() == AffineExprKind::FloorDiv && divisor && divisor.getValue() % extent == 0) {
+    AffineExpr own = getAffineDimExpr(dim, expr.getContext());
+    AffineExpr base =
+        simplifyAffineExpr(binary.getLHS() - own, map.getNumDims(), map.getNumSymbols());
+    return !base.isFunctionOfDim(dim) && base.isMultipleOf(extent);
+  }
+  return (expr.getKind() == AffineExprKind::Add || expr.getKind() == AffineExprKind::Mul) &&
+         isSameAlong(binary.getLHS(), dim, extent, map) &&
+         isSameAlong(binary.getRHS(), dim, extent, map);
+}
+
 static std::optional<ScaledProduct> matchScaledProduct(DotOp dot) {
   ScaledProduct product{dot, {}, {}, 0, {}, {}};
   Value value = dot.getRhs();
@@ -106,8 +126,9 @@ static std::optional<ScaledProduct> matchScaledProduct(DotOp dot) {
     return product;
   }
   auto load = scale.getDefiningOp<LoadOp>();
-  if (!load || !load.getIndices().empty() || load.getMap().isFunctionOfDim(kDim) ||
-      load->getBlock() != dot->getBlock())
+  if (!load || !load.getIndices().empty() || load->getBlock() != dot->getBlock() ||
+      !llvm::all_of(load.getMap().getResults(),
+                    [&](AffineExpr expr) { return isSameAlong(expr, kDim, k, load.getMap()); }))
     return std::nullopt;
   if (std::optional<IntegerSet> set = load.getWhere())
     for (AffineExpr constraint : set->getConstraints())

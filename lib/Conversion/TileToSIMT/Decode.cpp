@@ -150,8 +150,10 @@ namespace {
 /// Emits words, shifted and masked, each once.
 class PairEmitter {
 public:
-  PairEmitter(OpBuilder &builder, Location loc, HalfFormat format, bool hasTernaryLogic)
-      : builder(builder), loc(loc), hasTernaryLogic(hasTernaryLogic), i32(builder.getI32Type()),
+  PairEmitter(OpBuilder &builder, Location loc, HalfFormat format, bool hasTernaryLogic,
+              ShiftedWords &shifted)
+      : builder(builder), loc(loc), hasTernaryLogic(hasTernaryLogic), shifted(shifted),
+        i32(builder.getI32Type()),
         half(format == HalfFormat::F16 ? Type(builder.getF16Type()) : builder.getBF16Type()) {}
 
   Value constant(uint32_t value) {
@@ -162,12 +164,15 @@ public:
   Value shift(Value word, int64_t from, int64_t to) {
     if (from == to)
       return word;
-    Value &known = shifted[{word, to - from}];
+    Value &known = shifted[{word, from - to}];
     if (!known)
       known = from > to
                   ? arith::ShRUIOp::create(builder, loc, word, constant(from - to)).getResult()
                   : arith::ShLIOp::create(builder, loc, word, constant(to - from)).getResult();
     return known;
+  }
+  bool hasShifted(Value word, int64_t from, int64_t to) const {
+    return shifted.contains({word, from - to});
   }
   static uint32_t inBoth(uint32_t bits) { return bits | bits << 16; }
 
@@ -200,43 +205,79 @@ public:
   OpBuilder &builder;
   Location loc;
   bool hasTernaryLogic;
+  ShiftedWords &shifted;
   Type i32, half;
-  llvm::DenseMap<std::pair<Value, int64_t>, Value> shifted;
 };
 } // namespace
 
-/// Two codes, of which the first begins at bit `bit` of a half, as numbers.
+namespace {
+/// Bits of a word that go to a half: `mask` of what stands at bit `from` and comes to bit `to`.
+struct Piece {
+  Value word;
+  int64_t from, to;
+  uint32_t mask;
+};
+} // namespace
+
+/// What a decoder takes of a code's one or two words.
+static SmallVector<Piece> cutCode(const PackedCode &code, int64_t bits,
+                                  const HalfDecoder &decoder) {
+  SmallVector<Piece> pieces;
+  int64_t bit = code.byte % 16 + code.shift;
+  bool continues = code.shift + bits > 8;
+  int64_t inFirst = continues ? 8 - code.shift : bits;
+  // The part of `field` of the half's bits that the code's bits from `position` on make up.
+  auto add = [&](int64_t position, uint32_t field) {
+    uint32_t low = ((1u << inFirst) - 1) << position;
+    if (uint32_t own = field & low)
+      pieces.push_back({code.word, bit, position, own});
+    // The rest begins at the same byte of the next word.
+    if (uint32_t rest = field & ~low; continues && rest != 0)
+      pieces.push_back({code.next, code.byte % 16, position + inFirst, rest});
+  };
+  add(decoder.position, decoder.fieldMask);
+  if (decoder.signMask != 0)
+    add(decoder.signPosition, decoder.signMask);
+  return pieces;
+}
+
+/// Two codes, of which `code` is the one in the lower half, as numbers.
 static std::optional<Value> emitPair(PairEmitter &emitter, const PackedCode &code, int64_t bits,
-                                     const formats::Format &numbers, HalfFormat format) {
+                                     ArrayRef<std::optional<HalfDecoder>> decoders) {
   OpBuilder &builder = emitter.builder;
   Location loc = emitter.loc;
   int64_t bit = code.byte % 16 + code.shift;
-  bool continues = code.shift + bits > 8;
-  // Where the code begins, or else bit 8 less, which neighbours want too, or else bit 0.
-  int64_t places[] = {bit, bit - 8, 0};
+  // Of all places in the half the one that takes fewest shifts that nobody has made yet: where the
+  // code begins, or 8 bits less, which neighbours want too, if that is as good as any.
+  SmallVector<int64_t> places{bit, bit - 8};
+  for (int64_t place = 0; place < 16; ++place)
+    places.push_back(place);
   std::optional<HalfDecoder> decoder;
-  for (int64_t place : places)
-    if (place >= 0 && !decoder)
-      decoder = findHalfDecoder(numbers, format, static_cast<unsigned>(place));
+  SmallVector<Piece> pieces;
+  int64_t fewest = 0;
+  for (int64_t place : places) {
+    std::optional<HalfDecoder> found;
+    if (place >= 0)
+      found = decoders[place];
+    if (!found)
+      continue;
+    SmallVector<Piece> cut = cutCode(code, bits, *found);
+    int64_t shifts = llvm::count_if(cut, [&](const Piece &piece) {
+      return piece.from != piece.to && !emitter.hasShifted(piece.word, piece.from, piece.to);
+    });
+    if (decoder && shifts >= fewest)
+      continue;
+    decoder = found;
+    pieces = std::move(cut);
+    fewest = shifts;
+  }
   if (!decoder)
     return std::nullopt;
   Value halves;
   if (decoder->around != 0)
     halves = emitter.constant(PairEmitter::inBoth(decoder->around));
-  // Adds the part of `field` of the half's bits that the code's bits from `position` on make up.
-  auto gather = [&](int64_t position, uint32_t field) {
-    int64_t inFirst = continues ? 8 - code.shift : bits;
-    uint32_t low = ((1u << inFirst) - 1) << position;
-    if (uint32_t own = field & low)
-      halves = emitter.merge(emitter.shift(code.word, bit, position), own, halves);
-    // The rest begins at the same byte of the next word.
-    if (uint32_t rest = field & ~low; continues && rest != 0)
-      halves =
-          emitter.merge(emitter.shift(code.next, code.byte % 16, position + inFirst), rest, halves);
-  };
-  gather(decoder->position, decoder->fieldMask);
-  if (decoder->signMask != 0)
-    gather(decoder->signPosition, decoder->signMask);
+  for (const Piece &piece : pieces)
+    halves = emitter.merge(emitter.shift(piece.word, piece.from, piece.to), piece.mask, halves);
   Value pair = vector::BitCastOp::create(
       builder, loc, VectorType::get({2}, emitter.half),
       vector::BroadcastOp::create(builder, loc, VectorType::get({1}, emitter.i32), halves));
@@ -254,7 +295,7 @@ static std::optional<Value> emitPair(PairEmitter &emitter, const PackedCode &cod
 
 std::optional<Value> simt::decodePairs(OpBuilder &builder, Location loc, const PackedCodes &packed,
                                        const formats::Format &numbers, HalfFormat format,
-                                       bool hasTernaryLogic) {
+                                       bool hasTernaryLogic, ShiftedWords &shifted) {
   ArrayRef<PackedCode> codes(packed.codes);
   if (packed.bits != numbers.getBits() || codes.size() % 2 != 0)
     return std::nullopt;
@@ -263,11 +304,15 @@ std::optional<Value> simt::decodePairs(OpBuilder &builder, Location loc, const P
         codes[i].byte >= 16 || codes[i + 1].byte != codes[i].byte + 16 ||
         codes[i].shift != codes[i + 1].shift)
       return std::nullopt;
-  PairEmitter emitter(builder, loc, format, hasTernaryLogic);
+  PairEmitter emitter(builder, loc, format, hasTernaryLogic, shifted);
+  // One for each place in a half, found once.
+  SmallVector<std::optional<HalfDecoder>> decoders;
+  for (unsigned place = 0; place < 16; ++place)
+    decoders.push_back(findHalfDecoder(numbers, format, place));
   SmallVector<lowering::Element> elements;
   // Neighbours that share what is loaded are the same numbers.
   for (size_t i = 0; i < codes.size(); i += 2) {
-    std::optional<Value> pair = emitPair(emitter, codes[i], packed.bits, numbers, format);
+    std::optional<Value> pair = emitPair(emitter, codes[i], packed.bits, decoders);
     if (!pair)
       return std::nullopt;
     elements.push_back({*pair, 0});

@@ -10,7 +10,9 @@
 #include "sectile/Formats/Format.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Value.h"
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
 
 #include <optional>
@@ -30,6 +32,10 @@ struct PackedCodes {
   int64_t bits = 0;
   llvm::SmallVector<PackedCode> codes;
 };
+
+/// Words of codes, shifted down by so many bits (up, where that is negative), each once in a
+/// stretch of the program.
+using ShiftedWords = llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value>;
 
 /// Floats of 16 bits, whose two halves of a word instructions work on at once.
 enum class HalfFormat : uint8_t { F16, BF16 };
@@ -59,9 +65,11 @@ std::optional<HalfDecoder> findHalfDecoder(const formats::Format &numbers, HalfF
 /// Numbers of a tile's codes, a vector of f16 or bf16, where neighbouring registers have codes that
 /// lie 16 bits apart; nothing if they do not, or if the format has no such decoder. A device has
 /// ternary logic if one instruction computes any function of three words bit by bit (lop3).
+/// `shifted` has what earlier parts of the program made of words, and gets what this one makes.
 std::optional<mlir::Value> decodePairs(mlir::OpBuilder &builder, mlir::Location loc,
                                        const PackedCodes &packed, const formats::Format &numbers,
-                                       HalfFormat format, bool hasTernaryLogic);
+                                       HalfFormat format, bool hasTernaryLogic,
+                                       ShiftedWords &shifted);
 
 } // namespace sectile::simt
 

@@ -126,7 +126,7 @@ std::optional<Value> ThreadEmitter::emitHalves(tile::DequantizeOp op) {
   HalfFormat half = element.isF16() ? HalfFormat::F16 : HalfFormat::BF16;
   std::optional<Value> numbers =
       decodePairs(builder, loc, packed->second, sectile::numbers::getFormat(op.getFormat()), half,
-                  target.family == target::GpuFamily::Nvidia);
+                  target.family == target::GpuFamily::Nvidia, shiftedWords);
   if (!numbers)
     return std::nullopt;
   // Those of a factor 1 are done.

@@ -247,7 +247,7 @@ LogicalResult ThreadEmitter::placeShared() {
 }
 
 void ThreadEmitter::emitBarrier() {
-  loadedWords.clear();
+  forgetWords();
   gpu::BarrierOp::create(builder, loc);
 }
 
@@ -278,11 +278,11 @@ Value ThreadEmitter::makeGlobal(StringRef suffix, Type type, unsigned addressSpa
 //===----------------------------------------------------------------------===//
 
 LogicalResult ThreadEmitter::emitBlock(Block &block) {
-  loadedWords.clear();
+  forgetWords();
   for (Operation &op : block.without_terminator())
     if (failed(emitOp(&op)))
       return failure();
-  loadedWords.clear();
+  forgetWords();
   return success();
 }
 

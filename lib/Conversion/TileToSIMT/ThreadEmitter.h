@@ -348,6 +348,11 @@ private:
     llvm::SmallVector<mlir::Value> words;
   };
   std::vector<LoadedWords> loadedWords;
+  ShiftedWords shiftedWords;
+  void forgetWords() {
+    loadedWords.clear();
+    shiftedWords.clear();
+  }
   /// Of tiles whose codes the ops on numbers may take from words.
   llvm::DenseMap<mlir::Value, PackedCodes> packedCodes;
   llvm::DenseMap<mlir::Value, std::unique_ptr<Registers>> tiles;

@@ -244,7 +244,7 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
 }
 
 LogicalResult ThreadEmitter::emitStore(StoreOp op) {
-  loadedWords.clear();
+  forgetWords();
   if (op.getView().getType().getPackedBits() != 0)
     return emitPackedStore(op);
   if (isPlaced(op.getView()))
