@@ -140,7 +140,8 @@ def TileStageOperandsPass : Pass<"tile-stage-operands", "::sectile::tile::Kernel
     loads what a step needs from there and does the elementwise ops (casts, `tile.dequantize`, masks,
     arithmetic) on that, in the layout that the product reads: codes stay codes until then. Loads of
     which several elements of the tile have the same, such as scales of groups, are not copied: threads
-    read them where they are. `tile.placement` of the alloc is the layout of memory, of those with any
+    read them where they are. Packed codes in the order of a matrix instruction (`#tile.memory`) are
+    copied by words, to an alloc of the same order, if a step takes whole runs of them. `tile.placement` of the alloc is the layout of memory, of those with any
     swizzle and with 16 bytes or none behind each row, that takes fewest turns of shared memory for both,
     by count.
 
@@ -317,6 +318,10 @@ def TileFactorScalesPass : Pass<"tile-factor-scales", "::sectile::tile::KernelOp
 
     What remains is a loop over groups, one inside it over the steps of a group, and what the last,
     shorter group has left. `tile-unroll-codes` follows.
+
+    A product of several steps whose right side has one scale for each column, the same for all of its
+    steps, becomes one with the codes' numbers whose sums are scaled, where it has fewer rows than steps
+    and its right side's type has those numbers exactly.
 
     ```mlir
     tile.kernel @product(%x: !tile.view<1x64xf32>, %q: !tile.view<64x16xi8>,
