@@ -170,7 +170,7 @@ LogicalResult LayoutAssigner::chooseWarps() {
 void LayoutAssigner::repeatGenerators() {
   SmallVector<Operation *> generators;
   kernel.walk([&](Operation *op) {
-    if (isGenerator(op) && op->getNumResults() == 1 && isTile(op->getResult(0)))
+    if (isGenerator(op) && op->getNumResults() == 1 && isTile(op->getResult(0)) && !op->use_empty())
       generators.push_back(op);
   });
   for (Operation *op : generators) {

@@ -21,6 +21,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 using namespace sectile;
@@ -219,6 +221,8 @@ static void rewrite(const ScaledProduct &product) {
     sum = arith::AddFOp::create(builder, loc, total, sum, contract);
   dot.replaceAllUsesWith(sum);
   dot.erase();
+  if (Operation *start = total.getDefiningOp(); start && isOpTriviallyDead(start))
+    start->erase();
 }
 
 void tile::factorScalesOfProducts(KernelOp kernel) {
