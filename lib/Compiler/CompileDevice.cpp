@@ -90,7 +90,7 @@ public:
                            [&](OpPassManager &passes) {
                              buildGraphPipeline(passes, options.floatMode,
                                                 target::describeDevice(device),
-                                                /*packsConstants=*/false);
+                                                /*packsConstants=*/false, name);
                            })) ||
         failed(dump("graph-" + name, module)))
       return failure();

@@ -145,7 +145,8 @@ static void packBits(ArrayRef<char> source, ShapedType type, tile::MemoryAttr pa
         value = value << 8 | static_cast<uint8_t>(row[place + byte]);
       value &= mask;
       // Its word and, in its byte there, its first bit; what the byte does not hold is in the next.
-      int64_t bit = code / tile::kPackedStreams * bits, byte = code % tile::kPackedStreams * 8;
+      int64_t at = tile::getPackedPlace(code, packing.getOrder());
+      int64_t bit = at / tile::kPackedStreams * bits, byte = at % tile::kPackedStreams * 8;
       int64_t word = bit / 8 * streams + stream, shift = bit % 8;
       section[word] = section[word] | (value << shift & 0xff) << byte;
       if (shift + bits > 8)

@@ -23,7 +23,7 @@ using namespace mlir;
 using namespace sectile;
 
 void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, StringRef device,
-                                 bool packsConstants) {
+                                 bool packsConstants, StringRef target) {
   passes.addNestedPass<func::FuncOp>(graph::createGraphNormalizePass());
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   graph::GraphUngroupChannelsPassOptions ungroup;
@@ -59,6 +59,9 @@ void sectile::buildGraphPipeline(OpPassManager &passes, FloatMode floatMode, Str
   passes.addNestedPass<func::FuncOp>(graph::createGraphSimplifyPass());
   if (packsConstants)
     passes.addPass(graph::createGraphPackConstantsPass({.device = device.str()}));
+  else if (!target.empty())
+    passes.addPass(
+        graph::createGraphPackConstantsPass({.device = device.str(), .target = target.str()}));
   // Last, since it marks kernels with what their launches do.
   passes.addPass(createGraphPlaceTensorsPass());
 }
@@ -105,6 +108,8 @@ void sectile::buildGpuTilePipeline(OpPassManager &passes, const target::GpuTarge
   options.target = std::string(target.name);
   options.strict = floatMode == FloatMode::Strict;
   addGraphToTile(passes, options);
+  if (floatMode != FloatMode::Strict)
+    passes.nest<ModuleOp>().addNestedPass<tile::KernelOp>(tile::createTileFactorScalesPass());
 }
 
 void sectile::buildThreadPipeline(OpPassManager &passes, const target::GpuTarget &target,

@@ -7,6 +7,7 @@
 
 #include "Lower.h"
 #include "LowerAsync.h"
+#include "LowerLogic.h"
 #include "LowerMatrix.h"
 #include "LowerWarpGroup.h"
 #include "LowerWavefront.h"
@@ -119,7 +120,7 @@ LogicalResult Lowering::checkOp(Operation *op) {
   if (isa<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::MatchSyncOp, NVVM::SyncWarpOp, NVVM::ElectSyncOp,
           NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::MembarOp>(op))
     return success();
-  if (isAsyncCopyOp(op))
+  if (isAsyncCopyOp(op) || isLogicOp(op))
     return success();
   if (isGroupOp(op)) {
     std::string reason = whyNotExecuted(op);
@@ -364,6 +365,10 @@ LogicalResult Lowering::lowerOp(Operation *op) {
                 constant(loc, i64, static_cast<int64_t>(machine.allLanes())),
                 constant(loc, i32, id), in, out, constant(loc, i64, 0)});
         });
+        return success();
+      })
+      .Case([&](LLVM::InlineAsmOp) {
+        replaceLogicOp(builder, op);
         return success();
       })
       // A fence orders nothing that this lane does not do in order already.

@@ -49,6 +49,7 @@ void interp::setMemory(ViewObject &view, tile::MemoryAttr memory) {
   view.physical = memory.getMap();
   view.packedBits = memory.getBits();
   view.packedDim = static_cast<unsigned>(memory.getAlong());
+  view.packedOrder.assign(memory.getOrder().begin(), memory.getOrder().end());
   Shape extents = getStoredExtents(view.shape, memory);
   if (memory.getStrides().empty()) {
     view.strides = getRowMajorStrides(extents);

@@ -100,7 +100,15 @@ std::optional<int64_t> ViewObject::getAddress(ArrayRef<int64_t> coords) const {
   int64_t element = 0;
   if (packedBits != 0) {
     // The code's number along its stream says which bit of it the code begins at.
-    int64_t code = coords[packedDim], bit = code / 4 * packedBits;
+    int64_t code = coords[packedDim];
+    if (!packedOrder.empty()) {
+      int64_t rest = std::exchange(code, 0);
+      for (size_t digit = 0; digit < packedOrder.size(); digit += 2) {
+        code += rest % packedOrder[digit] * packedOrder[digit + 1];
+        rest /= packedOrder[digit];
+      }
+    }
+    int64_t bit = code / 4 * packedBits;
     for (auto [dim, stride] : llvm::enumerate(strides))
       element += (dim == packedDim ? bit / 8 : coords[dim]) * stride;
     return element * kCodeWordBits + code % 4 * 8 + bit % 8;

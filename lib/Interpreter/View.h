@@ -72,6 +72,8 @@ public:
   /// which they are streams in the buffer's words; strides are in words. Else 0.
   int64_t packedBits = 0;
   unsigned packedDim = 0;
+  /// Values and strides of the digits that say where a code stands among its neighbours; or none.
+  Shape packedOrder;
   /// A window on another view: the source's coordinates.
   llvm::IntrusiveRefCntPtr<ViewObject> source;
   mlir::AffineMap map;

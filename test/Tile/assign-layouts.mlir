@@ -92,3 +92,16 @@ tile.kernel @uneven(%x: !tile.view<16x96xf32>, %p: !tile.view<33xf32>)
 tile.kernel @nothing() {
   tile.return
 }
+
+// -----
+
+// What nothing uses has a layout too.
+// CHECK-LABEL: tile.kernel @unused
+// CHECK: tile.broadcast {{.*}} -> tensor<16x16xf32, #{{.*}}>
+tile.kernel @unused(%y: !tile.view<64xf32>) {
+  %c = arith.constant 0.0 : f32
+  %b = tile.broadcast %c dims [0, 1] : f32 -> tensor<16x16xf32>
+  %z = arith.constant dense<0.0> : tensor<64xf32>
+  tile.store %z, %y at affine_map<(t0) -> (t0)>[] : tensor<64xf32>, !tile.view<64xf32>
+  tile.return
+}

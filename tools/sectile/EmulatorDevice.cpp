@@ -160,7 +160,7 @@ private:
     int64_t last = 0;
     bool isEmpty = llvm::is_contained(shape, 0);
     if (type.getMemory())
-      shape = tile::getPhysicalShape(shape, type.getMemory().getMap());
+      shape = tile::getMemoryShape(shape, type.getMemory());
     if (strides.empty()) {
       last = 1;
       for (int64_t extent : shape)

@@ -160,7 +160,13 @@ def GraphPackConstantsPass : Pass<"graph-pack-constants", "::mlir::ModuleOp"> {
     bytes: one order for every width and every instruction-set level, since a step of the sum reads
     codes that all begin at the same bit of their words.
 
-    Every constant operand of a product is a remark: the panel, or why it stays as it is.
+    With `target`, a GPU, panels are not made, and codes are packed where the device's matrix
+    instructions multiply their numbers as f16 or bf16: in runs along the last reduction loop, for each
+    column one, in which the codes that a thread multiplies are whole words of its own (`order` of
+    `#tile.memory`). The order is that of one instruction (`sectile/Target/PackedOrder.h`), the same for
+    all devices whose fragments are.
+
+    Every constant operand of a product is a remark: the panel or runs, or why it stays as it is.
 
     Precondition: `graph-outline`. `graph-to-tile` and `graph-plan-memory` follow.
 
@@ -202,8 +208,9 @@ def GraphPackConstantsPass : Pass<"graph-pack-constants", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"device", "device", "std::string", "\"\"",
-           "parameters of the device that differ from the defaults, as for graph-fuse">
-  ];
+           "parameters of the device that differ from the defaults, as for graph-fuse">,
+    Option<"target", "target", "std::string", "\"\"",
+           "name of a GPU, in whose order codes are packed and nothing else; none: a CPU's panels">];
   let dependentDialects = ["::sectile::tile::TileDialect"];
 }
 

@@ -12,6 +12,7 @@
 #include "sectile/CostModel/Kernel.h"
 #include "sectile/Numbers/Codes.h"
 #include "sectile/Report/Remarks.h"
+#include "sectile/Target/PackedOrder.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -188,6 +189,74 @@ static void packCodes(Value argument, Packing &packing) {
       llvm::formatv(", codes of {0} bits packed in {1} bytes instead of {2}", *bits, after, before);
 }
 
+/// The type of 16 bits that all products of what is computed from an argument multiply, on both
+/// sides; null if there is another one.
+static Type getNarrowProducts(Value argument) {
+  Type element;
+  for (Operation *user : argument.getUsers())
+    for (Operation *reader : user->getUsers()) {
+      auto product = dyn_cast<linalg::LinalgOp>(reader);
+      if (!product || !graph::sumsProducts(product))
+        return {};
+      for (Value input : product.getDpsInputs()) {
+        Type own = getElementTypeOrSelf(input.getType());
+        if ((!own.isF16() && !own.isBF16()) || (element && own != element))
+          return {};
+        element = own;
+      }
+    }
+  return element;
+}
+
+/// On a device whose matrix instructions multiply the numbers of codes, instead of panels: runs of
+/// codes along the sum, for each column one, in the order that the threads read them.
+static void packCodesForDevice(Value argument, Packing &packing, StringRef target) {
+  tile::MemoryAttr panels = std::exchange(packing.memory, {});
+  auto type = cast<RankedTensorType>(argument.getType());
+  auto element = dyn_cast<IntegerType>(type.getElementType());
+  std::optional<int64_t> bits = getCodeBits(argument);
+  packing.reason = "";
+  if (!panels || !bits || !element || element.getWidth() > 8)
+    return;
+  Type numbers = getNarrowProducts(argument);
+  const target::MatrixInstruction *instruction =
+      numbers ? target::findPackingInstruction(target, numbers.isF16() ? "f16" : "bf16") : nullptr;
+  if (!instruction) {
+    packing.reason = "no matrix instruction of " + target.str() +
+                     " multiplies the numbers of its codes, which take a byte each";
+    return;
+  }
+  MLIRContext *context = argument.getContext();
+  ArrayRef<AffineExpr> map = panels.getMap().getResults();
+  auto columns = cast<AffineBinaryOpExpr>(map.back()).getLHS();
+  if (map.size() < 3 || !isa<AffineDimExpr>(map[map.size() - 2]))
+    return;
+  AffineExpr along = map[map.size() - 2];
+  target::PackedOrder order = target::makePackedOrder(*instruction, *bits);
+  SmallVector<AffineExpr> physical;
+  for (AffineExpr expr : map.drop_back(2))
+    if (!expr.isFunctionOfDim(cast<AffineDimExpr>(columns).getPosition()))
+      physical.push_back(expr);
+  physical.append({along.floorDiv(order.codes), columns, along % order.codes});
+  auto packed =
+      tile::MemoryAttr::get(context, AffineMap::get(type.getRank(), 0, physical, context), {},
+                            *bits, static_cast<int64_t>(physical.size()) - 1, order.digits);
+  int64_t before = type.getNumElements();
+  int64_t after = ShapedType::getNumElements(tile::getMemoryShape(type.getShape(), packed)) *
+                  (tile::kPackedWordBits / 8);
+  // Whole bytes gain their order, for what fills the last run.
+  if (*bits == 8 ? after > before + before / 8 : after >= before) {
+    packing.reason =
+        llvm::formatv("runs of {0} codes of {1} bits would take {2} bytes instead of {3}",
+                      order.codes, *bits, after, before);
+    return;
+  }
+  packing.memory = packed;
+  packing.reason = llvm::formatv("in runs of {0} for {1}, codes of {2} bits packed in {3} bytes "
+                                 "instead of {4}",
+                                 order.codes, instruction->name, *bits, after, before);
+}
+
 /// Whether `op` computes from `use` a value whose elements lie in the same places.
 static bool isElementwiseInPlace(linalg::LinalgOp op, OpOperand &use) {
   return op.getNumReductionLoops() == 0 && op->getNumResults() == 1 && op.isDpsInput(&use) &&
@@ -298,11 +367,18 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
         if (!constant)
           continue;
         Packing packing = choosePacking(kernel.getArgument(number), model->core);
-        packCodes(kernel.getArgument(number), packing);
+        if (target.empty())
+          packCodes(kernel.getArgument(number), packing);
+        else
+          packCodesForDevice(kernel.getArgument(number), packing, target);
         if (packing.memory)
           kernel.setArgAttr(number, graph::kMemoryAttr, packing.memory);
         explain(kernel, number, packing);
       }
+      // A device's threads read codes as they are, or packed.
+      SmallVector<bool> beside(it->second);
+      for (auto [number, isBeside] : llvm::enumerate(beside))
+        isBeside &= target.empty() || !getCodeBits(kernel.getArgument(number));
       kernel.walk([&](linalg::LinalgOp product) {
         if (!graph::sumsProducts(product))
           return;
@@ -316,7 +392,7 @@ struct GraphPackConstantsPass : graph::impl::GraphPackConstantsPassBase<GraphPac
           for (auto [dim, expr] : llvm::enumerate(map.getResults()))
             if (expr == result.getResults().back())
               dims[dim].set(0);
-          packBesideColumns(kernel, input->get(), dims, it->second);
+          packBesideColumns(kernel, input->get(), dims, beside);
         }
       });
     }

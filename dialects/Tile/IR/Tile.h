@@ -63,6 +63,10 @@ int64_t countPackedWords(int64_t codes, int64_t bits);
 /// Codes after which codes of `bits` bits begin at the same bit of a word again.
 int64_t getPackedPeriod(int64_t bits);
 
+/// Where coordinate `coordinate` along packed codes is stored, by the digits of #tile.memory's
+/// order.
+int64_t getPackedPlace(int64_t coordinate, ::llvm::ArrayRef<int64_t> order);
+
 /// Extents of the box that `memory` stores: the physical box, or that of its words where codes are
 /// packed.
 ::llvm::SmallVector<int64_t> getMemoryShape(::llvm::ArrayRef<int64_t> shape, MemoryAttr memory);

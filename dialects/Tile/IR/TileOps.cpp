@@ -69,8 +69,6 @@ LogicalResult AllocOp::verify() {
            << getSizes().size();
   if (getType().getNumDynamicStrides() != 0)
     return emitOpError("expects static strides, but got ") << getType();
-  if (getType().getPackedBits() != 0)
-    return emitOpError("expects memory of whole elements, but got packed codes: ") << getType();
   return success();
 }
 

@@ -176,7 +176,8 @@ def Tile_AllocOp : Tile_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let summary = "memory private to the block";
   let description = [{
     `result` is uninitialised, 64-byte aligned, alive until the block ends. On CPUs it is scratch of the
-    thread that runs the block, on GPUs shared memory. `sizes` are the dynamic extents and may
+    thread that runs the block, on GPUs shared memory. Only copies (`tile.commit_copies`) write packed
+    codes there. `sizes` are the dynamic extents and may
     depend only on kernel arguments.
 
     ```mlir

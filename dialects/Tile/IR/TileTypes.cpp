@@ -95,8 +95,53 @@ SmallVector<int64_t> sectile::tile::getMemoryShape(ArrayRef<int64_t> shape, Memo
   return result;
 }
 
+static std::string getOrderText(ArrayRef<int64_t> order) {
+  std::string text = "[";
+  for (size_t i = 0; i + 1 < order.size(); i += 2)
+    text += (i ? ", " : "") + std::to_string(order[i]) + ":" + std::to_string(order[i + 1]);
+  return text + "]";
+}
+
+/// Whether digits take the coordinates of `expr`, d mod c, to as many places.
+static bool isPermutation(ArrayRef<int64_t> order, AffineExpr expr) {
+  std::optional<PhysicalDim> dim = matchPhysicalDim(expr);
+  if (!dim || dim->kind != PhysicalDim::Kind::Mod)
+    return false;
+  constexpr int64_t kMostCoordinates = 1 << 16;
+  int64_t count = 1;
+  for (size_t i = 0; i < order.size(); i += 2) {
+    if (order[i] < 1 || order[i] > kMostCoordinates || order[i + 1] < 1)
+      return false;
+    count *= order[i];
+    if (count > kMostCoordinates)
+      return false;
+  }
+  if (count != dim->factor)
+    return false;
+  llvm::BitVector isTaken(static_cast<unsigned>(count));
+  for (int64_t coordinate = 0; coordinate < count; ++coordinate) {
+    int64_t place = getPackedPlace(coordinate, order);
+    if (place >= count || isTaken.test(static_cast<unsigned>(place)))
+      return false;
+    isTaken.set(static_cast<unsigned>(place));
+  }
+  return true;
+}
+
+int64_t sectile::tile::getPackedPlace(int64_t coordinate, ArrayRef<int64_t> order) {
+  if (order.empty())
+    return coordinate;
+  int64_t place = 0;
+  for (size_t i = 0; i < order.size(); i += 2) {
+    place += coordinate % order[i] * order[i + 1];
+    coordinate /= order[i];
+  }
+  return place;
+}
+
 LogicalResult MemoryAttr::verify(function_ref<InFlightDiagnostic()> emitError, AffineMap map,
-                                 ArrayRef<int64_t> strides, int64_t bits, int64_t along) {
+                                 ArrayRef<int64_t> strides, int64_t bits, int64_t along,
+                                 ArrayRef<int64_t> order) {
   if (map.getNumSymbols() != 0)
     return emitError() << "expects a memory map without symbols, but got " << map.getNumSymbols();
   if (!strides.empty() && strides.size() != map.getNumResults())
@@ -131,13 +176,18 @@ LogicalResult MemoryAttr::verify(function_ref<InFlightDiagnostic()> emitError, A
   if (along < 0 || along >= map.getNumResults())
     return emitError() << "expects codes along one of " << map.getNumResults()
                        << " physical dimensions, but got " << along;
+  if (!order.empty() && !isPermutation(order, map.getResult(along)))
+    return emitError()
+           << "expects an order of the coordinates of d mod c that codes lie along, each "
+              "with a place of its own, but got "
+           << getOrderText(order) << " for " << AffineMapAttr::get(map);
   assert(strides.empty() && "the text has strides or bits");
   return success();
 }
 
 Attribute MemoryAttr::parse(AsmParser &parser, Type) {
   AffineMap map;
-  SmallVector<int64_t> strides;
+  SmallVector<int64_t> strides, order;
   int64_t bits = 0, along = 0;
   if (parser.parseLess() || parser.parseAffineMap(map))
     return {};
@@ -145,13 +195,23 @@ Attribute MemoryAttr::parse(AsmParser &parser, Type) {
     if (succeeded(parser.parseOptionalKeyword("bits"))) {
       llvm::SMLoc loc = parser.getCurrentLocation();
       if (parser.parseEqual() || parser.parseInteger(bits) || parser.parseKeyword("along") ||
-          parser.parseInteger(along) || parser.parseGreater())
+          parser.parseInteger(along))
+        return {};
+      auto parseDigit = [&]() -> ParseResult {
+        return failure(parser.parseInteger(order.emplace_back()) || parser.parseColon() ||
+                       parser.parseInteger(order.emplace_back()));
+      };
+      if (succeeded(parser.parseOptionalComma()) &&
+          (parser.parseKeyword("order") || parser.parseEqual() ||
+           parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseDigit)))
+        return {};
+      if (parser.parseGreater())
         return {};
       if (bits == 0) {
         parser.emitError(loc, "expects codes of 1 to ") << kMostPackedBits << " bits, but got 0";
         return {};
       }
-      return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along);
+      return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along, order);
     }
     auto parseStride = [&]() -> ParseResult {
       if (succeeded(parser.parseOptionalQuestion())) {
@@ -166,7 +226,7 @@ Attribute MemoryAttr::parse(AsmParser &parser, Type) {
   }
   if (parser.parseGreater())
     return {};
-  return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along);
+  return parser.getChecked<MemoryAttr>(parser.getContext(), map, strides, bits, along, order);
 }
 
 void MemoryAttr::print(AsmPrinter &printer) const {
@@ -184,6 +244,8 @@ void MemoryAttr::print(AsmPrinter &printer) const {
   }
   if (getBits() != 0)
     printer << ", bits = " << getBits() << " along " << getAlong();
+  if (!getOrder().empty())
+    printer << ", order = " << getOrderText(getOrder());
   printer << '>';
 }
 

@@ -36,13 +36,21 @@ def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
     bytes of their lane, as products of bytes want them; one of them alone is a shift and a mask
     as well.
 
+    `order = [n:s, ...]` lets threads have what they need side by side: coordinate i of p is stored
+    where coordinate sum(s * digit) would be, of i's digits of n values each, the fastest first. The
+    codes of 16 neighbours along p, say, of which a thread multiplies 0, 1, 8 and 9 and its neighbour
+    2, 3, 10 and 11, have `[2:2, 4:4, 2:1]`: each four in one quarter of the words, and the two
+    of a pair 16 bits apart.
+
     Example, panels of 64 columns of a [K, N] matrix, each panel stored [K][64]:
     ```mlir
     #panels = #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64)>
     #codes = #tile.memory<(d0, d1) -> (d1 floordiv 64, d0, d1 mod 64), bits = 3 along 1>
     #rows = #tile.memory<(d0, d1) -> (d0, d1), strides = [?, 1]>
+    #lanes = #tile.memory<(d0, d1) -> (d0 floordiv 16, d1, d0 mod 16), bits = 4 along 2,
+                          order = [2:2, 4:4, 2:1]>
     tile.kernel @views(%w: !tile.view<?x100xf32, #panels>, %q: !tile.view<?x100xi8, #codes>,
-                       %x: !tile.view<?x64xf32, #rows>) {
+                       %x: !tile.view<?x64xf32, #rows>, %p: !tile.view<64x8xi8, #lanes>) {
       tile.return
     }
     ```
@@ -50,14 +58,21 @@ def Tile_MemoryAttr : AttrDef<Tile_Dialect, "Memory"> {
     1. the map has no symbols; one stride per physical dimension, or none;
     2. physical coordinates have the form d, d floordiv c or d mod c, c positive;
     3. every dimension appears once as itself, or once each as floordiv and mod of one factor;
-    4. codes take 1 to 8 bits along a physical dimension; there are strides or packed codes.
+    4. codes take 1 to 8 bits along a physical dimension; there are strides or packed codes;
+    5. an order gives each coordinate a place of its own among as many, and codes lie along d mod c of
+       c coordinates.
   }];
   let parameters = (ins AttrParameter<"::mlir::AffineMap", "coordinates to physical coordinates">:$map,
                         ArrayRefParameter<"int64_t", "elements per step, or none: row-major">:$strides,
                         AttrParameter<"int64_t", "kept of an element, 0: it is stored as it is">:$bits,
-                        AttrParameter<"int64_t", "physical dimension that bits run along">:$along);
+                        AttrParameter<"int64_t", "physical dimension that bits run along">:$along,
+                        ArrayRefParameter<"int64_t", "values and strides of digits, or none">:$order);
   let builders = [AttrBuilder<(ins "::mlir::AffineMap":$map, "::llvm::ArrayRef<int64_t>":$strides), [{
-    return $_get($_ctxt, map, strides, 0, 0);
+    return $_get($_ctxt, map, strides, 0, 0, ::llvm::ArrayRef<int64_t>());
+  }]>,
+  AttrBuilder<(ins "::mlir::AffineMap":$map, "::llvm::ArrayRef<int64_t>":$strides,
+                   "int64_t":$bits, "int64_t":$along), [{
+    return $_get($_ctxt, map, strides, bits, along, ::llvm::ArrayRef<int64_t>());
   }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

@@ -47,6 +47,9 @@ std::optional<int64_t> tile::getSharedBytes(AllocOp alloc) {
     auto memory = layout::MemoryLayout::parse(placement.getValue());
     return memory ? std::optional(memory->sizeBits() / 8) : std::nullopt;
   }
+  if (type.getPackedBits() != 0)
+    return ShapedType::getNumElements(getMemoryShape(type.getShape(), type.getMemory())) *
+           type.getElementBytes();
   // The span of the box; strides beyond row-major ones leave gaps.
   SmallVector<int64_t> box = getPhysicalShape(type.getShape(), type.getPhysicalMap());
   ArrayRef<int64_t> strides =

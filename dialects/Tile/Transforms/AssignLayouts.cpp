@@ -145,6 +145,18 @@ LogicalResult LayoutAssigner::chooseWarps() {
       threads.warps = warps.getInt();
       return success();
     }
+  // Codes are few bytes: warps that share columns would only read the rows more often.
+  int64_t sums = 0;
+  kernel.walk([&](DotOp dot) {
+    if (readsOrderedCodes(dot.getRhs()))
+      sums = std::max(sums, ShapedType::getNumElements(shapeOf(dot.getAcc())));
+  });
+  if (sums != 0) {
+    constexpr int64_t kLaneSums = 32, kMostWarps = 8;
+    int64_t warps = llvm::PowerOf2Ceil(llvm::divideCeil(sums, threads.lanes * kLaneSums));
+    threads.warps = std::clamp<int64_t>(warps, 2, kMostWarps);
+    return success();
+  }
   // Eight elements of the largest tile for each thread hide latency and leave registers; more than
   // 256 threads only wait for each other at barriers.
   constexpr int64_t kMostThreads = 256;
@@ -160,7 +172,7 @@ LogicalResult LayoutAssigner::chooseWarps() {
 void LayoutAssigner::repeatGenerators() {
   SmallVector<Operation *> generators;
   kernel.walk([&](Operation *op) {
-    if (isGenerator(op) && op->getNumResults() == 1 && isTile(op->getResult(0)))
+    if (isGenerator(op) && op->getNumResults() == 1 && isTile(op->getResult(0)) && !op->use_empty())
       generators.push_back(op);
   });
   for (Operation *op : generators) {
@@ -303,7 +315,8 @@ const target::MatrixInstruction *LayoutAssigner::chooseInstruction(DotOp dot) {
   constexpr int64_t kMostWaste = 4;
   int64_t executed = static_cast<int64_t>(llvm::alignTo(m, found->m) * llvm::alignTo(n, found->n) *
                                           llvm::alignTo(k, found->k));
-  if (executed > kMostWaste * m * n * k)
+  // The order of packed codes is that of the instruction: to multiply-adds they come bit by bit.
+  if (executed > kMostWaste * m * n * k && !readsOrderedCodes(dot.getRhs()))
     return missed("the tile fills too little of a matrix instruction");
   return choose(*found);
 }
@@ -499,7 +512,7 @@ void LayoutAssigner::placeConversions(Operation *op) {
   };
   llvm::TypeSwitch<Operation *>(op)
       .Case([&](LoadOp load) {
-        if (!isTile(load.getResult()) || !load.getIndices().empty())
+        if (!isTile(load.getResult()) || !load.getIndices().empty() || !hasOwnElements(load))
           return;
         BlockedForm form =
             getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);

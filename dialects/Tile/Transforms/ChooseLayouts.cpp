@@ -159,6 +159,21 @@ static std::optional<unsigned> getContiguousDim(unsigned rank, Value view, Affin
   return std::nullopt;
 }
 
+bool tile::hasOwnElements(LoadOp load) {
+  AffineMap map = load.getMap();
+  for (unsigned dim = 0; dim < static_cast<unsigned>(load.getTileRank()); ++dim) {
+    AffineExpr own = getAffineDimExpr(dim, map.getContext());
+    bool moves = load.getTileShape()[dim] == 1 || llvm::any_of(map.getResults(), [&](AffineExpr e) {
+                   auto step = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(
+                       e.replace(own, own + 1) - e, map.getNumDims(), map.getNumSymbols()));
+                   return step && step.getValue() != 0;
+                 });
+    if (!moves)
+      return false;
+  }
+  return true;
+}
+
 /// As many neighbours per lane as it may move at once, as divide the extent, and as there are for
 /// all threads.
 static BlockedForm makeForm(ArrayRef<int64_t> shape, SmallVector<unsigned> order, bool isContiguous,
@@ -198,4 +213,22 @@ BlockedForm tile::getDefaultForm(ArrayRef<int64_t> shape, int64_t elementBytes, 
   for (unsigned dim = shape.size(); dim-- > 0;)
     order.push_back(dim);
   return makeForm(shape, std::move(order), true, elementBytes, threads, target);
+}
+
+bool tile::readsOrderedCodes(Value side) {
+  SmallVector<Value> work{side};
+  constexpr unsigned kMostOps = 32;
+  for (unsigned i = 0; i < work.size() && i < kMostOps; ++i) {
+    Operation *op = work[i].getDefiningOp();
+    if (auto load = dyn_cast_if_present<LoadOp>(op)) {
+      MemoryAttr memory = load.getView().getType().getMemory();
+      if (memory && !memory.getOrder().empty())
+        return true;
+    } else if (op && op->getNumRegions() == 0 && isMemoryEffectFree(op)) {
+      llvm::append_range(work, llvm::make_filter_range(op->getOperands(), [](Value operand) {
+                           return isa<RankedTensorType>(operand.getType());
+                         }));
+    }
+  }
+  return false;
 }

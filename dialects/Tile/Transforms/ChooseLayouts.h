@@ -47,6 +47,14 @@ layout::DistributedLayout makeProduct(int64_t m, int64_t n, Threads threads);
 BlockedForm getAccessForm(llvm::ArrayRef<int64_t> shape, mlir::Value view, mlir::AffineMap map,
                           Threads threads, const target::GpuTarget &target);
 
+/// Whether every element of the load's tile is another one of the view's: along each dimension of
+/// the tile some coordinate moves by a constant. Else several have the same, as scales of groups.
+bool hasOwnElements(LoadOp load);
+
+/// Whether the right side of a product is computed from packed codes in the order of a matrix
+/// instruction.
+bool readsOrderedCodes(mlir::Value side);
+
 /// Row-major, as if of `elementBytes`.
 BlockedForm getDefaultForm(llvm::ArrayRef<int64_t> shape, int64_t elementBytes, Threads threads,
                            const target::GpuTarget &target);

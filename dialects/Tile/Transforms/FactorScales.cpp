@@ -207,6 +207,7 @@ struct TileFactorScalesPass : tile::impl::TileFactorScalesPassBase<TileFactorSca
     });
     for (const ScaledSum &sum : sums)
       Rewriter(sum).rewrite();
+    factorScalesOfProducts(getOperation());
   }
 };
 } // namespace

@@ -133,17 +133,23 @@ def TileAssignLayoutsPass : Pass<"tile-assign-layouts", "::sectile::tile::Kernel
 def TileStageOperandsPass : Pass<"tile-stage-operands", "::sectile::tile::KernelOp"> {
   let summary = "keep operands of products in shared memory";
   let description = [{
-    Runs on kernels that `tile-assign-layouts` has given layouts. Where a loop loads both operands of a
-    product from arguments, each goes to a `tile.alloc` of its own, by stores with `tile.async` in the
-    layout that copies best, and the product is cut along k into steps of one matrix instruction, or
-    of four values for multiply-adds, whose operands every warp loads from there. `tile.placement` of
-    the alloc is the layout of memory, of those with any swizzle and with 16 bytes or none behind each
-    row, that takes fewest turns of shared memory for both, by count.
+    Runs on kernels that `tile-assign-layouts` has given layouts. Where elementwise ops compute both
+    operands of a product in a loop from loads of arguments, what each load reads goes to a
+    `tile.alloc` of its own, by stores with `tile.async` in the layout that copies best, and the product
+    is cut along k into steps of one matrix instruction, or of four values for multiply-adds. Every warp
+    loads what a step needs from there and does the elementwise ops (casts, `tile.dequantize`, masks,
+    arithmetic) on that, in the layout that the product reads: codes stay codes until then. Loads of
+    which several elements of the tile have the same, such as scales of groups, are not copied: threads
+    read them where they are. Packed codes in the order of a matrix instruction (`#tile.memory`) are
+    copied by words, to an alloc of the same order, if a step takes whole runs of them. `tile.placement` of the alloc is the layout of memory, of those with any
+    swizzle and with 16 bytes or none behind each row, that takes fewest turns of shared memory for both,
+    by count.
 
-    An operand stays as it is, with a remark that says why, if it is computed, gathered, used
-    elsewhere, masked with something else than zero, written by the loop, or if no 4 bytes of it are
-    neighbours in memory; then so does the other one. On devices without asynchronous copies (AMD's)
-    all of them do. `tile-pipeline` follows.
+    An operand stays as it is, with a remark that says why, if something else than elementwise ops
+    computes it, if it takes long to compute (functions of math, divisions) and several threads need each
+    element, or if a load of it is gathered, masked with something else than zero, written by the loop, or
+    has no 4 bytes that are neighbours in memory; then so does the other one. On devices without
+    asynchronous copies (AMD's) all of them do. `tile-pipeline` follows.
 
     Postcondition: the same program; copies are followed by a group of their own and a wait for it.
 
@@ -312,6 +318,10 @@ def TileFactorScalesPass : Pass<"tile-factor-scales", "::sectile::tile::KernelOp
 
     What remains is a loop over groups, one inside it over the steps of a group, and what the last,
     shorter group has left. `tile-unroll-codes` follows.
+
+    A product of several steps whose right side has one scale for each column, the same for all of its
+    steps, becomes one with the codes' numbers whose sums are scaled, where it has fewer rows than steps
+    and its right side's type has those numbers exactly.
 
     ```mlir
     tile.kernel @product(%x: !tile.view<1x64xf32>, %q: !tile.view<64x16xi8>,

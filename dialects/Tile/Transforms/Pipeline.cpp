@@ -117,7 +117,8 @@ bool LoopPipeliner::collect() {
   // Buffers of more than one are told apart here, and so must everything be that knows of one.
   auto isOwn = [&](AllocOp memory, StoreOp store) {
     auto placement = memory->getAttrOfType<StringAttr>(kPlacementAttr);
-    return placement && MemoryLayout::parse(placement.getValue()) &&
+    bool isPacked = memory.getType().getPackedBits() != 0;
+    return (isPacked || (placement && MemoryLayout::parse(placement.getValue()))) &&
            llvm::all_of(memory->getUsers(), [&](Operation *user) {
              return user == store || (isa<LoadOp>(user) && loop->isProperAncestor(user));
            });
@@ -224,10 +225,31 @@ FailureOr<int64_t> LoopPipeliner::chooseStages() {
   return stages;
 }
 
+/// The same for packed codes, whose type says where they lie.
+static void growPacked(AllocOp memory, int64_t stages) {
+  ViewType type = memory.getType();
+  MemoryAttr one = type.getMemory();
+  MLIRContext *context = type.getContext();
+  SmallVector<int64_t> shape{stages};
+  llvm::append_range(shape, type.getShape());
+  SmallVector<AffineExpr> physical{getAffineDimExpr(0, context)};
+  for (AffineExpr expr : one.getMap().getResults())
+    physical.push_back(expr.shiftDims(one.getMap().getNumDims(), 1));
+  auto rank = static_cast<unsigned>(shape.size());
+  memory.getResult().setType(
+      ViewType::get(context, shape, type.getElementType(),
+                    MemoryAttr::get(context, AffineMap::get(rank, 0, physical, context), {},
+                                    one.getBits(), one.getAlong() + 1, one.getOrder())));
+}
+
 /// A dimension of buffers before those of each copied memory.
 void LoopPipeliner::growBuffers(int64_t stages) {
   for (Group &group : groups)
     for (Copy &copy : group.copies) {
+      if (copy.memory.getType().getPackedBits() != 0) {
+        growPacked(copy.memory, stages);
+        continue;
+      }
       MemoryLayout one =
           *MemoryLayout::parse(copy.memory->getAttrOfType<StringAttr>(kPlacementAttr).getValue());
       std::vector<int64_t> shape{stages};

@@ -31,6 +31,10 @@ DotOp getSummedProduct(mlir::scf::ForOp loop);
 /// Steps of the loop's counter after which the load's place changes; nothing if it may sooner.
 std::optional<int64_t> getGroup(LoadOp load, mlir::scf::ForOp loop);
 
+/// Rewrites products of several steps along k whose right side has one scale for each column: the
+/// sums are scaled instead of the numbers, where that takes fewer multiplications.
+void factorScalesOfProducts(KernelOp kernel);
+
 } // namespace sectile::tile
 
 #endif // SECTILE_DIALECTS_TILE_TRANSFORMS_SCALEDSUMS_H

@@ -5,24 +5,31 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An operand of a product that comes straight from global memory goes to shared
-// memory first, as it lies, and every warp reads from there what it multiplies:
+// What an operand of a product is computed from goes to shared memory first, as it
+// lies, and every warp reads from there what it multiplies:
 //
 //     %t = tile.load %a ..            %t = tile.load %a ..    (as threads copy best)
-//     %x = tile.convert_layout %t     tile.store %t, %m ..  {tile.async}
+//     %x = arith.extf %t              tile.store %t, %m ..  {tile.async}
 //     %d = tile.dot %x, ..            tile.commit_copies;  tile.wait_copies 0
-//                                     %x = tile.load %m ..    (for a few k at a time)
+//                                     %u = tile.load %m ..    (for a few k at a time)
+//                                     %x = arith.extf %u      (on those elements)
 //                                     %d = tile.dot %x, ..
+//
+// Any elementwise ops may stand between loads and product (OperandTree.h). Loads of
+// which many elements of the tile have the same (scales of groups, biases) are read
+// from where they are, by the threads that need them.
 //
 // The product is cut along k into steps of one matrix instruction, or of 16 bytes
 // for multiply-adds, so that few registers hold operands. Instructions of warp
-// groups read memory themselves: their product stays whole, and its tiles where
-// they are, placed as descriptors can say it.
+// groups read memory themselves: StageGroupProducts.cpp.
 //
 //===----------------------------------------------------------------------===//
 
+#include "StageOperands.h"
+
 #include "ChooseLayouts.h"
 #include "GroupProducts.h"
+#include "OperandTree.h"
 #include "Passes.h"
 
 #include "sectile/Layout/Access.h"
@@ -64,22 +71,36 @@ public:
   }
 
 private:
+  /// A load of a side's tree: copied by `writer` to `memory`, or read where it is.
+  struct Source {
+    std::optional<DistributedLayout> writer = {};
+    /// The load's dimensions in the order of the side's.
+    SmallVector<unsigned> dims = {};
+    Value memory = {};
+    /// Of packed codes, how they are in the copy: by words, as they were.
+    MemoryAttr packed = {};
+    /// And which of the load's dimensions runs along each of the view's, in whose order it is
+    /// copied.
+    SmallVector<unsigned> viewDims = {};
+
+    bool isCopied() const { return writer || packed; }
+  };
   struct Side {
-    LoadOp load;
     unsigned operand;
-    DistributedLayout writer, reader;
-    Value memory;
-    /// Where an instruction that reads memory wants it.
-    std::optional<MemoryLayout> placement;
+    OperandTree tree;
+    DistributedLayout reader;
+    SmallVector<Source> sources;
   };
   void stage(DotOp dot);
-  SmallVector<Side, 2> getSides(DotOp dot, const target::MatrixInstruction *by, int64_t step);
   std::optional<Side> getSide(DotOp dot, unsigned operand, const target::MatrixInstruction *by,
                               int64_t step);
   std::optional<DistributedLayout> getReader(DotOp dot, unsigned operand,
                                              const target::MatrixInstruction *by, int64_t k);
-  MemoryLayout place(const Side &side, ArrayRef<int64_t> shape, int64_t bits);
-  int64_t countCopyBytes(LoadOp load);
+  std::optional<Source> getSource(const OperandTree::Leaf &leaf, scf::ForOp loop,
+                                  std::string &reason);
+  void copyPacked(OpBuilder &builder, LoadOp load, Source &source);
+  MemoryLayout place(const Side &side, const Source &source, ArrayRef<int64_t> shape, int64_t bits);
+  Value emitPart(OpBuilder &builder, const Side &side, int64_t first, int64_t step);
   remark::RemarkOpts remarkOptions(StringRef name) {
     return remark::RemarkOpts::name(name).category("tile-stage-operands");
   }
@@ -90,14 +111,13 @@ private:
 };
 } // namespace
 
-static Value getRoot(Value view) {
+Value tile::getRoot(Value view) {
   while (auto window = view.getDefiningOp<ViewOp>())
     view = window.getSource();
   return view;
 }
 
-/// Whether `op`, or something in it, writes what `view` may share memory with.
-static bool isWrittenIn(Operation *outer, Value view) {
+bool tile::isWrittenIn(Operation *outer, Value view) {
   Value root = getRoot(view);
   Type element = cast<ViewType>(root.getType()).getElementType();
   auto result = outer->walk([&](Operation *op) {
@@ -114,9 +134,7 @@ static bool isWrittenIn(Operation *outer, Value view) {
   return result.wasInterrupted();
 }
 
-/// Bytes that threads can copy at once, by what is known of strides; 0 if neighbours of the tile
-/// are none in memory.
-int64_t OperandStager::countCopyBytes(LoadOp load) {
+int64_t tile::countCopyBytes(LoadOp load, const target::GpuTarget &target, const Threads &threads) {
   BlockedForm form =
       getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
   auto type = cast<ViewType>(getRoot(load.getView()).getType());
@@ -145,86 +163,140 @@ std::optional<DistributedLayout> OperandStager::getReader(DotOp dot, unsigned op
   return side ? std::optional(*side) : std::nullopt;
 }
 
+void tile::eraseUnused(Operation *op) {
+  SmallVector<Value> operands(op->getOperands());
+  op->erase();
+  for (Value operand : operands)
+    if (Operation *def = operand.getDefiningOp();
+        def && def->use_empty() && (isMemoryEffectFree(def) || isa<LoadOp>(def)))
+      eraseUnused(def);
+}
+
+/// For each dimension of a view of packed codes the one of the load's tile that runs along it, if
+/// the load reads whole runs of codes, in an order made for the threads of a product; else nothing.
+static std::optional<SmallVector<unsigned>> matchRuns(LoadOp load) {
+  MemoryAttr memory = load.getView().getType().getMemory();
+  AffineMap map = load.getMap();
+  ArrayRef<int64_t> shape = load.getTileShape();
+  if (!memory || memory.getOrder().empty() || map.getNumResults() != shape.size() ||
+      memory.getAlong() + 1 != memory.getMap().getNumResults())
+    return std::nullopt;
+  auto run = cast<AffineBinaryOpExpr>(memory.getMap().getResult(memory.getAlong()));
+  unsigned along = cast<AffineDimExpr>(run.getLHS()).getPosition();
+  int64_t codes = cast<AffineConstantExpr>(run.getRHS()).getValue();
+  SmallVector<unsigned> dims;
+  for (auto [number, expr] : llvm::enumerate(map.getResults())) {
+    // The one dimension that it adds to what is the same for all of the tile.
+    std::optional<unsigned> own;
+    for (unsigned dim = 0; dim < map.getNumDims(); ++dim) {
+      AffineExpr base = simplifyAffineExpr(expr - getAffineDimExpr(dim, map.getContext()),
+                                           map.getNumDims(), map.getNumSymbols());
+      bool isOwn = llvm::none_of(llvm::seq<unsigned>(0, map.getNumDims()),
+                                 [&](unsigned other) { return base.isFunctionOfDim(other); });
+      if (isOwn && !llvm::is_contained(dims, dim) &&
+          (number != along || (base.isMultipleOf(codes) && shape[dim] % codes == 0)))
+        own = dim;
+    }
+    if (!own)
+      return std::nullopt;
+    dims.push_back(*own);
+  }
+  // Within a run words are copied whole: what the mask says must not change there.
+  if (std::optional<IntegerSet> set = load.getWhere())
+    for (AffineExpr constraint : set->getConstraints())
+      if (constraint.isFunctionOfDim(dims[along]))
+        return std::nullopt;
+  return dims;
+}
+
+/// How a load comes to the threads; nothing, and why in `reason`, if it cannot be copied and is
+/// too much to be read by everyone.
+std::optional<OperandStager::Source>
+OperandStager::getSource(const OperandTree::Leaf &leaf, scf::ForOp loop, std::string &reason) {
+  LoadOp load = leaf.load;
+  auto missed = [&](const Twine &why) {
+    reason = why.str();
+    return std::nullopt;
+  };
+  ViewType type = load.getView().getType();
+  Type element = type.getElementType();
+  if (isWrittenIn(loop, load.getView()))
+    return missed("the loop writes what it may read");
+  if (!leaf.map.isPermutation() || !hasOwnElements(load))
+    return Source{};
+  if (!isa<BlockArgument>(getRoot(load.getView())))
+    return missed("it is not a tile of an argument");
+  if (type.getPackedBits() != 0) {
+    if (auto dims = matchRuns(load))
+      return Source{.packed = type.getMemory(), .viewDims = *dims};
+    return missed("it does not read whole runs of packed codes");
+  }
+  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
+      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
+    return missed("its elements are converted on the way");
+  if (load.getFillAttr() && load.getFillAttr() != Builder(load.getContext()).getZeroAttr(element))
+    return missed("what is masked is not zero");
+  int64_t bytes = countCopyBytes(load, target, threads);
+  if (bytes < 4)
+    return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
+  BlockedForm form =
+      getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
+  // It is placed in rows of the tile: what lies along the other dimension moves by itself.
+  if (form.order[0] == 0 && type.getElementBytes() < 4)
+    return missed("only " + Twine(type.getElementBytes()) +
+                  " bytes are neighbours in a row of its tile, and 4 are the least");
+  return Source{.writer = makeBlocked(load.getTileShape(), form, threads)};
+}
+
 std::optional<OperandStager::Side> OperandStager::getSide(DotOp dot, unsigned operand,
                                                           const target::MatrixInstruction *by,
                                                           int64_t step) {
-  Value value = dot->getOperand(operand);
   auto missed = [&](const Twine &reason) {
     remark::missed(dot.getLoc(), remarkOptions("staged"))
         << remark::add("operand {0} is not staged: {1}", operand, reason.str());
     return std::nullopt;
   };
-  while (auto convert = value.getDefiningOp<ConvertLayoutOp>()) {
-    if (!value.hasOneUse())
-      return missed("something else uses it too");
-    value = convert.getSource();
-  }
-  auto load = value.getDefiningOp<LoadOp>();
-  if (!load)
-    return missed("it is computed, not loaded");
-  // Out of loops, registers are the shorter way for what is multiplied from there.
   auto loop = dyn_cast<scf::ForOp>(dot->getParentOp());
-  if ((!loop && !(by && by->takesMemory)) || load->getBlock() != dot->getBlock())
-    return missed("it is not loaded by a loop for the product in it");
-  ViewType type = load.getView().getType();
-  Type element = type.getElementType();
-  if (!value.hasOneUse() || !load.getIndices().empty() ||
-      !isa<BlockArgument>(getRoot(load.getView())) || type.getPackedBits() != 0)
-    return missed("it is not a tile of an argument for this product alone");
-  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
-      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
-    return missed("its elements are converted on the way");
-  if (load.getFillAttr() && load.getFillAttr() != Builder(dot.getContext()).getZeroAttr(element))
-    return missed("what is masked is not zero");
-  if (loop && isWrittenIn(loop, load.getView()))
-    return missed("the loop writes what it may read");
   if (!loop)
-    for (Operation *next = load->getNextNode(); next != dot; next = next->getNextNode())
-      if (isWrittenIn(next, load.getView()))
-        return missed("what it may read is written before the product");
-  int64_t bytes = countCopyBytes(load);
-  if (bytes < 4)
-    return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
-  BlockedForm form =
-      getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
-  DistributedLayout writer = makeBlocked(load.getTileShape(), form, threads);
-  if (by && by->takesMemory) {
-    // As it lies in the argument: what is contiguous there is here.
-    SmallVector<int64_t> shape(load.getTileShape());
-    bool isKMajor = form.order[0] == (operand == 0 ? 1 : 0);
-    auto memory = target::placeSide(*by, operand == 0 ? target::Operand::A : target::Operand::B,
-                                    {shape.begin(), shape.end()}, isKMajor);
-    if (!memory)
-      return missed(memory.reason().text);
-    // Lanes that store together fill rows below each other where a row has fewer bytes than banks.
-    int64_t rowElements = 1;
-    for (const layout::Digit &digit : memory->map().digits())
-      if (digit.from.axis == form.order[0] && digit.from.stride == 1)
-        rowElements = digit.extent;
-    form.mostLanes = std::max<int64_t>(rowElements / form.vector, 1);
-    writer = makeBlocked(load.getTileShape(), form, threads);
-    return Side{load, operand, writer, writer, {}, *memory};
-  }
-  // It is placed in rows of the tile: what lies along the other dimension moves by itself.
-  if (form.order[0] == 0 && type.getElementBytes() < 4)
-    return missed("only " + Twine(type.getElementBytes()) +
-                  " bytes are neighbours in a row of its tile, and 4 are the least");
+    return missed("it is not loaded by a loop for the product in it");
+  std::string reason;
+  std::optional<OperandTree> tree = OperandTree::build(dot->getOperand(operand), loop, reason);
+  if (!tree)
+    return missed(reason);
   std::optional<DistributedLayout> reader = getReader(dot, operand, by, step);
   if (!reader)
     return missed("no layout holds a step along k");
-  return Side{load, operand, writer, *reader, {}, {}};
+  // What several threads need, each of them computes.
+  if (!tree->isCheap() && reader->copies() > 1)
+    return missed("it takes long to compute, and " + Twine(reader->copies()) +
+                  " threads need each element");
+  Side side{operand, std::move(*tree), *reader, {}};
+  for (const OperandTree::Leaf &leaf : side.tree.getLeaves()) {
+    std::optional<Source> source = getSource(leaf, loop, reason);
+    if (!source)
+      return missed(reason);
+    if (source->writer)
+      source->viewDims = llvm::to_vector(llvm::seq<unsigned>(0, leaf.map.getNumResults()));
+    for (unsigned dim : source->viewDims)
+      source->dims.push_back(cast<AffineDimExpr>(leaf.map.getResult(dim)).getPosition());
+    side.sources.push_back(std::move(*source));
+  }
+  if (llvm::none_of(side.sources, [](const Source &source) { return source.isCopied(); }))
+    return missed("no load gives each of its elements one of memory");
+  return side;
 }
 
 /// The placement of fewest counted turns for copies to it and reads from it: rows as they are or
 /// with 16 bytes behind each, with any swizzle.
-MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int64_t bits) {
+MemoryLayout OperandStager::place(const Side &side, const Source &source, ArrayRef<int64_t> shape,
+                                  int64_t bits) {
   std::optional<MemoryLayout> best;
   std::pair<int64_t, int64_t> least;
   // Reads of each step along k are alike: a layout for all of them would only be wider.
-  bool isLeft = side.operand == 0;
-  unsigned kDim = isLeft ? 1 : 0;
-  std::optional<DistributedLayout> rows = target::getMatrixRows(target, side.reader, bits);
-  const DistributedLayout &reader = rows ? *rows : side.reader;
+  unsigned kDim = source.dims[side.operand == 0 ? 1 : 0] == 1 ? 1 : 0;
+  DistributedLayout own = side.reader.transposed(source.dims);
+  std::optional<DistributedLayout> rows = target::getMatrixRows(target, own, bits);
+  const DistributedLayout &reader = rows ? *rows : own;
   for (int64_t pad : {0, 128}) {
     auto whole = MemoryLayout::rowMajor({shape.begin(), shape.end()}, bits, pad);
     if (!whole)
@@ -235,7 +307,7 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
     int64_t row = shape[1] * bits + pad;
     auto first = MemoryLayout::create(
         part, bits, {{{part[0], row}}, {{part[1], bits}}, {{bits, 1}}}, {}, whole->sizeBits());
-    layout::Access accesses[] = {{&side.writer, layout::AccessKind::Store}};
+    layout::Access accesses[] = {{&*source.writer, layout::AccessKind::Store}};
     auto candidate = layout::chooseSwizzle(*whole, accesses, target.access);
     if (!first || !candidate)
       continue;
@@ -250,7 +322,7 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
       if (!memory || !window)
         continue;
       auto written =
-          layout::countAccess(side.writer, *memory, layout::AccessKind::Store, target.access);
+          layout::countAccess(*source.writer, *memory, layout::AccessKind::Store, target.access);
       auto read = layout::countAccess(reader, *window, layout::AccessKind::Load, target.access);
       if (!written || !read)
         continue;
@@ -265,88 +337,145 @@ MemoryLayout OperandStager::place(const Side &side, ArrayRef<int64_t> shape, int
   return best ? *best : *MemoryLayout::rowMajor({shape.begin(), shape.end()}, bits);
 }
 
-SmallVector<OperandStager::Side, 2>
-OperandStager::getSides(DotOp dot, const target::MatrixInstruction *by, int64_t step) {
-  SmallVector<Side, 2> sides;
-  for (unsigned operand : {0, 1})
-    if (std::optional<Side> side = getSide(dot, operand, by, step))
-      sides.push_back(std::move(*side));
-  return sides;
+/// `step` values of k from `first` on of a side, as the product reads them.
+Value OperandStager::emitPart(OpBuilder &builder, const Side &side, int64_t first, int64_t step) {
+  unsigned kDim = side.operand == 0 ? 1 : 0;
+  OperandPart part{SmallVector<int64_t>(2, 0),
+                   SmallVector<int64_t>(side.reader.shape().begin(), side.reader.shape().end()),
+                   side.reader};
+  part.offset[kDim] = first;
+  part.shape[kDim] = step;
+  return side.tree.emit(builder, part, [&](unsigned number) -> Value {
+    const Source &source = side.sources[number];
+    if (!source.isCopied())
+      return side.tree.emitLoad(builder, part, number);
+    // As it lies; the product's dimensions are a matter of names.
+    LoadOp load = side.tree.getLeaves()[number].load;
+    SmallVector<int64_t> shape(2);
+    SmallVector<AffineExpr> exprs(2);
+    for (unsigned dim = 0; dim < 2; ++dim) {
+      shape[dim] = part.shape[source.dims[dim]];
+      exprs[dim] = builder.getAffineDimExpr(dim) + part.offset[source.dims[dim]];
+    }
+    MLIRContext *context = builder.getContext();
+    auto type =
+        RankedTensorType::get(shape, load.getView().getType().getElementType(),
+                              LayoutAttr::get(context, side.reader.transposed(source.dims)));
+    Value tile = LoadOp::create(
+        builder, load.getLoc(), type, source.memory, ValueRange(), ValueRange(), ValueRange(),
+        AffineMapAttr::get(AffineMap::get(2, 0, exprs, context)), IntegerSetAttr(), TypedAttr());
+    if (source.dims[0] == 0)
+      return tile;
+    return TransposeOp::create(builder, load.getLoc(),
+                               RankedTensorType::get(part.shape, type.getElementType(),
+                                                     LayoutAttr::get(context, side.reader)),
+                               tile, ArrayRef<int64_t>{1, 0});
+  });
+}
+
+/// Copies words of packed codes to memory of the same order.
+void OperandStager::copyPacked(OpBuilder &builder, LoadOp load, Source &source) {
+  MLIRContext *context = builder.getContext();
+  // In the order of the view's dimensions.
+  auto rank = static_cast<unsigned>(load.getTileRank());
+  SmallVector<int64_t> shape;
+  SmallVector<AffineExpr> renamed(rank);
+  for (auto [dim, own] : llvm::enumerate(source.viewDims)) {
+    shape.push_back(load.getTileShape()[own]);
+    renamed[own] = getAffineDimExpr(dim, context);
+  }
+  auto symbolsOf = [&](unsigned count) {
+    return llvm::map_to_vector(llvm::seq<unsigned>(0, count),
+                               [&](unsigned i) { return getAffineSymbolExpr(i, context); });
+  };
+  AffineMap map = load.getMap();
+  map =
+      map.replaceDimsAndSymbols(renamed, symbolsOf(map.getNumSymbols()), rank, map.getNumSymbols());
+  IntegerSetAttr where;
+  if (std::optional<IntegerSet> set = load.getWhere())
+    where = IntegerSetAttr::get(set->replaceDimsAndSymbols(renamed, symbolsOf(set->getNumSymbols()),
+                                                           rank, set->getNumSymbols()));
+  Type element = load.getView().getType().getElementType();
+  auto tile = RankedTensorType::get(
+      shape, element,
+      LayoutAttr::get(context,
+                      LayoutAttr::of(load.getType()).getLayout().transposed(source.viewDims)));
+  auto type = ViewType::get(context, shape, element, source.packed);
+  OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
+  source.memory = AllocOp::create(entry, load.getLoc(), type, ValueRange());
+  remark::passed(load.getLoc(), remarkOptions("staged")) << remark::add(
+      "is copied to shared memory by words, {0} bytes",
+      ShapedType::getNumElements(getMemoryShape(shape, source.packed)) * type.getElementBytes());
+  Value copy = LoadOp::create(builder, load.getLoc(), tile, load.getView(), load.getMapOperands(),
+                              load.getSetOperands(), ValueRange(), AffineMapAttr::get(map), where,
+                              load.getFillAttr());
+  auto store = StoreOp::create(
+      builder, load.getLoc(), copy, source.memory, ValueRange(), ValueRange(), ValueRange(),
+      AffineMapAttr::get(AffineMap::getMultiDimIdentityMap(rank, context)), IntegerSetAttr());
+  store->setAttr(kAsyncAttr, builder.getUnitAttr());
 }
 
 void OperandStager::stage(DotOp dot) {
   const target::MatrixInstruction *by = getInstruction(dot);
-  int64_t k = cast<RankedTensorType>(dot.getLhs().getType()).getDimSize(1);
-  SmallVector<Side, 2> sides;
   if (by && by->takesMemory) {
-    sides = getSides(dot, by, k);
-    if (sides.size() != 2) {
-      by = useRegisters(dot, target);
-      remark::missed(dot.getLoc(), remarkOptions("instruction"))
-          << remark::add("is computed by {0} instead, from registers",
-                         by ? StringRef(by->name) : StringRef("multiply-adds"));
-      sides.clear();
-    }
+    if (stageGroupProduct(dot, *by, target, threads))
+      return;
+    by = useRegisters(dot, target);
+    remark::missed(dot.getLoc(), remarkOptions("instruction"))
+        << remark::add("is computed by {0} instead, from registers",
+                       by ? StringRef(by->name) : StringRef("multiply-adds"));
   }
-  bool isInMemory = by && by->takesMemory;
-  int64_t step = isInMemory ? k : by ? by->k : kFactorStep;
+  int64_t k = cast<RankedTensorType>(dot.getLhs().getType()).getDimSize(1);
+  int64_t step = by ? by->k : kFactorStep;
   if (k % step != 0)
     step = k;
-  if (!isInMemory)
-    sides = getSides(dot, by, step);
+  std::vector<Side> sides;
+  for (unsigned operand : {0, 1})
+    if (std::optional<Side> side = getSide(dot, operand, by, step))
+      sides.push_back(std::move(*side));
   // One side alone would wait for the other one's registers; both go the way of registers then.
   if (sides.size() != 2)
     return;
   OpBuilder builder(dot);
   Location loc = dot.getLoc();
-  for (Side &side : sides) {
-    ViewType from = side.load.getView().getType();
-    SmallVector<int64_t> shape(side.load.getTileShape());
-    MemoryLayout memory =
-        side.placement ? *side.placement : place(side, shape, from.getElementBytes() * 8);
-    OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
-    auto alloc = AllocOp::create(entry, side.load.getLoc(),
-                                 ViewType::get(from.getContext(), shape, from.getElementType(), {}),
-                                 ValueRange());
-    alloc->setAttr(kPlacementAttr, builder.getStringAttr(memory.str()));
-    side.memory = alloc;
-    remark::passed(side.load.getLoc(), remarkOptions("staged"))
-        << remark::add("is copied to shared memory: ") << remark::metric("placement", memory.str())
-        << remark::metric("layout", side.writer.str());
-  }
   AffineMap whole = builder.getMultiDimIdentityMap(2);
-  for (Side &side : sides) {
-    auto copy = cast<LoadOp>(builder.clone(*side.load));
-    auto type = cast<RankedTensorType>(copy.getType());
-    copy.getResult().setType(
-        RankedTensorType::get(type.getShape(), type.getElementType(),
-                              LayoutAttr::get(builder.getContext(), side.writer)));
-    auto store =
-        StoreOp::create(builder, side.load.getLoc(), copy.getResult(), side.memory, ValueRange(),
-                        ValueRange(), ValueRange(), AffineMapAttr::get(whole), IntegerSetAttr());
-    store->setAttr(kAsyncAttr, builder.getUnitAttr());
-  }
+  for (Side &side : sides)
+    for (auto [leaf, source] : llvm::zip_equal(side.tree.getLeaves(), side.sources)) {
+      if (source.packed) {
+        copyPacked(builder, leaf.load, source);
+        continue;
+      }
+      if (!source.writer)
+        continue;
+      LoadOp load = leaf.load;
+      ViewType from = load.getView().getType();
+      SmallVector<int64_t> shape(load.getTileShape());
+      MemoryLayout memory = place(side, source, shape, from.getElementBytes() * 8);
+      OpBuilder entry = OpBuilder::atBlockBegin(&kernel.getBody().front());
+      auto alloc = AllocOp::create(
+          entry, load.getLoc(), ViewType::get(from.getContext(), shape, from.getElementType(), {}),
+          ValueRange());
+      alloc->setAttr(kPlacementAttr, builder.getStringAttr(memory.str()));
+      source.memory = alloc;
+      remark::passed(load.getLoc(), remarkOptions("staged"))
+          << remark::add("is copied to shared memory: ")
+          << remark::metric("placement", memory.str())
+          << remark::metric("layout", source.writer->str());
+      auto copy = cast<LoadOp>(builder.clone(*load));
+      copy.getResult().setType(RankedTensorType::get(
+          shape, from.getElementType(), LayoutAttr::get(builder.getContext(), *source.writer)));
+      auto store =
+          StoreOp::create(builder, load.getLoc(), copy.getResult(), source.memory, ValueRange(),
+                          ValueRange(), ValueRange(), AffineMapAttr::get(whole), IntegerSetAttr());
+      store->setAttr(kAsyncAttr, builder.getUnitAttr());
+    }
   CommitCopiesOp::create(builder, loc);
   WaitCopiesOp::create(builder, loc, 0);
   Value sum = dot.getAcc();
   for (int64_t first = 0; first < k; first += step) {
     Value operands[2];
-    for (Side &side : sides) {
-      unsigned kDim = side.operand == 0 ? 1 : 0;
-      SmallVector<AffineExpr> exprs(whole.getResults());
-      exprs[kDim] = exprs[kDim] + first;
-      SmallVector<int64_t> shape(side.load.getTileShape());
-      shape[kDim] = step;
-      auto type = RankedTensorType::get(shape, side.load.getView().getType().getElementType(),
-                                        LayoutAttr::get(builder.getContext(), side.reader));
-      auto read =
-          LoadOp::create(builder, loc, type, side.memory, ValueRange(), ValueRange(), ValueRange(),
-                         AffineMapAttr::get(AffineMap::get(2, 0, exprs, builder.getContext())),
-                         IntegerSetAttr(), TypedAttr());
-      if (isInMemory)
-        read->setAttr(kInMemoryAttr, builder.getUnitAttr());
-      operands[side.operand] = read;
-    }
+    for (Side &side : sides)
+      operands[side.operand] = emitPart(builder, side, first, step);
     auto part = cast<DotOp>(builder.clone(*dot));
     part.getLhsMutable().assign(operands[0]);
     part.getRhsMutable().assign(operands[1]);
@@ -354,14 +483,7 @@ void OperandStager::stage(DotOp dot) {
     sum = part.getResult();
   }
   dot.replaceAllUsesWith(sum);
-  Value unused[] = {dot.getLhs(), dot.getRhs()};
-  dot.erase();
-  for (Value value : unused)
-    while (value && value.use_empty()) {
-      Operation *op = value.getDefiningOp();
-      value = isa<ConvertLayoutOp>(op) ? op->getOperand(0) : Value();
-      op->erase();
-    }
+  eraseUnused(dot);
 }
 
 namespace {

@@ -37,7 +37,8 @@ inline constexpr llvm::StringLiteral kStaticDevice = "cores=1,launchCycles=100,b
 /// `device` is what passes are told of the device beyond the defaults. With `packsConstants`, the
 /// constants that products read by columns are laid out in panels, as CPUs read them.
 void buildGraphPipeline(mlir::OpPassManager &passes, FloatMode floatMode = FloatMode::Default,
-                        llvm::StringRef device = {}, bool packsConstants = true);
+                        llvm::StringRef device = {}, bool packsConstants = true,
+                        llvm::StringRef target = {});
 /// What graph-to-tile is told of `level`.
 GraphToTilePassOptions getTileOptions(const CpuLevel &level, FloatMode floatMode,
                                       llvm::StringRef device = {});

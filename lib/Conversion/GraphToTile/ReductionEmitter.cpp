@@ -336,7 +336,9 @@ FailureOr<Emitter::Partial> Emitter::runChunks(unsigned depth, Partial partial) 
   auto constant = dyn_cast<AffineConstantExpr>(size);
   auto fullConstant = dyn_cast<AffineConstantExpr>(full);
   // A product's step adds all of a chunk's elements to one sum.
-  int64_t most = rows ? std::max<int64_t>(kMostProducts / chunk, 1) : kMostSequential;
+  int64_t most = mostChunks ? mostChunks
+                 : rows     ? std::max<int64_t>(kMostProducts / chunk, 1)
+                            : kMostSequential;
   // A part of a joint pass has few, however many there are in all.
   bool isLong = fullConstant ? fullConstant.getValue() > most
                              : !range || range->most == 0 || range->most > chunk * most;

@@ -128,6 +128,8 @@ private:
   /// Chunked form, and dots of several elements: the loop, and the elements of one of its chunks.
   std::optional<unsigned> chunkLoop;
   int64_t chunk = 1;
+  /// Chunks whose sum is formed apart at most; 0: as many as are accurate enough.
+  int64_t mostChunks = 0;
   mlir::AffineExpr chunkDim;
   bool startsNeutral = false;
   mlir::TypedAttr fill;

@@ -9,6 +9,8 @@
 #include "MaterializeLinalg.h"
 #include "ReductionEmitter.h"
 
+#include "dialects/Graph/IR/Graph.h"
+
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
@@ -158,6 +160,39 @@ static int64_t chooseStep(AffineExpr size, int64_t most) {
   return std::min(extent, most);
 }
 
+/// The loop of a product along runs of codes that lie in the order of a matrix instruction, and how
+/// many codes a run has: where an operand is computed in place from such an argument.
+static std::optional<std::pair<unsigned, int64_t>> findRuns(linalg::LinalgOp op) {
+  auto kernel = op->getParentOfType<graph::KernelOp>();
+  // Of a value that an argument in such an order is computed to in place: its dimension along runs.
+  auto find = [&](auto &self, Value value) -> std::optional<std::pair<unsigned, int64_t>> {
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (argument && kernel && argument.getOwner() == &kernel.getBody().front()) {
+      auto memory =
+          kernel.getArgAttrOfType<tile::MemoryAttr>(argument.getArgNumber(), graph::kMemoryAttr);
+      if (!memory || memory.getOrder().empty())
+        return std::nullopt;
+      auto run = cast<AffineBinaryOpExpr>(memory.getMap().getResult(memory.getAlong()));
+      return std::pair(cast<AffineDimExpr>(run.getLHS()).getPosition(),
+                       cast<AffineConstantExpr>(run.getRHS()).getValue());
+    }
+    auto producer = value.getDefiningOp<linalg::LinalgOp>();
+    if (!producer || !isComputedElementwise(value))
+      return std::nullopt;
+    for (OpOperand *input : producer.getDpsInputOperands())
+      if (producer.getMatchingIndexingMap(input).isIdentity())
+        if (auto found = self(self, input->get()))
+          return found;
+    return std::nullopt;
+  };
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (auto found = find(find, input->get()))
+      if (auto loop =
+              dyn_cast<AffineDimExpr>(op.getMatchingIndexingMap(input).getResult(found->first)))
+        return std::pair(loop.getPosition(), found->second);
+  return std::nullopt;
+}
+
 /// Of a product, steps of several elements along the reduced dimension, the one that some operand
 /// lies along.
 void Materializer::ReductionEmitter::chooseDepth() {
@@ -166,6 +201,16 @@ void Materializer::ReductionEmitter::chooseDepth() {
   for (unsigned dim : dims)
     if (!llvm::is_contained(right, dim))
       numRows *= space.getExtent(dim);
+  // A step takes whole runs of codes, of which it also forms the sum: groups are as long, and have
+  // a scale for it.
+  auto runs = findRuns(op);
+  auto extent = runs ? dyn_cast<AffineConstantExpr>(getSize(runs->first)) : AffineConstantExpr();
+  if (extent && extent.getValue() >= runs->second && llvm::is_contained(loops, runs->first)) {
+    chunkLoop = runs->first;
+    chunk = runs->second;
+    mostChunks = 1;
+    return;
+  }
   if (numRows < kLeastRows) {
     rows = columns = Value();
     return;

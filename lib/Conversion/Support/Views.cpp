@@ -79,6 +79,14 @@ Place Views::locate(Value view, SmallVector<Poly> coords, Value &root) {
       place.last += coord * stride;
       continue;
     }
+    if (ArrayRef<int64_t> order = memory.type.getMemory().getOrder(); !order.empty()) {
+      Poly place, rest = coord;
+      for (size_t i = 0; i < order.size(); i += 2) {
+        place += algebra.mod(rest, Poly(order[i])) * Poly(order[i + 1]);
+        rest = algebra.floorDiv(rest, Poly(order[i]));
+      }
+      coord = std::move(place);
+    }
     Poly streams(kPackedStreams), byte(8);
     Poly first = algebra.floorDiv(coord, streams) * Poly(bits), end = first + Poly(bits - 1);
     place.address += algebra.floorDiv(first, byte) * stride;

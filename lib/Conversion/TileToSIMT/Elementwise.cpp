@@ -13,6 +13,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+
+#include "sectile/Numbers/Codes.h"
 
 using namespace mlir;
 using namespace sectile::simt;
@@ -112,6 +115,40 @@ LogicalResult ThreadEmitter::emitElementwise(Operation *op) {
   return success();
 }
 
+/// What a dequantization of packed codes to f16 or bf16 is where two of them are decoded at once:
+/// the numbers of codes are exact there, a product with a scale of the same type is rounded once,
+/// as is that of f32, and so is the difference to a zero point that is an integer.
+std::optional<Value> ThreadEmitter::emitHalves(tile::DequantizeOp op) {
+  Type element = getElementTypeOrSelf(op.getType());
+  auto packed = packedCodes.find(op.getCodes());
+  if (packed == packedCodes.end() || (!element.isF16() && !element.isBF16()) || op.getZero())
+    return std::nullopt;
+  HalfFormat half = element.isF16() ? HalfFormat::F16 : HalfFormat::BF16;
+  std::optional<Value> numbers =
+      decodePairs(builder, loc, packed->second, sectile::numbers::getFormat(op.getFormat()), half,
+                  target.family == target::GpuFamily::Nvidia, shiftedWords);
+  if (!numbers)
+    return std::nullopt;
+  // Those of a factor 1 are done.
+  Value value = fromMemoryFormat(*numbers, element);
+  FloatAttr factor;
+  if (matchPattern(op.getScale(), m_Constant(&factor)) && factor.getValueAsDouble() == 1)
+    return value;
+  Type scale = getElementTypeOrSelf(op.getScale().getType());
+  Value scales = isa<RankedTensorType>(op.getScale().getType())
+                     ? convert(getTile(op.getScale()), layoutOf(op.getResult())).value
+                     : getScalar(op.getScale());
+  scales = splat(builder, loc, scales, getNumLanes(value));
+  if (scale == element) {
+    // Exact in f32: rounding there first would change nothing.
+    Value product = arith::MulFOp::create(builder, loc, *numbers, toMemoryFormat(scales, element));
+    return fromMemoryFormat(product, element);
+  }
+  if (!scale.isF32() && !isNarrowFloat(scale))
+    return std::nullopt;
+  return roundTo(arith::MulFOp::create(builder, loc, value, scales), element);
+}
+
 LogicalResult ThreadEmitter::emitNumbers(Operation *op) {
   Value result = op->getResult(0);
   auto type = dyn_cast<RankedTensorType>(result.getType());
@@ -125,6 +162,11 @@ LogicalResult ThreadEmitter::emitNumbers(Operation *op) {
     Value value = other ? convert(getTile(operand), layoutOf(result)).value : valueOf(operand);
     operands.push_back(splat(builder, loc, value, width));
   }
+  if (auto dequantize = dyn_cast<tile::DequantizeOp>(op))
+    if (std::optional<Value> halves = emitHalves(dequantize)) {
+      bind(result, *halves);
+      return success();
+    }
   FailureOr<Value> value =
       NumberOps(builder, loc, kMathTarget, *this).emit(op, operands, StringRef(target.name));
   if (failed(value))

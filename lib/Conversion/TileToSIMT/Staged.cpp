@@ -32,14 +32,6 @@ using namespace sectile::tile;
 using layout::Axis;
 using layout::MemoryLayout;
 
-/// A register's part of a copy.
-struct ThreadEmitter::CopyPart {
-  /// In elements of the source, in bytes of shared memory.
-  Poly from, to;
-  /// When the thread has that part at all, and when it is read; else it is zero.
-  Condition takesPart, isRead;
-};
-
 Value ThreadEmitter::makeAlloc(AllocOp op, int64_t bytes) {
   auto offset = op->getAttrOfType<IntegerAttr>(kOffsetAttr);
   if (!offset)
@@ -121,6 +113,8 @@ LogicalResult ThreadEmitter::emitWaitCopies(WaitCopiesOp op) {
   // What was copied is what this thread wrote, here.
   SmallVector<MemoryAccess> writes;
   for (const auto &[root, memory] : placements)
+    writes.push_back({.root = root, .isWrite = true});
+  for (Value root : packedMemories)
     writes.push_back({.root = root, .isWrite = true});
   hazards.add(writes);
   return success();

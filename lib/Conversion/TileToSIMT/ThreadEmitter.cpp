@@ -35,11 +35,8 @@ InFlightDiagnostic ThreadEmitter::refuse(Operation *op) {
 LogicalResult ThreadEmitter::checkTypes() {
   auto check = [&](Operation *op, Type type) -> LogicalResult {
     Type element = getElementTypeOrSelf(type);
-    if (auto view = dyn_cast<ViewType>(type)) {
+    if (auto view = dyn_cast<ViewType>(type))
       element = view.getElementType();
-      if (view.getPackedBits() != 0)
-        return refuse(op) << "expects views of whole elements, but got packed codes: " << view;
-    }
     bool isKnown = element.isIndex() || element.isF32() || element.isF64() ||
                    isNarrowFloat(element) ||
                    (element.isSignlessInteger() &&
@@ -259,7 +256,10 @@ LogicalResult ThreadEmitter::placeShared() {
   return success();
 }
 
-void ThreadEmitter::emitBarrier() { gpu::BarrierOp::create(builder, loc); }
+void ThreadEmitter::emitBarrier() {
+  forgetWords();
+  gpu::BarrierOp::create(builder, loc);
+}
 
 Value ThreadEmitter::makeGlobal(StringRef suffix, Type type, unsigned addressSpace,
                                 Attribute value) {
@@ -288,9 +288,11 @@ Value ThreadEmitter::makeGlobal(StringRef suffix, Type type, unsigned addressSpa
 //===----------------------------------------------------------------------===//
 
 LogicalResult ThreadEmitter::emitBlock(Block &block) {
+  forgetWords();
   for (Operation &op : block.without_terminator())
     if (failed(emitOp(&op)))
       return failure();
+  forgetWords();
   return success();
 }
 

@@ -22,6 +22,7 @@
 //   Scatter.cpp         scatter               TopK.cpp        topk, sort
 //   Staged.cpp          operands of products in shared memory
 //   GroupProduct.cpp    dot by warp groups, which read shared memory
+//   PackedCodes.cpp     codes in words        Decode.cpp      their numbers, two at a time
 //
 // Every thread of a block runs the same loops and branches: their conditions are
 // scalars, which all threads hold alike. Barriers may therefore stand anywhere in
@@ -31,6 +32,7 @@
 #ifndef SECTILE_LIB_CONVERSION_TILETOSIMT_THREADEMITTER_H
 #define SECTILE_LIB_CONVERSION_TILETOSIMT_THREADEMITTER_H
 
+#include "Decode.h"
 #include "Hazards.h"
 
 #include "dialects/Tile/IR/Tile.h"
@@ -158,6 +160,7 @@ private:
   llvm::LogicalResult emitElementwise(mlir::Operation *op);
   llvm::LogicalResult emitConstant(mlir::Operation *op);
   llvm::LogicalResult emitNumbers(mlir::Operation *op);
+  std::optional<mlir::Value> emitHalves(tile::DequantizeOp op);
   mlir::Type getMemoryElement(mlir::Type element) const override;
   mlir::Value toMemoryFormat(mlir::Value value, mlir::Type element) override;
   mlir::Value fromMemoryFormat(mlir::Value value, mlir::Type element) override;
@@ -242,11 +245,23 @@ private:
   /// A store to a placed alloc of what a load read: by asynchronous copies where those can.
   llvm::LogicalResult emitStagedStore(tile::StoreOp op);
   llvm::LogicalResult emitWaitCopies(tile::WaitCopiesOp op);
-  struct CopyPart;
+  /// A register's part of a copy.
+  struct CopyPart {
+    /// In elements of the source, in bytes of shared memory.
+    Poly from, to;
+    /// When the thread has that part at all, and when it is read; else it is zero.
+    Condition takesPart, isRead;
+  };
   std::optional<int64_t> getCopyWidth(llvm::ArrayRef<CopyPart> parts, int64_t bytes,
                                       int64_t alignment, int64_t sharedAlignment);
   void emitCopy(llvm::ArrayRef<CopyPart> parts, const SharedTile &to, mlir::Value from,
                 mlir::Type element);
+
+  // PackedCodes.cpp
+  llvm::LogicalResult emitPackedLoad(tile::LoadOp op);
+  llvm::LogicalResult emitPackedStore(tile::StoreOp op);
+  mlir::Value loadWord(mlir::Value root, const Poly &address, const Condition &condition);
+  mlir::Value takeCode(const PackedCode &code, const Place &place, int64_t bits);
 
   // Reduce.cpp
   llvm::LogicalResult emitReduce(tile::ReduceOp op);
@@ -333,6 +348,23 @@ private:
   unsigned numGlobals = 0;
   Hazards hazards;
   llvm::MapVector<mlir::Value, layout::MemoryLayout> placements;
+  /// Allocs of packed codes.
+  llvm::SmallVector<mlir::Value> packedMemories;
+  /// Words that this block of the program has loaded since memory may have changed.
+  struct LoadedWords {
+    mlir::Value root;
+    Poly address;
+    Condition condition;
+    llvm::SmallVector<mlir::Value> words;
+  };
+  std::vector<LoadedWords> loadedWords;
+  ShiftedWords shiftedWords;
+  void forgetWords() {
+    loadedWords.clear();
+    shiftedWords.clear();
+  }
+  /// Of tiles whose codes the ops on numbers may take from words.
+  llvm::DenseMap<mlir::Value, PackedCodes> packedCodes;
   llvm::DenseMap<mlir::Value, std::unique_ptr<Registers>> tiles;
   llvm::DenseMap<mlir::Value, mlir::Value> scalars;
   llvm::SmallVector<mlir::Attribute> failures;

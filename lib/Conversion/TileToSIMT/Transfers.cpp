@@ -20,6 +20,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace sectile;
 using namespace sectile::simt;
@@ -32,6 +34,13 @@ LogicalResult ThreadEmitter::emitAlloc(AllocOp op) {
     return refuse(op) << "expects memory of known size, but got " << type;
   if (auto placement = op->getAttrOfType<StringAttr>(kPlacementAttr))
     return placeAlloc(op, placement.getValue());
+  if (type.getPackedBits() != 0) {
+    views.define(op.getResult(), {}, SmallVector<Poly>(type.getShape()), {});
+    lowering::Memory &memory = views.resolve(op.getResult());
+    memory.base = makeAlloc(op, memory.words.constant * type.getElementBytes());
+    packedMemories.push_back(op.getResult());
+    return success();
+  }
   SmallVector<Poly> extents(type.getShape());
   views.define(op.getResult(), {}, extents, {});
   lowering::Memory &memory = views.resolve(op.getResult());
@@ -51,6 +60,13 @@ int64_t ThreadEmitter::getAlignment(Value root) {
   if (auto given = kernel.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kAlignmentAttr))
     return given.getInt();
   return options.argumentAlignment;
+}
+
+/// What a window is one on.
+static Value getRoot(Value view) {
+  while (auto window = view.getDefiningOp<ViewOp>())
+    view = window.getSource();
+  return view;
 }
 
 template <typename TransferOp>
@@ -177,6 +193,8 @@ static MemoryAccess getAccess(TransferOp op, Value root, bool isWrite,
 }
 
 LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
+  if (Value root = getRoot(op.getView()); cast<ViewType>(root.getType()).getPackedBits() != 0)
+    return emitPackedLoad(op);
   if (isPlaced(op.getView()))
     return emitStagedLoad(op);
   // The store reads what it copies itself.
@@ -195,8 +213,20 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
   Value base = views.resolve(transfer.root).base;
   int64_t alignment = getAlignment(transfer.root);
   SmallVector<Element> elements;
+  // What several registers have is loaded once: a scale for a group of elements.
+  std::map<Poly, size_t> first;
   for (int64_t reg = 0, count = transfer.addresses.size(); reg < count;) {
     int64_t width = getWidth(transfer, reg, bytes, alignment);
+    auto [known, isNew] = first.try_emplace(transfer.addresses[reg], elements.size());
+    auto isSame = [&](int64_t i) {
+      return transfer.addresses[known->second + i] == transfer.addresses[reg + i] &&
+             transfer.conditions[known->second + i] == transfer.conditions[reg + i];
+    };
+    if (!isNew && llvm::all_of(llvm::seq<int64_t>(0, width), isSame)) {
+      for (int64_t i = 0; i < width; ++i, ++reg)
+        elements.push_back(elements[known->second + i]);
+      continue;
+    }
     Value pointer = builder.emitPointer(loc, base, memory, transfer.addresses[reg]);
     Value value = loadIf(transfer.conditions[reg], getPartType(memory, width), pointer,
                          std::min(width * bytes, alignment), op.getFillAttr());
@@ -214,6 +244,9 @@ LogicalResult ThreadEmitter::emitLoad(LoadOp op) {
 }
 
 LogicalResult ThreadEmitter::emitStore(StoreOp op) {
+  forgetWords();
+  if (op.getView().getType().getPackedBits() != 0)
+    return emitPackedStore(op);
   if (isPlaced(op.getView()))
     return emitStagedStore(op);
   Type element = op.getView().getType().getElementType(), memory = getMemoryElement(element);

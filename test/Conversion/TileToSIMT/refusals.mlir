@@ -70,8 +70,21 @@ tile.kernel @long(%x: !tile.view<1024xf32>, %y: !tile.view<1024xf32>) {
 
 // -----
 
-#codes = #tile.memory<(d0, d1) -> (d0, d1), bits = 3 along 0>
-// expected-error @+1 {{expects views of whole elements, but got packed codes: '!tile.view<32x64xi8, #tile.memory<(d0, d1) -> (d0, d1), bits = 3 along 0>>'}}
-tile.kernel @codes(%q: !tile.view<32x64xi8, #codes>) {
+tile.kernel @gathered(%q: !tile.view<64xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>>, %i: !tile.view<64xi64>, %y: !tile.view<64xi8>) {
+  %n = tile.load %i at affine_map<(t0) -> (t0)>[] : !tile.view<64xi64> -> tensor<64xi64>
+  // expected-error @+1 {{is not supported by tile-to-simt on sm_80: expects packed codes at affine places, but got a gather}}
+  %t = tile.load %q at affine_map<(t0, g) -> (g)>[] indices (%n : tensor<64xi64>) : !tile.view<64xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>> -> tensor<64xi8>
+  tile.store %t, %y at affine_map<(t0) -> (t0)>[] : tensor<64xi8>, !tile.view<64xi8>
+  tile.return
+}
+
+// -----
+
+// Copies take words: from memory of the same order, whole runs.
+tile.kernel @others(%q: !tile.view<64xi8, #tile.memory<(d0) -> (d0), bits = 3 along 0>>) {
+  %m = tile.alloc [] : !tile.view<64xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>>
+  %t = tile.load %q at affine_map<(t0) -> (t0)>[] : !tile.view<64xi8, #tile.memory<(d0) -> (d0), bits = 3 along 0>> -> tensor<64xi8>
+  // expected-error @+1 {{is not supported by tile-to-simt on sm_80: expects 'tile.async' and whole words of packed codes, as a load reads them that nothing else uses}}
+  tile.store %t, %m at affine_map<(t0) -> (t0)>[] {tile.async} : tensor<64xi8>, !tile.view<64xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>>
   tile.return
 }

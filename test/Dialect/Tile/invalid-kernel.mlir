@@ -106,11 +106,3 @@ tile.kernel @k() {
   tile.return
 }
 
-// -----
-
-// tile.alloc: memory that is written holds whole elements.
-tile.kernel @k() {
-  // expected-error @+1 {{expects memory of whole elements, but got packed codes: '!tile.view<8xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>>'}}
-  %v = tile.alloc [] : !tile.view<8xi8, #tile.memory<(d0) -> (d0), bits = 4 along 0>>
-  tile.return
-}

@@ -84,6 +84,24 @@
 
 // -----
 
+// #tile.memory 5: places of their own.
+// expected-error @+1 {{expects an order of the coordinates of d mod c that codes lie along, each with a place of its own, but got [2:1, 4:1] for affine_map<(d0) -> (d0 floordiv 8, d0 mod 8)>}}
+#m = #tile.memory<(d0) -> (d0 floordiv 8, d0 mod 8), bits = 4 along 1, order = [2:1, 4:1]>
+
+// -----
+
+// #tile.memory 5: as many places as coordinates.
+// expected-error @+1 {{but got [2:4, 4:1] for affine_map<(d0) -> (d0 floordiv 16, d0 mod 16)>}}
+#m = #tile.memory<(d0) -> (d0 floordiv 16, d0 mod 16), bits = 4 along 1, order = [2:4, 4:1]>
+
+// -----
+
+// #tile.memory 5: along d mod c.
+// expected-error @+1 {{but got [2:4, 4:1] for affine_map<(d0) -> (d0)>}}
+#m = #tile.memory<(d0) -> (d0), bits = 4 along 0, order = [2:4, 4:1]>
+
+// -----
+
 // !tile.view 4: codes are integers.
 // expected-error @+1 {{expects codes of 4 bits in integers of 4 to 32 bits, but got 'f32'}}
 tile.kernel @k(%x: !tile.view<8xf32, #tile.memory<(d0) -> (d0), bits = 4 along 0>>) {

@@ -450,4 +450,33 @@ TEST(Emulator, RefusesWrongLaunches) {
             std::string::npos);
 }
 
+/// PTX ISA, lop3: a table's value for (a, b, c) is its bit 4 a + 2 b + c; the manual's examples are
+/// F(0xf0, 0xcc, 0xaa).
+TEST(Emulator, LogicOfThreeOperands) {
+  for (unsigned table : {0x80u, 0x6au, 0xeau, 0x96u, 0x1u, 0xfeu, 0xcau, 0x0u, 0xffu}) {
+    std::vector<int32_t> data(32);
+    const int32_t b = 0x33cc55aa, c = 0x0ff0f0f1;
+    runOn(kernelOf("%b = llvm.mlir.constant(" + std::to_string(b) + " : i32) : i32\n" +
+                   "%c = llvm.mlir.constant(" + std::to_string(c) + " : i32) : i32\n" +
+                   R"(%v = llvm.load %p : !llvm.ptr<1> -> i32
+                      %w = llvm.mul %v, %b : i32
+                      %r = llvm.inline_asm "lop3.b32 $0, $1, $2, $3, )" +
+                   std::to_string(table) + R"(;", "=r,r,r,r" %w, %b, %c : (i32, i32, i32) -> i32
+                      llvm.store %r, %p : i32, !llvm.ptr<1>
+                      llvm.return)"),
+          data, 32);
+    for (int32_t lane = 0; lane < 32; ++lane) {
+      auto a = static_cast<int32_t>(static_cast<uint32_t>(100 + lane) * static_cast<uint32_t>(b));
+      int32_t wanted = 0;
+      for (int bit = 0; bit < 32; ++bit)
+        wanted |= static_cast<int32_t>(
+            (table >> ((a >> bit & 1) * 4 + (b >> bit & 1) * 2 + (c >> bit & 1)) & 1) << bit);
+      EXPECT_EQ(data[lane], wanted) << table;
+    }
+  }
+  EXPECT_FALSE(load(kernelOf(
+      R"(%r = llvm.inline_asm "lop3.b32 $0, $1, $2, $3, 256;", "=r,r,r,r" %t, %t, %t : (i32, i32, i32) -> i32
+         llvm.return)")));
+}
+
 } // namespace
