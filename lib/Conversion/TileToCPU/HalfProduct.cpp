@@ -46,6 +46,52 @@ bool KernelEmitter::isFirstOfPair(Operation *op) {
   return second && second.getAcc() == first.getResult() && getFirstOfPair(second) == first;
 }
 
+/// Whether two values are computed alike, from the same ones.
+static bool isSame(Value a, Value b) {
+  Operation *first = a.getDefiningOp(), *second = b.getDefiningOp();
+  if (a == b || !first || !second)
+    return a == b;
+  return isMemoryEffectFree(first) && first->getName() == second->getName() &&
+         first->getNumRegions() == 0 && first->getAttrDictionary() == second->getAttrDictionary() &&
+         a.getType() == b.getType() && first->getNumOperands() == second->getNumOperands() &&
+         llvm::all_of(llvm::zip(first->getOperands(), second->getOperands()),
+                      [](auto pair) { return isSame(std::get<0>(pair), std::get<1>(pair)); });
+}
+
+/// Whether `value` is made of bytes, each by itself, and `other` in the same way.
+static bool isOfBytes(Value value, Value other) {
+  Operation *first = value.getDefiningOp(), *second = other.getDefiningOp();
+  if (!first || !second || first->getName() != second->getName() ||
+      value.getType() != other.getType())
+    return false;
+  if (isa<arith::ExtSIOp, arith::ExtUIOp>(first))
+    return getElementTypeOrSelf(first->getOperand(0).getType()).isInteger(8) &&
+           first->getOperand(0).getType() == second->getOperand(0).getType();
+  return isa<arith::SubIOp>(first) && isSame(first->getOperand(1), second->getOperand(1)) &&
+         isOfBytes(first->getOperand(0), second->getOperand(0));
+}
+
+/// Elements of two vectors in turns. Of what `isOfBytes`, the bytes take turns: they fill half of
+/// the registers.
+Value KernelEmitter::interleave(Value value, Value other) {
+  auto type = cast<VectorType>(value.getType());
+  auto wide = VectorType::get({2 * type.getNumElements()}, type.getElementType());
+  if (isOfBytes(value, other)) {
+    Operation *first = value.getDefiningOp(), *second = other.getDefiningOp();
+    Value inner = interleave(first->getOperand(0), second->getOperand(0));
+    if (isa<arith::ExtSIOp>(first))
+      return arith::ExtSIOp::create(builder, loc, wide, inner);
+    if (isa<arith::ExtUIOp>(first))
+      return arith::ExtUIOp::create(builder, loc, wide, inner);
+    Value zeros = interleave(first->getOperand(1), first->getOperand(1));
+    return arith::SubIOp::create(builder, loc, inner, zeros);
+  }
+  SmallVector<int32_t> mask;
+  for (int32_t lane = 0; lane < type.getNumElements(); ++lane)
+    mask.append({lane, static_cast<int32_t>(lane + type.getNumElements())});
+  return LLVM::ShuffleVectorOp::create(builder, loc, value, other, mask);
+}
+
 /// Neighbours of `parts`, vectors of halves that columns follow one another in, and of `others`,
 /// the next step's, side by side: a vector of words for each.
 SmallVector<Value> KernelEmitter::interleaveHalves(ArrayRef<Value> parts, ArrayRef<Value> others) {
@@ -54,13 +100,11 @@ SmallVector<Value> KernelEmitter::interleaveHalves(ArrayRef<Value> parts, ArrayR
   };
   constexpr int64_t kLanesOfShuffles = 4; // words in 128 bits, which shuffles do not leave
   SmallVector<Value> result;
-  SmallVector<int32_t> all(2 * lanes), whole;
+  SmallVector<int32_t> all(2 * lanes);
   std::iota(all.begin(), all.end(), 0);
-  for (int32_t lane = 0; lane < lanes; ++lane)
-    whole.append({lane, static_cast<int32_t>(lane + lanes)});
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (lanes != 2 * kLanesOfShuffles || i + 1 == parts.size()) {
-      result.push_back(shuffle(parts[i], others[i], whole));
+    if (lanes != 2 * kLanesOfShuffles || i + 1 == parts.size() || isOfBytes(parts[i], others[i])) {
+      result.push_back(interleave(parts[i], others[i]));
       continue;
     }
     // Two at a time: what each half of a register holds is interleaved there, and changes places

@@ -215,6 +215,7 @@ private:
   /// The product of halves that `second` adds to and that is emitted with it, if there is one.
   tile::DotOp getFirstOfPair(tile::DotOp second);
   bool isFirstOfPair(mlir::Operation *op);
+  mlir::Value interleave(mlir::Value value, mlir::Value other);
   llvm::SmallVector<mlir::Value> interleaveHalves(llvm::ArrayRef<mlir::Value> parts,
                                                   llvm::ArrayRef<mlir::Value> others);
   llvm::LogicalResult emitHalfProducts(tile::DotOp first, tile::DotOp second);

@@ -76,6 +76,68 @@ void check(const CpuLevel &level, int64_t m, int64_t k, int64_t n, bool isExtrem
     }
 }
 
+/// Columns of bytes, of which a zero point is taken off on the way.
+constexpr const char *kByteKernel = R"(
+tile.kernel @k(%a: !tile.view<2x8xi16>, %b: !tile.view<8xNxi8>, %y: !tile.view<2xNxi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant dense<ZERO> : tensor<1xNxi16>
+  %zeros = arith.constant dense<0> : tensor<2xNxi32>
+  %sum = scf.for %i = %c0 to %c8 step %c2 iter_args(%acc = %zeros) -> tensor<2xNxi32> {
+    %x = tile.load %a at affine_map<(t0, t1)[i] -> (t0, i)>[%i] : !tile.view<2x8xi16> -> tensor<2x1xi16>
+    %v = tile.load %b at affine_map<(t0, t1)[i] -> (i, t1)>[%i] : !tile.view<8xNxi8> -> tensor<1xNxi8>
+    %e = arith.EXTEND %v : tensor<1xNxi8> to tensor<1xNxi16>
+    %d = arith.subi %e, %zero : tensor<1xNxi16>
+    %s = tile.dot %x, %d, %acc : tensor<2x1xi16>, tensor<1xNxi16> -> tensor<2xNxi32>
+    %j = arith.addi %i, %c1 : index
+    %z = tile.load %a at affine_map<(t0, t1)[i] -> (t0, i)>[%j] : !tile.view<2x8xi16> -> tensor<2x1xi16>
+    %w = tile.load %b at affine_map<(t0, t1)[i] -> (i, t1)>[%j] : !tile.view<8xNxi8> -> tensor<1xNxi8>
+    %f = arith.EXTEND %w : tensor<1xNxi8> to tensor<1xNxi16>
+    %g = arith.subi %f, %zero : tensor<1xNxi16>
+    %t = tile.dot %z, %g, %s : tensor<2x1xi16>, tensor<1xNxi16> -> tensor<2xNxi32>
+    scf.yield %t : tensor<2xNxi32>
+  }
+  tile.store %sum, %y at affine_map<(t0, t1) -> (t0, t1)>[] : tensor<2xNxi32>, !tile.view<2xNxi32>
+  tile.return
+}
+)";
+
+void checkBytes(const CpuLevel &level, int64_t n, bool isSigned, int zero) {
+  std::mt19937 random(static_cast<unsigned>(n));
+  std::string text = substitute(kByteKernel, {{"xNx", "x" + std::to_string(n) + "x"},
+                                              {"ZERO", std::to_string(zero)},
+                                              {"EXTEND", isSigned ? "extsi" : "extui"}});
+  auto kernel = LoadedKernel::compile(text, "k", level);
+  ASSERT_TRUE(kernel) << level.name.str();
+  GuardedBuffer a(2 * 8 * 2, 2), b(8 * n, 1), y(2 * n * 4, 4);
+  auto *left = reinterpret_cast<int16_t *>(a.data());
+  auto *right = reinterpret_cast<uint8_t *>(b.data());
+  for (int i = 0; i < 16; ++i)
+    left[i] = static_cast<int16_t>(static_cast<int>(random() % 511) - 255);
+  for (int64_t i = 0; i < 8 * n; ++i)
+    right[i] = static_cast<uint8_t>(random());
+  ASSERT_EQ(kernel->run({a.data(), b.data(), y.data()}), 0);
+  for (int64_t row = 0; row < 2; ++row)
+    for (int64_t column = 0; column < n; ++column) {
+      int32_t want = 0;
+      for (int64_t i = 0; i < 8; ++i) {
+        int code = right[i * n + column];
+        want += left[row * 8 + i] * ((isSigned ? int8_t(code) : code) - zero);
+      }
+      ASSERT_EQ(reinterpret_cast<int32_t *>(y.data())[row * n + column], want)
+          << row << ", " << column << " of " << n << " on " << level.name.str();
+    }
+}
+
+TEST(HalfProduct, OfBytes) {
+  for (const CpuLevel *level : testedLevels())
+    for (int64_t n : {1, 4, 8, 15, 16, 33})
+      for (bool isSigned : {false, true})
+        checkBytes(*level, n, isSigned, isSigned ? -7 : 131);
+}
+
 TEST(HalfProduct, EveryNumberOfColumns) {
   for (const CpuLevel *level : testedLevels())
     for (int64_t n : {1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 24, 31, 32, 40})
