@@ -223,7 +223,8 @@ Verdict Comparer::compareOutcomes(const Outcome &reference, const Outcome &other
       return verdict;
     return conclude(Verdict::Different, "the model now refuses its inputs: " + describe(other));
   case Outcome::Faulted:
-    // What is pure may stand in front of a check that refuses the inputs: host programs check first.
+    // What is pure may stand in front of a check that refuses the inputs: host programs check
+    // first.
     if (reference.status == Outcome::Refused)
       return conclude(Verdict::NotChecked,
                       "inputs that are refused, " + describe(reference) + ": " + describe(other));

@@ -48,9 +48,9 @@ TEST(Bench, WritesMeasurements) {
 
 TEST(Bench, RunsTwoPackagesInTurns) {
   TemporaryFolder folder;
-  ProgramResult result = runProgram({"bench", packagePath("add"), "--against", packagePath("add"),
-                                     "--dims=n=100000", "--repeat=7", "--json",
-                                     folder.path("both.json")});
+  ProgramResult result =
+      runProgram({"bench", packagePath("add"), "--against", packagePath("add"), "--dims=n=100000",
+                  "--repeat=7", "--json", folder.path("both.json")});
   EXPECT_EQ(result.status, 0) << result.err;
   expectContains(result.out, "medians of 7 rounds in turns");
   expectContains(result.out, "\nadd ");
@@ -63,8 +63,8 @@ TEST(Bench, RunsTwoPackagesInTurns) {
     EXPECT_GT(numberAfter(json, "\"against_median_us\": ", from), 0);
     EXPECT_GT(numberAfter(json, "\"ratio\": ", from), 0);
   }
-  result = runProgram({"bench", packagePath("add"), "--against", packagePath("work"),
-                       "--dims=n=5", "--repeat=2"});
+  result = runProgram(
+      {"bench", packagePath("add"), "--against", packagePath("work"), "--dims=n=5", "--repeat=2"});
   EXPECT_EQ(result.status, 2) << result.err; // the other one has no symbol n
   result = runProgram({"bench", packagePath("add"), "--against", "absent.stp", "--dims=n=5"});
   EXPECT_EQ(result.status, 1);

@@ -96,7 +96,8 @@ bool graph::multipliesCodes(linalg::LinalgOp op) {
       !map.isProjectedPermutation() || !map.getResultPosition(columnLoop) ||
       op.getMatchingIndexingMap(rows).getResultPosition(columnLoop))
     return false;
-  graph::DequantizeOp left = graph::getDequantize(rows->get()), right = graph::getDequantize(columns->get());
+  graph::DequantizeOp left = graph::getDequantize(rows->get()),
+                      right = graph::getDequantize(columns->get());
   if (!left || !right || left.getZero())
     return false;
   formats::Format bytes = numbers::getFormat(left.getFormat());
