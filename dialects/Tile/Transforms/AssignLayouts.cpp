@@ -17,7 +17,7 @@
 //     %b = tile.broadcast %s [1]  read in the layout that its result has, without dimension 1
 //
 // Nothing is decided about an op's own input or result beyond its class: where
-// they differ a tile.convert_layout goes between.
+// they differ a tile.convert_layout goes between (PlaceConversions.cpp).
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +25,6 @@
 #include "GroupProducts.h"
 #include "Passes.h"
 
-#include "sectile/Layout/Access.h"
 #include "sectile/Target/MatrixTiling.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -47,10 +46,6 @@ using namespace sectile;
 using namespace sectile::tile;
 using layout::DistributedLayout;
 
-static bool isTile(Value value) { return isa<RankedTensorType>(value.getType()); }
-static ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
 static int64_t elementBytesOf(Type type) {
   Type element = getElementTypeOrSelf(type);
   return element.isIndex() ? 8 : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
@@ -63,12 +58,6 @@ static int64_t bytesOf(Value value) {
 static bool isGenerator(Operation *op) {
   return isa<arith::ConstantOp, CoordOp, MaskOp, tensor::SplatOp>(op) ||
          (isa<BroadcastOp>(op) && !isTile(op->getOperand(0)));
-}
-
-static DistributedLayout withoutDims(DistributedLayout layout, ArrayRef<int64_t> dims) {
-  for (int64_t dim : llvm::reverse(dims))
-    layout = layout.withoutDim(static_cast<unsigned>(dim));
-  return layout.withoutRegisterCopies();
 }
 
 namespace {
@@ -97,17 +86,8 @@ private:
   DistributedLayout getLayout(Value value) { return decided.find(classOf(value))->second; }
   bool isDecided(Value value) { return decided.contains(classOf(value)); }
   void rewriteTypes();
-  void setLayout(Value value, const DistributedLayout &layout) {
-    auto type = cast<RankedTensorType>(value.getType());
-    value.setType(RankedTensorType::get(type.getShape(), type.getElementType(),
-                                        LayoutAttr::get(type.getContext(), layout)));
-  }
-  Value convertTo(OpBuilder &builder, Location loc, Value value, const DistributedLayout &layout);
   const target::MatrixInstruction *chooseInstruction(DotOp dot);
   DistributedLayout chooseAccumulator(DotOp dot);
-  bool wastesSectors(const DistributedLayout &layout, const DistributedLayout &natural,
-                     const BlockedForm &form, int64_t elementBytes, layout::AccessKind kind);
-  void placeConversions(Operation *op);
   remark::RemarkOpts remarkOptions(StringRef name) {
     return remark::RemarkOpts::name(name).category("tile-assign-layouts");
   }
@@ -441,10 +421,6 @@ void LayoutAssigner::propagate() {
   }
 }
 
-//===----------------------------------------------------------------------===//
-// Rewriting
-//===----------------------------------------------------------------------===//
-
 void LayoutAssigner::rewriteTypes() {
   for (Value value : values)
     setLayout(value, getLayout(value));
@@ -456,139 +432,6 @@ void LayoutAssigner::rewriteTypes() {
   });
 }
 
-Value LayoutAssigner::convertTo(OpBuilder &builder, Location loc, Value value,
-                                const DistributedLayout &layout) {
-  auto type = cast<RankedTensorType>(value.getType());
-  DistributedLayout source = LayoutAttr::of(type).getLayout();
-  auto target = RankedTensorType::get(type.getShape(), type.getElementType(),
-                                      LayoutAttr::get(type.getContext(), layout));
-  if (target == type)
-    return value;
-  static constexpr StringLiteral kWays[] = {"nothing", "a renaming of registers",
-                                            "shuffles between lanes", "shared memory",
-                                            "shared memory of the cluster"};
-  auto conversion = layout::convert(source, layout);
-  StringRef way = conversion ? StringRef(kWays[static_cast<size_t>(conversion->movement)])
-                             : StringRef("shared memory");
-  remark::missed(loc, remarkOptions("conversion"))
-      << remark::add("two layouts meet, which takes {0}: ", way)
-      << remark::metric("from", source.str()) << remark::metric("to", layout.str());
-  return ConvertLayoutOp::create(builder, loc, target, value);
-}
-
-/// Whether a transfer in `layout` moves more than twice the sectors that it moves in `natural`: the
-/// way through shared memory then is the shorter one. Rows are taken to begin at sectors.
-bool LayoutAssigner::wastesSectors(const DistributedLayout &layout,
-                                   const DistributedLayout &natural, const BlockedForm &form,
-                                   int64_t elementBytes, layout::AccessKind kind) {
-  SmallVector<int64_t> shape(layout.shape().begin(), layout.shape().end());
-  std::vector<std::vector<layout::MemoryDigit>> digits(shape.size() + 1);
-  digits.back() = {{elementBytes * 8, 1}};
-  int64_t stride = elementBytes * 8;
-  for (unsigned dim : form.order) {
-    digits[dim] = {{shape[dim], stride}};
-    stride = llvm::alignTo(stride * shape[dim], target.access.sectorBytes * 8);
-  }
-  auto memory =
-      layout::MemoryLayout::create({shape.begin(), shape.end()}, elementBytes * 8, digits);
-  if (!memory)
-    return false;
-  auto taken = layout::countAccess(layout, *memory, kind, target.access);
-  auto least = layout::countAccess(natural, *memory, kind, target.access);
-  return taken && least && taken->sectors > 2 * least->sectors;
-}
-
-/// The op's own input or result has the layout that costs it nothing.
-void LayoutAssigner::placeConversions(Operation *op) {
-  OpBuilder builder(op);
-  auto convertResult = [&](Value result, const DistributedLayout &natural) {
-    DistributedLayout wanted = LayoutAttr::of(result.getType()).getLayout();
-    if (natural == wanted)
-      return;
-    setLayout(result, natural);
-    builder.setInsertionPointAfter(op);
-    Value converted = convertTo(builder, op->getLoc(), result, wanted);
-    result.replaceAllUsesExcept(converted, converted.getDefiningOp());
-  };
-  llvm::TypeSwitch<Operation *>(op)
-      .Case([&](LoadOp load) {
-        if (!isTile(load.getResult()) || !load.getIndices().empty() || !hasOwnElements(load))
-          return;
-        BlockedForm form =
-            getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
-        DistributedLayout natural = makeBlocked(load.getTileShape(), form, threads);
-        if (wastesSectors(LayoutAttr::of(load.getType()).getLayout(), natural, form,
-                          load.getView().getType().getElementBytes(), layout::AccessKind::Load))
-          convertResult(load.getResult(), natural);
-      })
-      .Case([&](StoreOp store) {
-        if (!isTile(store.getValue()) || !store.getIndices().empty())
-          return;
-        BlockedForm form =
-            getAccessForm(store.getTileShape(), store.getView(), store.getMap(), threads, target);
-        DistributedLayout natural = makeBlocked(store.getTileShape(), form, threads);
-        if (wastesSectors(LayoutAttr::of(store.getValue().getType()).getLayout(), natural, form,
-                          store.getView().getType().getElementBytes(), layout::AccessKind::Store))
-          store.getValueMutable().set(convertTo(builder, op->getLoc(), store.getValue(), natural));
-      })
-      .Case([&](DotOp dot) {
-        auto name = dot->getAttrOfType<StringAttr>(kInstructionAttr);
-        if (!name)
-          return;
-        const auto &instruction = *target::findMatrixInstruction(name.getValue());
-        DistributedLayout accumulator = LayoutAttr::of(dot.getType()).getLayout();
-        if (instruction.takesMemory) {
-          // Its sides stay where their loads have them, for tile-stage-operands.
-          if (!accumulator.dividedBy(fragment(instruction, target::Operand::Accumulator)))
-            useRegisters(dot, target);
-          return;
-        }
-        int64_t k = shapeOf(dot.getLhs())[1];
-        auto a = target::getSideLayout(instruction, target::Operand::A, accumulator, k);
-        auto b = target::getSideLayout(instruction, target::Operand::B, accumulator, k);
-        if (!a || !b) { // another product decided on the accumulator
-          dot->removeAttr(kInstructionAttr);
-          return;
-        }
-        dot.getLhsMutable().set(convertTo(builder, op->getLoc(), dot.getLhs(), *a));
-        dot.getRhsMutable().set(convertTo(builder, op->getLoc(), dot.getRhs(), *b));
-      })
-      .Case([&](ReduceOp reduce) {
-        for (auto [input, result] : llvm::zip_equal(reduce.getInputs(), reduce.getResults()))
-          if (isTile(result))
-            convertResult(
-                result, withoutDims(LayoutAttr::of(input.getType()).getLayout(), reduce.getDims()));
-        // All tiles of a reduction are combined together.
-        DistributedLayout first = LayoutAttr::of(reduce.getInputs()[0].getType()).getLayout();
-        builder.setInsertionPoint(op);
-        for (OpOperand &input : reduce->getOpOperands())
-          input.set(convertTo(builder, op->getLoc(), input.get(), first));
-      })
-      .Case([&](BroadcastOp broadcast) {
-        if (!isTile(broadcast.getSource()))
-          return;
-        DistributedLayout needed =
-            withoutDims(LayoutAttr::of(broadcast.getType()).getLayout(), broadcast.getDims());
-        broadcast.getSourceMutable().set(
-            convertTo(builder, op->getLoc(), broadcast.getSource(), needed));
-      })
-      .Case([&](TransposeOp transpose) {
-        SmallVector<unsigned> perm(transpose.getPerm());
-        convertResult(transpose.getResult(),
-                      LayoutAttr::of(transpose.getSource().getType()).getLayout().transposed(perm));
-      })
-      .Case([&](ReshapeOp reshape) {
-        if (!isTile(reshape.getSource()) || !isTile(reshape.getResult()))
-          return;
-        ArrayRef<int64_t> shape = shapeOf(reshape.getResult());
-        auto natural = LayoutAttr::of(reshape.getSource().getType())
-                           .getLayout()
-                           .reshaped({shape.begin(), shape.end()});
-        if (natural)
-          convertResult(reshape.getResult(), *natural);
-      });
-}
-
 LogicalResult LayoutAssigner::run() {
   foldTransposes(kernel, target);
   repeatGenerators();
@@ -598,9 +441,7 @@ LogicalResult LayoutAssigner::run() {
   collectAnchors();
   propagate();
   rewriteTypes();
-  SmallVector<Operation *> ops;
-  kernel.walk([&](Operation *op) { ops.push_back(op); });
-  llvm::for_each(ops, [&](Operation *op) { placeConversions(op); });
+  placeConversions(kernel, target, threads);
   OpBuilder builder(kernel);
   kernel->setAttr(kTargetAttr, builder.getStringAttr(StringRef(target.name)));
   kernel->setAttr(kWarpsAttr, builder.getI64IntegerAttr(threads.warps));

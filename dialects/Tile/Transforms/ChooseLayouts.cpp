@@ -232,3 +232,9 @@ bool tile::readsOrderedCodes(Value side) {
   }
   return false;
 }
+
+DistributedLayout tile::withoutDims(DistributedLayout layout, ArrayRef<int64_t> dims) {
+  for (int64_t dim : llvm::reverse(dims))
+    layout = layout.withoutDim(static_cast<unsigned>(dim));
+  return layout.withoutRegisterCopies();
+}

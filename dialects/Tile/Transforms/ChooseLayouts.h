@@ -13,6 +13,18 @@
 
 namespace sectile::tile {
 
+inline bool isTile(mlir::Value value) { return mlir::isa<mlir::RankedTensorType>(value.getType()); }
+inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value tile) {
+  return mlir::cast<mlir::RankedTensorType>(tile.getType()).getShape();
+}
+/// Gives a tile's type another layout.
+void setLayout(mlir::Value tile, const layout::DistributedLayout &layout);
+
+/// The layout of what is left of a tile without dimensions `dims`, of one register for each
+/// element.
+layout::DistributedLayout withoutDims(layout::DistributedLayout layout,
+                                      llvm::ArrayRef<int64_t> dims);
+
 /// The threads that share a tile.
 struct Threads {
   int64_t lanes, warps;
@@ -54,6 +66,10 @@ bool hasOwnElements(LoadOp load);
 /// Whether the right side of a product is computed from packed codes in the order of a matrix
 /// instruction.
 bool readsOrderedCodes(mlir::Value side);
+
+/// Puts a tile.convert_layout wherever an op of `kernel`, whose values have layouts, wants another
+/// one of its inputs or gives another one of its results.
+void placeConversions(KernelOp kernel, const target::GpuTarget &target, Threads threads);
 
 /// Row-major, as if of `elementBytes`.
 BlockedForm getDefaultForm(llvm::ArrayRef<int64_t> shape, int64_t elementBytes, Threads threads,

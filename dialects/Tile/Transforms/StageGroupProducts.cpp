@@ -42,7 +42,7 @@ static remark::RemarkOpts remarkOptions(StringRef name) {
 
 static std::optional<GroupSide> getSide(DotOp dot, unsigned operand,
                                         const target::MatrixInstruction &by,
-                                        const target::GpuTarget &target, const Threads &threads) {
+                                        const target::GpuTarget &target, Threads threads) {
   auto missed = [&](const Twine &reason) {
     remark::missed(dot.getLoc(), remarkOptions("staged"))
         << remark::add("operand {0} is not staged: {1}", operand, reason.str());
@@ -61,24 +61,17 @@ static std::optional<GroupSide> getSide(DotOp dot, unsigned operand,
   if (load->getBlock() != dot->getBlock())
     return missed("it is not loaded by a loop for the product in it");
   ViewType type = load.getView().getType();
-  Type element = type.getElementType();
   if (!value.hasOneUse() || !load.getIndices().empty() ||
       !isa<BlockArgument>(getRoot(load.getView())) || type.getPackedBits() != 0)
     return missed("it is not a tile of an argument for this product alone");
-  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
-      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
-    return missed("its elements are converted on the way");
-  if (load.getFillAttr() && load.getFillAttr() != Builder(dot.getContext()).getZeroAttr(element))
-    return missed("what is masked is not zero");
   if (loop && isWrittenIn(loop, load.getView()))
     return missed("the loop writes what it may read");
   if (!loop)
     for (Operation *next = load->getNextNode(); next != dot; next = next->getNextNode())
       if (isWrittenIn(next, load.getView()))
         return missed("what it may read is written before the product");
-  int64_t bytes = countCopyBytes(load, target, threads);
-  if (bytes < 4)
-    return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
+  if (std::string reason = whyNotCopied(load, target, threads); !reason.empty())
+    return missed(reason);
   BlockedForm form =
       getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
   // As it lies in the argument: what is contiguous there is here.
@@ -98,7 +91,7 @@ static std::optional<GroupSide> getSide(DotOp dot, unsigned operand,
 }
 
 bool tile::stageGroupProduct(DotOp dot, const target::MatrixInstruction &by,
-                             const target::GpuTarget &target, const Threads &threads) {
+                             const target::GpuTarget &target, Threads threads) {
   SmallVector<GroupSide, 2> sides;
   for (unsigned operand : {0, 1})
     if (std::optional<GroupSide> side = getSide(dot, operand, by, target, threads))

@@ -134,7 +134,9 @@ bool tile::isWrittenIn(Operation *outer, Value view) {
   return result.wasInterrupted();
 }
 
-int64_t tile::countCopyBytes(LoadOp load, const target::GpuTarget &target, const Threads &threads) {
+/// Bytes that threads can copy at once, by what is known of strides; 0 if neighbours of the tile
+/// are none in memory.
+static int64_t countCopyBytes(LoadOp load, const target::GpuTarget &target, Threads threads) {
   BlockedForm form =
       getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
   auto type = cast<ViewType>(getRoot(load.getView()).getType());
@@ -149,6 +151,19 @@ int64_t tile::countCopyBytes(LoadOp load, const target::GpuTarget &target, const
     most = std::gcd(most, stride);
   }
   return most;
+}
+
+std::string tile::whyNotCopied(LoadOp load, const target::GpuTarget &target, Threads threads) {
+  Type element = load.getView().getType().getElementType();
+  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
+      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
+    return "its elements are converted on the way";
+  if (load.getFillAttr() && load.getFillAttr() != Builder(load.getContext()).getZeroAttr(element))
+    return "what is masked is not zero";
+  int64_t bytes = countCopyBytes(load, target, threads);
+  if (bytes < 4)
+    return "only " + std::to_string(bytes) + " bytes can be copied at once, and 4 are the least";
+  return "";
 }
 
 /// How threads hold `k` steps of a side when they multiply.
@@ -219,7 +234,6 @@ OperandStager::getSource(const OperandTree::Leaf &leaf, scf::ForOp loop, std::st
     return std::nullopt;
   };
   ViewType type = load.getView().getType();
-  Type element = type.getElementType();
   if (isWrittenIn(loop, load.getView()))
     return missed("the loop writes what it may read");
   if (!leaf.map.isPermutation() || !hasOwnElements(load))
@@ -231,14 +245,8 @@ OperandStager::getSource(const OperandTree::Leaf &leaf, scf::ForOp loop, std::st
       return Source{.packed = type.getMemory(), .viewDims = *dims};
     return missed("it does not read whole runs of packed codes");
   }
-  if (!element.isF16() && !element.isBF16() && !element.isF32() && !element.isF64() &&
-      !element.isInteger(8) && !element.isInteger(16) && !element.isInteger(32))
-    return missed("its elements are converted on the way");
-  if (load.getFillAttr() && load.getFillAttr() != Builder(load.getContext()).getZeroAttr(element))
-    return missed("what is masked is not zero");
-  int64_t bytes = countCopyBytes(load, target, threads);
-  if (bytes < 4)
-    return missed("only " + Twine(bytes) + " bytes can be copied at once, and 4 are the least");
+  if (std::string why = whyNotCopied(load, target, threads); !why.empty())
+    return missed(why);
   BlockedForm form =
       getAccessForm(load.getTileShape(), load.getView(), load.getMap(), threads, target);
   // It is placed in rows of the tile: what lies along the other dimension moves by itself.

@@ -19,7 +19,7 @@ namespace sectile::tile {
 /// can say it, if both come straight from arguments; else says why not in a remark, and returns
 /// false.
 bool stageGroupProduct(DotOp dot, const target::MatrixInstruction &by,
-                       const target::GpuTarget &target, const Threads &threads);
+                       const target::GpuTarget &target, Threads threads);
 
 /// What `view` is a window of.
 mlir::Value getRoot(mlir::Value view);
@@ -27,9 +27,9 @@ mlir::Value getRoot(mlir::Value view);
 /// Whether `outer`, or something in it, writes what `view` may share memory with.
 bool isWrittenIn(mlir::Operation *outer, mlir::Value view);
 
-/// Bytes that threads can copy at once, by what is known of strides; 0 if neighbours of the tile
-/// are none in memory.
-int64_t countCopyBytes(LoadOp load, const target::GpuTarget &target, const Threads &threads);
+/// Why the tile of `load` cannot be copied to shared memory as it lies: its elements, what is
+/// masked, or too few bytes that are neighbours. Empty if it can.
+std::string whyNotCopied(LoadOp load, const target::GpuTarget &target, Threads threads);
 
 /// Erases an op and what only it used.
 void eraseUnused(mlir::Operation *op);
