@@ -160,8 +160,12 @@ private:
   /// Finds schedules for `level` by measuring packages of it in a folder beside the output.
   LogicalResult tune(const CpuLevel &level) {
     report("measuring");
-    SmallString<128> folder;
-    if (std::error_code code = llvm::sys::fs::createUniqueDirectory(output + ".tuning", folder))
+    // Of a relative name it would be in the folder of temporary files.
+    SmallString<128> prefix(output), folder;
+    std::error_code code = llvm::sys::fs::make_absolute(prefix);
+    if (!code)
+      code = llvm::sys::fs::createUniqueDirectory(prefix + ".tuning", folder);
+    if (code)
       return writing(emitError(loc, "cannot write '") << folder << "': " << code.message());
     llvm::scope_exit remove([&] { (void)llvm::sys::fs::remove_directories(folder); });
     CompileOptions trial = options;
@@ -188,6 +192,8 @@ private:
     auto left = static_cast<unsigned>(levels.end() - llvm::find(levels, &level));
     schedules = tuneSchedules(module, getTileOptions(level, options.floatMode, getDevice()),
                               *options.tuning, left, folder, build);
+    if (options.tuning->isInterrupted && options.tuning->isInterrupted())
+      return emitError(loc, "interrupted while schedules were measured");
     return success();
   }
 

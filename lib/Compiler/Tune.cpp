@@ -271,7 +271,7 @@ private:
 
   std::optional<ComparedTimes> compare(StringRef path, StringRef other, unsigned rounds) {
     std::chrono::duration<double> left = deadline - Clock::now();
-    if (left.count() <= 0)
+    if (left.count() <= 0 || (tuning.isInterrupted && tuning.isInterrupted()))
       return std::nullopt;
     llvm::Expected<ComparedTimes> times = tuning.measure(path, other, rounds, left.count());
     if (times)

@@ -23,7 +23,9 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 
+#include <atomic>
 #include <cstdio>
 #include <optional>
 #include <unistd.h>
@@ -327,6 +329,9 @@ static Result<std::optional<TuningOptions>> readTuning(const Args &args,
   return std::optional<TuningOptions>(std::move(tuning));
 }
 
+/// Whether a signal asked for the end while schedules were measured.
+static std::atomic<bool> isInterrupted = false;
+
 static void printSummary(const TuningSummary &summary, bool quiet) {
   if (!summary.error.empty())
     fprintf(stderr, "sectile: warning: --time-budget: schedules are the cost model's: %s\n",
@@ -370,6 +375,9 @@ static int compileModel(const Args &args) {
       if (explanation)
         explanation->setListening(!isTrial);
     };
+    // The folder of what is measured is large, and removed on the way out.
+    measured->isInterrupted = [] { return isInterrupted.load(); };
+    llvm::sys::SetInterruptFunction([] { isInterrupted = true; });
     options->tuning = &*measured;
   }
 

@@ -360,11 +360,14 @@ def GraphMultiplyIntegersPass : Pass<"graph-multiply-integers", "::mlir::func::F
   let description = [{
     A product of two dequantized operands with codes of 8 bits, whose scales do not change along
     what is summed, sums products of codes without their zero points, which are integers of 16
-    bits, and scales the sums. Padding of zeros, reshapes and slices may lie between. CPUs
-    multiply and sum two of them in the time of one float, and operands take half of the bytes.
+    bits, and scales the sums. Padding of zeros, reshapes and slices may lie between. Kernels of
+    convolutions without a zero point stay bytes. CPUs multiply and sum two of them by one
+    instruction, and operands take half of the bytes or less.
 
     Sums are exact in 32 bits: the terms must be known to be few enough. The result is rounded
-    twice instead of once for each term. Not for `--fp=strict`.
+    three times (the sum, the product of the scales, theirs) instead of once for each term. The
+    product of the scales may be infinite, zero or subnormal where only theirs with codes would
+    be, and an infinite scale gives no NaN for a code of 0 among others. Not for `--fp=strict`.
 
     ```mlir
     #rows = affine_map<(m, n, k) -> (m, k)>

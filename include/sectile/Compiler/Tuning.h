@@ -57,6 +57,8 @@ struct TuningOptions {
   /// Told when packages begin to be compiled that are only measured, and when they end to be:
   /// remarks about them are of no interest.
   std::function<void(bool isTrial)> onTrials;
+  /// Whether the user wants all of it to end: nothing is written then. May be null.
+  std::function<bool()> isInterrupted;
   TuningSummary *summary = nullptr;
 };
 

@@ -22,6 +22,7 @@
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Value.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <vector>
@@ -45,6 +46,12 @@ struct Poly {
   Poly() = default;
   Poly(int64_t constant) : constant(constant) {}
   bool isConstant() const { return terms.empty(); }
+  /// Whether it is a multiple of `unit` for every value of its variables, by its coefficients.
+  bool isMultipleOf(int64_t unit) const {
+    return constant % unit == 0 && std::all_of(terms.begin(), terms.end(), [&](const auto &term) {
+             return term.second % unit == 0;
+           });
+  }
   bool operator==(const Poly &other) const = default;
   bool operator<(const Poly &other) const {
     return std::tie(constant, terms) < std::tie(other.constant, other.terms);

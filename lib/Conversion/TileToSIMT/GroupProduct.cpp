@@ -189,13 +189,10 @@ LogicalResult ThreadEmitter::emitGroupDot(DotOp op, const target::MatrixInstruct
       origin = {Poly(step), at[1] * Poly(instruction.n)};
     Poly address = addressIn(tiles[side], origin), pieces;
     constexpr int64_t kPiece = 16;
-    for (const auto &[monomial, coefficient] : address.terms) {
-      if (coefficient % kPiece != 0)
-        return failure();
+    if (!address.isMultipleOf(kPiece))
+      return failure(); // which the caller reports
+    for (const auto &[monomial, coefficient] : address.terms)
       pieces.terms[monomial] = coefficient / kPiece;
-    }
-    if (address.constant % kPiece != 0)
-      return failure();
     pieces.constant = address.constant / kPiece;
     return arith::AddIOp::create(builder, loc, bases[side], builder.emit(loc, pieces)).getResult();
   };

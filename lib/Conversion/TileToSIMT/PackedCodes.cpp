@@ -32,11 +32,6 @@ using layout::MemoryLayout;
 
 static constexpr int64_t kWordBytes = kPackedWordBits / 8;
 
-static bool isMultiple(const Poly &poly, int64_t unit) {
-  return poly.constant % unit == 0 &&
-         llvm::all_of(poly.terms, [&](const auto &term) { return term.second % unit == 0; });
-}
-
 /// The word at `address`, with neighbours that come with it.
 Value ThreadEmitter::loadWord(Value root, const Poly &address, const Condition &condition) {
   Value base = views.resolve(root).base;
@@ -46,7 +41,7 @@ Value ThreadEmitter::loadWord(Value root, const Poly &address, const Condition &
   int64_t width = target.getVectorBytes() / kWordBytes;
   const Poly &words = views.resolve(root).words;
   Poly varying = address.withoutConstant();
-  while (width > 1 && (!isMultiple(varying, width) || !isMultiple(words, width) ||
+  while (width > 1 && (!varying.isMultipleOf(width) || !words.isMultipleOf(width) ||
                        width * kWordBytes > alignment))
     width /= 2;
   int64_t place = llvm::mod(address.constant, width);

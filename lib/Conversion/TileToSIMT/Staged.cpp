@@ -153,16 +153,12 @@ std::optional<int64_t> ThreadEmitter::getCopyWidth(ArrayRef<CopyPart> parts, int
                                                    int64_t alignment, int64_t sharedAlignment) {
   if (!target.hasAsyncCopies)
     return std::nullopt;
-  auto isMultiple = [](const Poly &poly, int64_t unit) {
-    return poly.constant % unit == 0 &&
-           llvm::all_of(poly.terms, [&](const auto &term) { return term.second % unit == 0; });
-  };
   // PTX ISA, cp.async: 4, 8 or 16 bytes, of which both addresses are multiples.
   for (int64_t size : {16, 8, 4}) {
     int64_t width = size / bytes;
     if (width == 0 || width > static_cast<int64_t>(parts.size()) || size > alignment ||
-        size > sharedAlignment || !isMultiple(parts[0].from, width) ||
-        !isMultiple(parts[0].to, size))
+        size > sharedAlignment || !parts[0].from.isMultipleOf(width) ||
+        !parts[0].to.isMultipleOf(size))
       continue;
     SmallVector<Condition> conditions;
     bool isRun = true;
