@@ -117,3 +117,44 @@ func.func @long(%p: tensor<4x140000xi8>, %s: tensor<f32>, %q: tensor<140000x8xi8
   } -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
+
+// -----
+
+// Rows that only the run knows: what is made in front of an op takes its sizes from what was there.
+// CHECK-LABEL: func.func @dynamic
+// CHECK: tensor.empty(%{{.*}}) : tensor<?x32xi16>
+// CHECK: tensor.empty(%{{.*}}) : tensor<?x8xi32>
+#rows = affine_map<(m, n, k) -> (m, k)>
+#columns = affine_map<(m, n, k) -> (k, n)>
+#result = affine_map<(m, n, k) -> (m, n)>
+#id = affine_map<(i, j) -> (i, j)>
+#one = affine_map<(i, j) -> ()>
+func.func @dynamic(%p: tensor<?x32xi8>, %s: tensor<f32>, %z: tensor<i8>, %q: tensor<32x8xi8>) -> tensor<?x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %m = tensor.dim %p, %c0 : tensor<?x32xi8>
+  %e0 = tensor.empty(%m) : tensor<?x32xf32>
+  %a = linalg.generic {indexing_maps = [#id, #one, #one, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%p, %s, %z : tensor<?x32xi8>, tensor<f32>, tensor<i8>) outs(%e0 : tensor<?x32xf32>) {
+  ^bb0(%code: i8, %scale: f32, %point: i8, %o: f32):
+    %r = graph.dequantize %code scale %scale zero %point {format = "uint8"} : (i8, f32, i8) -> f32
+    linalg.yield %r : f32
+  } -> tensor<?x32xf32>
+  %e1 = tensor.empty() : tensor<32x8xf32>
+  %b = linalg.generic {indexing_maps = [#id, #one, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%q, %s : tensor<32x8xi8>, tensor<f32>) outs(%e1 : tensor<32x8xf32>) {
+  ^bb0(%code: i8, %scale: f32, %o: f32):
+    %r = graph.dequantize %code scale %scale {format = "int8"} : (i8, f32) -> f32
+    linalg.yield %r : f32
+  } -> tensor<32x8xf32>
+  %e2 = tensor.empty(%m) : tensor<?x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e2 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = linalg.generic {indexing_maps = [#rows, #columns, #result], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<?x32xf32>, tensor<32x8xf32>) outs(%f : tensor<?x8xf32>) {
+  ^bb0(%x: f32, %w: f32, %o: f32):
+    %u = arith.mulf %x, %w : f32
+    %v = arith.addf %o, %u : f32
+    linalg.yield %v : f32
+  } -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -141,6 +141,7 @@ public:
   }
 
 private:
+  /// `like` has its place before what is made: of an op it is the init, not the result.
   Value makeEmpty(Value like, Type element) {
     return tensor::EmptyOp::create(builder, loc, tensor::getMixedSizes(builder, loc, like),
                                    element);
@@ -174,7 +175,7 @@ private:
     builder.setInsertionPoint(side.source);
     Type half = builder.getI16Type();
     linalg::LinalgOp source = side.source;
-    Value init = makeEmpty(source->getResult(0), half);
+    Value init = makeEmpty(source.getDpsInits()[0], half);
     SmallVector<Value> inputs;
     SmallVector<AffineMap> maps;
     for (Value part : {side.dequantize.getCodes(), side.dequantize.getZero()}) {
@@ -225,7 +226,7 @@ private:
   Value makeSums(ArrayRef<Value> factors) {
     Type word = builder.getI32Type();
     Value zero = arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(0));
-    Value init = makeEmpty(product->getResult(0), word);
+    Value init = makeEmpty(product.getDpsInits()[0], word);
     init = linalg::FillOp::create(builder, loc, zero, init).getResult(0);
     SmallVector<AffineMap> maps = product.getIndexingMapsArray();
     auto body = [&](OpBuilder &b, Location where, ValueRange arguments) {
